@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# The maintainers keep a real sweep beside the repository; the tests that use it say so when it is not there.
+SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def photon_grid() -> Path:
+    """A real sweep of two doses with its real params.dill."""
+    folder = SHARED / "data" / "photon_grid"
+    if not folder.is_dir():
+        pytest.skip(f"the real sweep is not here (looked in {folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated sweep of three doses with its params.dill. Not to be written to."""
+    from pytest_d0parity.simulator import simulate_sweep, write_params
+
+    folder = tmp_path_factory.mktemp("sweep")
+    simulate_sweep(str(folder), ["1e3", "1e5", "1e9"], frames=40)
+    write_params(str(folder / "params.dill"), frames=40)
+    return folder

@@ -1,0 +1,127 @@
+"""Files: opened with care, hashed, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from io import FileIO
+
+__all__ = ["describe_os_error", "open_regular", "sha256_file", "write_atomically"]
+
+
+_PIECE = 1 << 20
+
+
+def open_regular(path: str | os.PathLike[str]) -> FileIO:
+    """Open a regular file for reading, and nothing else.
+
+    A FIFO would block for ever and a device may never end, so the kind of file is looked at
+    once links are followed, on the descriptor that is then read.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    io.FileIO
+        Unbuffered, at its start.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is not a regular file (``errno.EINVAL``).
+    """
+    # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        return FileIO(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def describe_os_error(error: OSError) -> str:
+    """Say what the system refused, without the path, for a sentence that names the path itself."""
+    match error:
+        case FileNotFoundError():
+            return "there is no such file (or it is a link to nothing)"
+        case IsADirectoryError():
+            return "it is a directory, not a file"
+        case PermissionError():
+            return "permission denied"
+    return error.strerror or str(error)
+
+
+def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file's bytes.
+
+    Parameters
+    ----------
+    path : path-like
+        A regular file.
+    progress : callable, optional
+        Told the number of bytes hashed since it was last called.
+
+    Returns
+    -------
+    str
+        64 lower-case hexadecimal digits, as ``sha256sum`` prints them.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read or is not a regular file.
+    """
+    with open_regular(path) as file:
+        digest = hashlib.sha256()
+        buffer = bytearray(_PIECE)
+        while length := file.readinto(buffer):
+            digest.update(memoryview(buffer)[:length])
+            if progress is not None:
+                progress(length)
+        return digest.hexdigest()
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace a file by new bytes so that a reader sees the old file or the whole new one.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the bytes go. A link is followed, so that the file it names is replaced.
+    data : bytes
+        All of it.
+
+    Raises
+    ------
+    OSError
+        If the bytes cannot be written (no space, no permission). The old file is then untouched
+        and no temporary file is left.
+    """
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    # In the same folder, since a rename is atomic only within one file system. The name is kept
+    # short: the target's own may already be as long as the file system allows.
+    temporary = os.path.join(folder, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(target):
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

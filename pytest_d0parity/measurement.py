@@ -1,0 +1,237 @@
+"""One NPZ file measured: everything about it that does not depend on its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evidence import ArrayInfo, Stats
+from .files import describe_os_error, sha256_file
+from .npz import Member, NpzError, NpzFile
+from .photons import AmplitudeSample, Photons, count_photons
+from .statistics import (
+    Distribution,
+    FrameMeans,
+    PartStats,
+    ProbeStats,
+    ScanIndexError,
+    StageStats,
+    check_scan_index,
+    describe,
+    grouped_stats,
+    is_measurable,
+    measure_probe,
+    normalized_stats,
+    stage_stats,
+)
+
+__all__ = ["Finding", "Measurement", "measure"]
+
+Progress = Callable[[float], None]
+
+# Shares of the time that a dataset takes, for the progress bar alone.
+_HASHING = 0.1
+_PASS = 0.45
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem of a file: which array it concerns (empty: the whole file), and what it is."""
+
+    severity: Literal["error", "warning"]
+    array: str
+    message: str
+
+
+@dataclass
+class Measurement:
+    """What one NPZ file holds, filled in as far as it can be read."""
+
+    sha256: str | None = None
+    size_bytes: int | None = None
+    arrays: dict[str, ArrayInfo] = field(default_factory=dict)
+    stats: Stats = field(default_factory=Stats)
+    photons: Photons | None = None
+    probe: ProbeStats | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def error(self, array: str, message: str) -> None:
+        """Note what could not be read or measured."""
+        self.findings.append(Finding("error", array, message))
+
+    def warning(self, array: str, message: str) -> None:
+        """Note what was measured and looks wrong."""
+        self.findings.append(Finding("warning", array, message))
+
+
+def measure(path: str, progress: Progress) -> Measurement:
+    """Measure a dataset.
+
+    Parameters
+    ----------
+    path : str
+        The NPZ file.
+    progress : callable
+        Told, now and then, which share of the work is done.
+
+    Returns
+    -------
+    Measurement
+        Whatever could be read; what could not is in `Measurement.findings`, in words.
+    """
+    result = Measurement()
+    try:
+        size = os.stat(path).st_size
+        hashed = _Counter(size, lambda share: progress(_HASHING * share))
+        result.sha256 = sha256_file(path, hashed.advance)
+        result.size_bytes = size
+        with NpzFile(path) as npz:
+            _measure_arrays(npz, result, progress)
+    except OSError as error:
+        result.error("", f"it cannot be read: {describe_os_error(error)}")
+    except NpzError as error:
+        result.error("", str(error))
+    return result
+
+
+class _Counter:
+    """Counts work and tells the share that is done."""
+
+    def __init__(self, total: int, tell: Progress) -> None:
+        self._total = max(total, 1)
+        self._done = 0
+        self._tell = tell
+
+    def advance(self, amount: int) -> None:
+        self._done += amount
+        self._tell(self._done / self._total)
+
+
+class _Stream:
+    """A member of an NPZ file as a source of statistics."""
+
+    def __init__(self, npz: NpzFile, member: Member, progress: Progress) -> None:
+        self._npz = npz
+        self._member = member
+        self._counter = _Counter(member.size, progress)
+        self.shape = member.shape
+        self.dtype = member.dtype
+        self.fortran_order = member.fortran_order
+
+    def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
+        for block in self._npz.blocks(self._member, sizes):
+            yield block
+            self._counter.advance(block.size)
+
+
+def _measure_arrays(npz: NpzFile, result: Measurement, progress: Progress) -> None:
+    result.arrays = {
+        name: ArrayInfo(
+            shape=member.shape, dtype=str(member.dtype), crc32=f"{member.crc32:08x}", size_bytes=member.size_bytes
+        )
+        for name, member in npz.members.items()
+    }
+    for name, trouble in npz.broken.items():
+        result.error(name, trouble)
+    for name, member in npz.members.items():
+        if member.dtype.hasobject and name not in ("diff3d", "probeGuess", "scan_index"):
+            result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
+
+    def share_of_passes(share: float) -> None:
+        progress(min(_HASHING + _PASS * share, 1.0))
+
+    _attempt(result, "diff3d", lambda: _measure_stack(npz, result, share_of_passes))
+    _attempt(result, "probeGuess", lambda: _measure_probe(npz, result))
+
+
+def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:
+    try:
+        step()
+    except NpzError as error:
+        result.error(array, str(error))
+    except OSError as error:
+        result.error(array, f"it cannot be read: {describe_os_error(error)}")
+    except MemoryError:
+        result.error(array, "there is not enough memory for it, although only a value per frame is kept")
+
+
+def _measure_stack(npz: NpzFile, result: Measurement, progress: Progress) -> None:
+    member = npz.members.get("diff3d")
+    if member is None:
+        if "diff3d" not in npz.broken:
+            found = ", ".join(npz.members) or "nothing"
+            result.error("diff3d", f"there is no such array in the file (it holds {found}); nothing can be measured")
+        return
+    _need_numbers(member)
+    if not member.shape:
+        raise NpzError("it is a single number; a stack of patterns is expected, frames first")
+    if not member.size:
+        result.warning("diff3d", f"it is empty (shape {member.shape}); its statistics are zeros")
+    index = _read_scan_index(npz, result, member.shape[0])
+
+    source = _Stream(npz, member, progress)
+    sample = AmplitudeSample()
+    frames = FrameMeans(source) if member.size else None
+    values = describe(source, observers=[sample.add, frames.add] if frames else [])
+
+    _warn_of_non_finite(result, "diff3d", values)
+    if values.count and values.max <= 0:
+        result.warning("diff3d", f"its maximum is {values.max!r}; normalising divides by it, so it should be positive")
+    grouped = None
+    if index is not None:
+        grouped = grouped_stats(frames.means() if frames else np.empty(0), index if frames else index[:0])
+    result.stats = Stats(raw=stage_stats(values), normalized=normalized_stats(values), grouped=grouped)
+    result.photons = count_photons(sample, values, member.dtype, member.shape[0]) if values.count else Photons()
+
+
+def _read_scan_index(npz: NpzFile, result: Measurement, frames: int) -> NDArray[Any] | None:
+    member = npz.members.get("scan_index")
+    if member is None:
+        if "scan_index" not in npz.broken:
+            result.warning("scan_index", "there is no such array in the file; the grouped stage is not measured")
+        return None
+    try:
+        # The header alone tells what is wrong; an index of absurd length is never read.
+        if member.size == frames:
+            return check_scan_index(npz.read(member), frames)
+        check_scan_index(np.broadcast_to(np.zeros((), member.dtype), member.shape), frames)
+    except ScanIndexError as error:
+        result.error("scan_index", f"it {error}; the grouped stage is not measured")
+    except NpzError as error:
+        result.error("scan_index", f"{error}; the grouped stage is not measured")
+    return None
+
+
+def _measure_probe(npz: NpzFile, result: Measurement) -> None:
+    member = npz.members.get("probeGuess")
+    if member is None:
+        if "probeGuess" not in npz.broken:
+            result.warning("probeGuess", "there is no such array in the file; the probe is not measured")
+        return
+    _need_numbers(member)
+    if member.dtype.kind != "c":
+        result.warning("probeGuess", f"it is {member.dtype}, not complex: its phase can only be 0 or pi")
+    if not member.size:
+        result.warning("probeGuess", f"it is empty (shape {member.shape}); its statistics are zeros")
+    probe = measure_probe(_Stream(npz, member, lambda _: None))
+    _warn_of_non_finite(result, "probeGuess", probe.amplitude)
+    result.probe = probe
+
+
+def _need_numbers(member: Member) -> None:
+    if member.dtype.hasobject:
+        raise NpzError("it is an object array, which is a pickle inside and is never loaded; save it as plain numbers")
+    if not is_measurable(member.dtype):
+        raise NpzError(f"its dtype is {member.dtype}; real or complex numbers are expected")
+
+
+def _warn_of_non_finite(result: Measurement, array: str, stats: Distribution | StageStats | PartStats) -> None:
+    if stats.nan_count or stats.inf_count:
+        result.warning(
+            array, f"it holds {stats.nan_count} NaN and {stats.inf_count} infinite values, left out of the statistics"
+        )

@@ -1,0 +1,83 @@
+"""A log, written in the formats of its readers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from ..evidence import EvidenceLog, to_json
+from ..files import describe_os_error, write_atomically
+from ..text import printable
+from .checksums import checksums
+from .history import HistoryError, append_to_history
+from .markdown import to_markdown
+from .tables import probe_table, stage_table
+
+__all__ = ["HistoryError", "ReportError", "append_to_history", "prepare_folder", "write_reports"]
+
+_FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
+    "dose_parity_log.json": to_json,
+    "dose_parity_log.md": to_markdown,
+    "probe_stats.csv": probe_table,
+    "stage_stats.csv": stage_table,
+    "SHA256SUMS": checksums,
+}
+
+
+class ReportError(OSError):
+    """Artifacts that could not be written, said in words."""
+
+
+def prepare_folder(folder: str) -> None:
+    """Make the folder for the artifacts, so that hours of reading do not end at a closed door.
+
+    Parameters
+    ----------
+    folder : str
+
+    Raises
+    ------
+    ReportError
+        If it cannot be made or written to.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise ReportError(f"output {printable(folder)} is a file; give a folder with --output") from None
+    except OSError as error:
+        raise ReportError(f"output folder {printable(folder)} cannot be made: {describe_os_error(error)}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ReportError(f"output folder {printable(folder)} cannot be written to: permission denied")
+
+
+def write_reports(log: EvidenceLog, folder: str) -> list[str]:
+    """Write every artifact of a log, each of them whole or not at all.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+    folder : str
+        A folder that is there.
+
+    Returns
+    -------
+    list of str
+        The paths written.
+
+    Raises
+    ------
+    ReportError
+        If one or more could not be written; the others are there all the same.
+    """
+    written, failed = [], []
+    for name, render in _FILES.items():
+        path = os.path.join(folder, name)
+        content = render(log)
+        try:
+            write_atomically(path, content.encode() if isinstance(content, str) else content)
+            written.append(path)
+        except OSError as error:
+            failed.append(f"{printable(path)} cannot be written: {describe_os_error(error)}")
+    if failed:
+        raise ReportError("; ".join(failed))
+    return written

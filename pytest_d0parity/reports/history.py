@@ -1,0 +1,120 @@
+"""The attempts history: a line about a run, in a Markdown file that people keep."""
+
+from __future__ import annotations
+
+import re
+
+from ..evidence import EvidenceLog
+from ..files import describe_os_error, open_regular, write_atomically
+from ..text import printable
+
+__all__ = ["HistoryError", "append_to_history"]
+
+_HEADING = re.compile(r"(#{1,6})\s")
+_FENCE = re.compile(r" {0,3}(```|~~~)")
+_ATTEMPTS = re.compile(r"(\s*)(?:[-*+]\s+|#{1,6}\s+)?\**Attempts History\b", re.IGNORECASE)
+
+
+class HistoryError(OSError):
+    """A history file that could not be brought up to date, said in words."""
+
+
+def append_to_history(path: str, log: EvidenceLog, output: str) -> None:
+    """Append a run to the attempts history of its scenario.
+
+    Parameters
+    ----------
+    path : str
+        The Markdown file. The entry goes to the end of the list "Attempts History" in the section
+        whose heading names the scenario; list and section are made where there is none.
+    log : EvidenceLog
+        The run.
+    output : str
+        Where its artifacts are.
+
+    Raises
+    ------
+    HistoryError
+        If the file is not there, or cannot be read or written. It is then unchanged.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read() or b""
+        text = data.decode("utf-8", "surrogateescape")
+        ending = "\r\n" if "\r\n" in text else "\n"
+        lines = text.replace("\r\n", "\n").split("\n")
+        _insert(lines, log.metadata.scenario_id, _entry(log, output))
+        write_atomically(path, ending.join(lines).encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        reason = describe_os_error(error)
+        raise HistoryError(f"history {printable(path)} cannot be brought up to date: {reason}") from None
+
+
+def _entry(log: EvidenceLog, output: str) -> str:
+    errors = sum(problem.severity == "error" for problem in log.all_problems)
+    warnings = len(log.all_problems) - errors
+    when = log.metadata.timestamp[:19] + "Z"
+    return (
+        f"- *{when} (D0 parity):* {log.total_datasets} datasets of {_code(log.metadata.dataset_root)}, "
+        f"verdict {log.verdict}, {errors} errors, {warnings} warnings. Artifacts: {_code(output)}."
+    )
+
+
+def _code(text: str) -> str:
+    return "`" + printable(text).replace("`", "'") + "`"
+
+
+def _insert(lines: list[str], scenario_id: str, entry: str) -> None:
+    scenario = printable(scenario_id)
+    section = _section(lines, scenario)
+    if section is None:
+        while lines and not lines[-1].strip():
+            lines.pop()
+        lines += [*([""] if lines else []), f"### [{scenario}] D0 parity evidence", "- Attempts History:"]
+        lines += [f"  {entry}", ""]
+        return
+    start, end = section
+    for number in range(start, end):
+        attempts = _ATTEMPTS.match(lines[number])
+        if attempts:
+            is_heading = lines[number].lstrip().startswith("#")
+            place, indent = _end_of_list(lines, number, end, len(attempts[1]), is_heading)
+            lines.insert(place, indent + entry)
+            return
+    while end > start + 1 and lines[end - 1].strip() in ("", "---"):
+        end -= 1
+    lines[end:end] = ["- Attempts History:", f"  {entry}"]
+
+
+def _section(lines: list[str], scenario: str) -> tuple[int, int] | None:
+    """First and last line number of the section whose heading names the scenario."""
+    named = re.compile(rf"(?<![\w-]){re.escape(scenario)}(?![\w-])")
+    fenced = False
+    start = level = None
+    for number, line in enumerate(lines):
+        if _FENCE.match(line):
+            fenced = not fenced
+        heading = None if fenced else _HEADING.match(line)
+        if not heading:
+            continue
+        if start is not None and level is not None and len(heading[1]) <= level:
+            return start, number
+        if start is None and named.search(line):
+            start, level = number, len(heading[1])
+    return None if start is None else (start, len(lines))
+
+
+def _end_of_list(lines: list[str], marker: int, end: int, indent: int, is_heading: bool) -> tuple[int, str]:
+    """Where a list's next item goes, and how it is indented."""
+    place, prefix = marker + 1, "" if is_heading else " " * (indent + 2)
+    for number in range(marker + 1, end):
+        line = lines[number]
+        depth = len(line) - len(line.lstrip())
+        if not line.strip():
+            continue
+        if is_heading and _HEADING.match(line):
+            break
+        if not is_heading and depth <= indent:
+            break
+        place = number + 1
+    return place, prefix

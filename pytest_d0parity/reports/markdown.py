@@ -1,0 +1,197 @@
+"""The digest for people: a log as Markdown (GitHub's dialect)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..evidence import Dataset, EvidenceLog, convert_for_json
+from ..params.baseline import METRICS
+from ..statistics import PartStats, StageStats
+from ..text import printable
+
+__all__ = ["to_markdown"]
+
+_STAGES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
+_FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")
+_VERDICTS = {
+    "recorded": "**recorded**: these are the values; nothing was compared.",
+    "match": "**match**: every compared value equals the reference.",
+    "within_thresholds": "**within thresholds**: some values differ from the reference, none beyond its threshold.",
+    "drift": "**drift**: values differ from the reference beyond their thresholds.",
+    "incomplete": "**incomplete**: not everything that was planned was checked, so parity is not shown.",
+}
+_PROBLEM_STATEMENT = """\
+Two maintainers compare ptychographic reconstructions, and one of them cannot run the other's legacy pipeline. Before
+any reconstruction is compared, both need proof that they hold the same photon-dose sweep, the same probe, the same
+parameters and the same baseline metrics: a difference in the data would otherwise pass for a difference in the
+method. This log is that evidence. It answers the request in `inbox/README_prepare_d0_response.md`."""
+_INTERPRETATION = """\
+- **SHA-256** proves that two files are the same bytes. Check a copy with `sha256sum -c SHA256SUMS` in its folder.
+- **Photon dose** is the one in the file's name. **Photons counted back** come from the data alone: `diff3d` is the
+  square root of a Poisson count times one constant, so its squares are multiples of the quantum, and their sum over
+  it is the number of photons in a pattern. A ratio off by more than 5 % means a mislabelled file. Data that is not
+  quantized (measured, processed or normalised) is not counted, which is no fault.
+- **`nphotons` in the params is a legacy value**: it is the same whatever the dataset. The dose is that of the file.
+- **Raw** is `diff3d` as stored, an amplitude. Percentiles are exact, and the spread is that of the population.
+- **Normalized** comes from max scaling, `diff3d / (diff3d.max() + 1e-12)`: it is the tensor that feeds training. One
+  outlier pixel changes all of it, so look at the maximum of raw first.
+- **Grouped** is the mean of each frame, averaged over the frames of a scan (`scan_index`); the statistics are over
+  scans. With one scan they all are the same number.
+- **Probe** amplitude and phase are those of `probeGuess`. Phases of near-zero amplitude are noise and wrap at ±π, so
+  their extremes mean little. An L2 norm of 1 says that the probe is normalised.
+- **Metrics** are pairs that the log's format calls [train, test]. PtychoPINN's evaluation fills them as (amplitude,
+  phase) of the baseline's reconstruction; read them so for its runs. `NaN` is a value, as the run wrote it.
+- **intensity_scale_value** is the factor between normalised amplitudes and photons that the run held at its end."""
+
+
+def to_markdown(log: EvidenceLog) -> str:
+    """Write a log for people.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+
+    Returns
+    -------
+    str
+        Numbers have six significant digits; the JSON has all.
+    """
+    sections = [
+        "# D0 Parity Log",
+        _PROBLEM_STATEMENT,
+        "## Verdict",
+        _VERDICTS[log.verdict],
+        *_problems(log),
+        "## Metadata",
+        _table(["key", "value"], convert_for_json(log.metadata).items()),
+        "## Baseline Parameters",
+        _table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
+        "## Baseline Metrics",
+        _table(["metric", "train", "test"], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
+        or "No baseline metrics were read.",
+        "## Probe Flags",
+        _table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in _FLAGS if flag in log.baseline_params))
+        or "No probe flags were read.",
+        "## Datasets",
+        _dataset_table(log.datasets) or "No dataset was read.",
+        "## Stage-Level Stats by Dataset",
+        *(part for dataset in log.datasets for part in _stages(dataset)),
+        "## Probe Percentiles by Dataset",
+        *_probes(log.datasets),
+        "## Drift",
+        _drift(log),
+        "## How to Read These Numbers",
+        _INTERPRETATION,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _problems(log: EvidenceLog) -> list[str]:
+    problems = log.all_problems
+    if not problems:
+        return []
+    rows = ([problem.severity, problem.where, problem.message] for problem in problems)
+    return ["## Problems", _table(["severity", "where", "what"], rows)]
+
+
+def _dataset_table(datasets: Sequence[Dataset]) -> str:
+    columns = ["dataset", "photon dose", "photons counted back", "ratio", "frames", "size (bytes)", "SHA-256"]
+    rows = []
+    for dataset in datasets:
+        photons = dataset.photons
+        counted: Any = "not measured"
+        if photons is not None:
+            counted = photons.per_pattern if photons.quantized else "not quantized"
+        stack = dataset.arrays.get("diff3d")
+        rows.append(
+            [
+                dataset.filename,
+                _dose(dataset),
+                counted,
+                photons.ratio if photons else None,
+                stack.shape[0] if stack and stack.shape else None,
+                dataset.size_bytes,
+                dataset.sha256,
+            ]
+        )
+    return _table(columns, rows)
+
+
+def _stages(dataset: Dataset) -> list[str]:
+    parts = [f"### {_text(dataset.filename)} (photon dose: {_dose(dataset)})"]
+    for stage, title in _STAGES.items():
+        stats: StageStats | None = getattr(dataset.stats, stage)
+        values = {} if stats is None else convert_for_json(stats)
+        parts += [f"#### {title}", _table(list(values), [list(values.values())] if values else []) or "Not measured."]
+    return parts
+
+
+def _probes(datasets: Sequence[Dataset]) -> list[str]:
+    measured = [(dataset.filename, dataset.probe) for dataset in datasets if dataset.probe is not None]
+    if not measured:
+        return ["No probe was measured."]
+    names = ["p01", "p05", "p50", "p95", "p99", "min", "max", "mean", "std"]
+
+    def rows(part: str) -> Iterable[list[Any]]:
+        for filename, probe in measured:
+            stats: PartStats = getattr(probe, part)
+            yield [filename, *(getattr(stats, name) for name in names)]
+
+    return [
+        "### Amplitude",
+        _table(["dataset", *names], rows("amplitude")),
+        "### Phase (radians)",
+        _table(["dataset", *names], rows("phase")),
+        "### Norm",
+        _table(
+            ["dataset", "L2 norm", "shape", "dtype"],
+            ([name, probe.l2_norm, "x".join(map(str, probe.shape)), probe.dtype] for name, probe in measured),
+        ),
+    ]
+
+
+def _drift(log: EvidenceLog) -> str:
+    if log.reference is None:
+        return "No reference was given, so nothing was compared."
+    rows = ([d.where, d.expected, d.observed, d.threshold, d.verdict] for d in log.drift)
+    return _table(["where", "expected", "observed", "threshold", "verdict"], rows) or "No difference was found."
+
+
+def _dose(dataset: Dataset) -> str:
+    return dataset.photon_dose or "unknown"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Make a table; empty text where there is no row."""
+    lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join(["| " + " | ".join(map(_text, columns)) + " |", "|" + " --- |" * len(columns), *lines])
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return f"{value:.6g}" if math.isfinite(value) else str(convert_for_json(value))
+        case dict():
+            return _text("; ".join(f"{key}: {item}" for key, item in value.items())) or "-"
+        case list() | tuple():
+            return _text(", ".join(map(str, value))) or "-"
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """Escape everything that Markdown or HTML would take for markup."""
+    text = re.sub(r"([\\`*\[\]<>|&~#!$])", r"\\\1", printable(text))
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+    # A bare address would become a link.
+    return re.sub(r"(?i)(https?|ftp):|www\.", lambda match: match[0][:-1] + "\\" + match[0][-1], text)

@@ -1,0 +1,853 @@
+"""Statistics of arrays of any size, exact, and the same to the last bit on every machine.
+
+An array is read as a stream of blocks at fixed element positions. Within a block, sums are taken by
+folding: the second half is added to the first, elementwise, until one value is left. That order of
+additions depends on the shape alone, not on the reader's pieces, the processor's vector width or the
+NumPy version, and its rounding error grows with the logarithm of the number of terms. Blocks are
+merged two by two (Chan, Golub and LeVeque 1979), so the spread never comes from E[x²] - m².
+
+Percentiles are exact order statistics. They are selected by their bits: a float's bit pattern, with
+the sign folded in, is an integer of the same order; one pass counts the leading 16 bits, and further
+passes look only into the few buckets that hold a wanted rank. Memory is that of the counters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .records import as_dict, present_when_not_zero
+
+__all__ = [
+    "ArraySource",
+    "Block",
+    "Distribution",
+    "FrameMeans",
+    "GroupedStats",
+    "PartStats",
+    "ProbeStats",
+    "ScanIndexError",
+    "Source",
+    "StageStats",
+    "describe",
+    "grouped_stats",
+    "measure_probe",
+    "normalized_stats",
+    "stage_stats",
+    "summarize_array",
+    "summarize_grouped",
+    "summarize_probe",
+]
+
+Values = NDArray[Any]
+Wide = NDArray[np.float64]
+
+BLOCK = 1 << 16  # elements; small enough for a core's own cache in float64
+EPSILON = 1e-12  # added to the maximum before normalising, as the training pipeline does
+
+_DIGIT = 16  # bits of a key that one pass counts
+_COLLECT = 1 << 17  # so few values are kept and sorted instead of counted
+_SAFE_EXPONENT = 400  # squares of values within 2**±400 neither overflow nor vanish
+
+
+# --- records -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStats:
+    """Statistics of a stage; units are those of ``diff3d`` as stored.
+
+    Attributes
+    ----------
+    min, max, mean, std, median, p01, p10, p90, p99 : float
+        Over the finite values, as float64. `std` is that of the population; percentiles are
+        interpolated linearly between order statistics. All zero where there is no value.
+    nonzero_fraction : float
+        Share of the finite values that are not zero.
+    count : int
+        Number of finite values.
+    nan_count, inf_count : int
+        Values left out.
+    """
+
+    min: float
+    max: float
+    mean: float
+    std: float
+    median: float
+    p01: float
+    p10: float
+    p90: float
+    p99: float
+    nonzero_fraction: float
+    count: int
+    nan_count: int = present_when_not_zero()
+    inf_count: int = present_when_not_zero()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedStats(StageStats):
+    """Statistics over the mean intensities of the scans.
+
+    Attributes
+    ----------
+    n_unique_scans : int
+        Number of different values of ``scan_index``.
+    n_patterns : int
+        Number of frames.
+    """
+
+    n_unique_scans: int
+    n_patterns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartStats:
+    """Statistics of a probe's amplitude (unit of ``probeGuess``) or phase (radians, -π to π)."""
+
+    min: float
+    max: float
+    mean: float
+    std: float
+    p01: float
+    p05: float
+    p50: float
+    p95: float
+    p99: float
+    nan_count: int = present_when_not_zero()
+    inf_count: int = present_when_not_zero()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeStats:
+    """Statistics of a probe.
+
+    Attributes
+    ----------
+    amplitude, phase : PartStats
+        Of ``hypot`` and ``atan2`` of the parts, in float64.
+    l2_norm : float
+        Square root of the sum of the squared amplitudes.
+    shape : tuple of int
+    dtype : str
+    """
+
+    amplitude: PartStats
+    phase: PartStats
+    l2_norm: float
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class ScanIndexError(ValueError):
+    """A ``scan_index`` that cannot be used, said in words that follow its name."""
+
+
+# --- what can be measured ----------------------------------------------------------------------
+
+
+class Source(Protocol):
+    """An array that can be streamed, again and again, in the order in which it is stored."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Frames first."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As stored."""
+
+    @property
+    def fortran_order(self) -> bool:
+        """Whether the first index runs fastest in the stream."""
+
+    def blocks(self, sizes: Iterable[int]) -> Iterator[Values]:
+        """1-D pieces of these sizes; a piece is valid until the next one is asked for."""
+
+
+class ArraySource:
+    """An array in memory as a `Source`."""
+
+    def __init__(self, array: ArrayLike) -> None:
+        self._array = np.asarray(array)
+        self.shape = self._array.shape
+        self.dtype = self._array.dtype
+        flags = self._array.flags
+        self.fortran_order = bool(flags.f_contiguous and not flags.c_contiguous)
+
+    def blocks(self, sizes: Iterable[int]) -> Iterator[Values]:
+        """Yield views of the array, in its own memory order."""
+        flat = self._array.ravel(order="F" if self.fortran_order else "C")
+        start = 0
+        for size in sizes:
+            yield flat[start : start + size]
+            start += size
+
+
+def is_measurable(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype is boolean, integer, real or complex."""
+    return dtype.kind in "biufc"
+
+
+def _block_sizes(source: Source) -> Iterator[int]:
+    """Cut an array at fixed places: whole frames where they fit into a block, else parts of one."""
+    size = math.prod(source.shape)
+    if size == 0:
+        return
+    frame = size
+    if len(source.shape) > 1 and not source.fortran_order:
+        frame = size // source.shape[0]
+    if frame <= BLOCK:
+        frame = BLOCK // frame * frame
+        yield from _cut(size, frame)
+    else:
+        for _ in range(size // frame):
+            yield from _cut(frame, BLOCK)
+
+
+def _cut(size: int, step: int) -> Iterator[int]:
+    for start in range(0, size, step):
+        yield min(step, size - start)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive values, as they go through a pass.
+
+    Attributes
+    ----------
+    finite : (m,) ndarray of float32 or float64
+        The finite values; float32 where that holds every value of the stored dtype.
+    wide : (n,) ndarray of float64
+        All positions; zero where the value is not finite.
+    lost : (n,) ndarray of float64, or None
+        One where the value is not finite, else zero; None when all are finite.
+    """
+
+    finite: Values
+    wide: Wide
+    lost: Wide | None
+
+
+def _magnitude(values: Values) -> Values:
+    if values.dtype.kind != "c":
+        return values
+    # hypot, not abs: NumPy's own abs of complex numbers rounds differently with the vector width.
+    return np.hypot(values.real.astype(np.float64), values.imag.astype(np.float64))
+
+
+def _phase(values: Values) -> Values:
+    wide = values.astype(np.complex128)
+    angle = np.arctan2(wide.imag, wide.real)
+    angle[~np.isfinite(wide)] = np.nan
+    return angle
+
+
+# --- sums --------------------------------------------------------------------------------------
+
+
+def _fold(values: Wide) -> Any:
+    """Sum over the first axis by adding halves: an order of additions fixed by the length alone."""
+    if len(values) == 0:
+        return np.zeros(values.shape[1:])
+    while (length := len(values)) > 1:
+        half = length // 2
+        folded = values[:half] + values[half : 2 * half]
+        if length % 2:
+            folded[0] += values[-1]
+        values = folded
+    return values[0]
+
+
+@dataclass(frozen=True)
+class _Moments:
+    count: int
+    total: float
+    deviation: float  # sum of squared deviations from the mean
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+    @classmethod
+    def of(cls, block: Block, exponent: int) -> _Moments:
+        wide = np.ldexp(block.wide, -exponent) if exponent else block.wide
+        count = block.finite.size
+        total = float(_fold(wide))
+        distance = wide - total / count
+        if block.lost is not None:
+            distance *= 1.0 - block.lost
+        return cls(count, total, float(_fold(distance * distance)))
+
+    def merge(self, other: _Moments) -> _Moments:
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        between = apart * apart * (self.count / count) * other.count
+        return _Moments(count, self.total + other.total, self.deviation + other.deviation + between)
+
+
+class _Tree:
+    """Merges moments two by two, like the carries of a binary counter: a balanced tree as it grows."""
+
+    def __init__(self) -> None:
+        self._levels: list[_Moments | None] = []
+
+    def add(self, moments: _Moments) -> None:
+        for level, waiting in enumerate(self._levels):
+            if waiting is None:
+                self._levels[level] = moments
+                return
+            moments = waiting.merge(moments)
+            self._levels[level] = None
+        self._levels.append(moments)
+
+    def root(self) -> _Moments:
+        first, *rest = (waiting for waiting in self._levels if waiting is not None)
+        for waiting in rest:
+            first = waiting.merge(first)
+        return first
+
+
+class FrameMeans:
+    """The mean of each frame, collected while the stack streams by.
+
+    Parameters
+    ----------
+    source : Source
+        The stack; frames are counted by its first axis.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._frames = source.shape[0]
+        self._pixels = math.prod(source.shape[1:])
+        self._by_pixel = source.fortran_order
+        self._sums = np.zeros(self._frames)
+        self._lost = np.zeros(self._frames)
+        self._at = 0
+
+    def add(self, block: Block) -> None:
+        """Take the next block."""
+        add = self._add_by_pixel if self._by_pixel else self._add_by_frame
+        add(self._sums, block.wide)
+        if block.lost is not None:
+            add(self._lost, block.lost)
+        self._at += len(block.wide)
+
+    def means(self) -> Wide:
+        """Mean of the finite pixels of each frame; NaN for a frame that has none."""
+        with np.errstate(all="ignore"):
+            return self._sums / (self._pixels - self._lost)
+
+    def _add_by_frame(self, sums: Wide, wide: Wide) -> None:
+        first = self._at // self._pixels
+        if len(wide) < self._pixels:
+            sums[first] += _fold(wide)
+        else:
+            frames = wide.reshape(-1, self._pixels)
+            sums[first : first + len(frames)] = _fold(frames.T)
+
+    def _add_by_pixel(self, sums: Wide, wide: Wide) -> None:
+        # In Fortran order the file holds one value of every frame, then the next of every frame.
+        at = self._at % self._frames
+        head = min(-at % self._frames, len(wide))
+        sums[at : at + head] += wide[:head]
+        rows = (len(wide) - head) // self._frames
+        body = wide[head : head + rows * self._frames].reshape(rows, self._frames)
+        sums += _fold(body)
+        tail = wide[head + body.size :]
+        sums[: len(tail)] += tail
+
+
+# --- order statistics --------------------------------------------------------------------------
+
+
+def _keys(values: Values) -> Values:
+    """Unsigned integers in the order of the floats."""
+    bits = values.dtype.itemsize * 8
+    raw: Values = values.view(f"u{bits // 8}")
+    # All ones for a negative float (its magnitude counts downwards), else the sign bit alone.
+    flip = (values.view(f"i{bits // 8}") >> (bits - 1)).view(raw.dtype) | raw.dtype.type(1 << (bits - 1))
+    keys: Values = raw ^ flip
+    return keys
+
+
+def _value(key: int, bits: int) -> float:
+    """Turn a key back into its float; minus zero becomes zero."""
+    sign = 1 << (bits - 1)
+    raw = key ^ sign if key & sign else key ^ (2 * sign - 1)
+    return float(np.array([raw], f"u{bits // 8}").view(f"f{bits // 8}")[0]) + 0.0
+
+
+class _Bucket:
+    """The values whose keys begin with the same digits."""
+
+    def __init__(self, prefix: int, digits: int, population: int, bits: int) -> None:
+        self.prefix = prefix
+        self.digits = digits
+        self._shift = bits - _DIGIT * (digits + 1)
+        self._kept: list[Values] | None = [] if population <= _COLLECT else None
+        self._counts = np.zeros(0 if self._kept is not None else 1 << _DIGIT, np.int64)
+
+    def add(self, keys: Values) -> None:
+        if self.digits:
+            keys = keys[keys >> keys.dtype.type(self._shift + _DIGIT) == self.prefix]
+        if self._kept is not None:
+            self._kept.append(keys.copy())
+        elif keys.size:
+            digit = (keys >> keys.dtype.type(self._shift)).astype(np.intp)
+            if self.digits:
+                digit &= (1 << _DIGIT) - 1
+            self._counts += np.bincount(digit, minlength=1 << _DIGIT)
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._sorted = np.sort(np.concatenate(self._kept))
+        else:
+            self._ends = np.cumsum(self._counts)
+
+    def find(self, rank: int) -> tuple[int, int, int | None]:
+        """Where a rank of this bucket lies: key so far, rank within it, and its population (None: found)."""
+        if self._kept is not None:
+            return int(self._sorted[rank]), 0, None
+        digit = int(np.searchsorted(self._ends, rank, side="right"))
+        population = int(self._counts[digit])
+        within = rank - (int(self._ends[digit]) - population)
+        return self.prefix << _DIGIT | digit, within, population if self._shift else None
+
+
+class _Selection:
+    """Finds order statistics in passes over the keys."""
+
+    def __init__(self, size: int, bits: int) -> None:
+        self._bits = bits
+        self._buckets = {0: _Bucket(0, 0, size, bits)}
+        self._pending: dict[int, tuple[int, int]] = {}
+        self.found: dict[int, float] = {}
+
+    def add(self, finite: Values) -> None:
+        keys = _keys(finite)
+        for bucket in self._buckets.values():
+            bucket.add(keys)
+
+    def want(self, ranks: Iterable[int]) -> None:
+        self._pending = {rank: (0, rank) for rank in ranks}
+
+    def close_pass(self) -> bool:
+        """Narrow down; True when another pass is needed."""
+        opened: dict[int, _Bucket] = {}
+        pending: dict[int, tuple[int, int]] = {}
+        for bucket in self._buckets.values():
+            bucket.close()
+        for rank, (prefix, within) in self._pending.items():
+            bucket = self._buckets[prefix]
+            key, inner, population = bucket.find(within)
+            if population is None:
+                self.found[rank] = _value(key, self._bits)
+            else:
+                pending[rank] = (key, inner)
+                if key not in opened:
+                    opened[key] = _Bucket(key, bucket.digits + 1, population, self._bits)
+        self._buckets, self._pending = opened, pending
+        return bool(pending)
+
+
+# --- distributions -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What one stream of values comes to; `order` maps ranks (from 0) to values."""
+
+    count: int
+    nan_count: int
+    inf_count: int
+    min: float
+    max: float
+    mean: float
+    std: float
+    nonzero_fraction: float
+    order: Mapping[int, float]
+
+    def percentile(self, percent: int) -> float:
+        """Linear interpolation between order statistics, by NumPy's formula and rounding."""
+        if not self.count:
+            return 0.0
+        place = (self.count - 1) * (percent / 100)
+        below, above = (self.order[rank] for rank in _neighbours(self.count, percent))
+        share = place - math.floor(place)
+        if share >= 0.5:
+            return above - (above - below) * (1 - share)
+        return below + (above - below) * share
+
+    @property
+    def median(self) -> float:
+        """Middle value, or the mean of the two."""
+        if not self.count:
+            return 0.0
+        below, above = self.order[(self.count - 1) // 2], self.order[self.count // 2]
+        middle = (below + above) / 2
+        return middle if math.isfinite(middle) else below / 2 + above / 2
+
+    @property
+    def l2_norm(self) -> float:
+        """Square root of the sum of squares."""
+        return math.sqrt(self.count) * math.hypot(self.mean, self.std)
+
+    def divided(self, divisor: float) -> Distribution:
+        """Give the distribution of the quotients, exact for ranks and extremes, without another pass."""
+        if not self.count:
+            return self
+        quotients = {rank: value / divisor + 0.0 for rank, value in self.order.items()}
+        low, high = self.min / divisor + 0.0, self.max / divisor + 0.0
+        if divisor < 0:
+            low, high = high, low
+            quotients = {self.count - 1 - rank: value for rank, value in quotients.items()}
+        return replace(
+            self, min=low, max=high, mean=self.mean / divisor + 0.0, std=self.std / abs(divisor), order=quotients
+        )
+
+
+def _neighbours(count: int, percent: int) -> tuple[int, int]:
+    below = math.floor((count - 1) * (percent / 100))
+    return below, min(below + 1, count - 1)
+
+
+def _wanted_ranks(count: int, percents: Iterable[int]) -> set[int]:
+    if not count:
+        return set()
+    ranks = {rank for percent in percents for rank in _neighbours(count, percent)}
+    # Both ends of every pair, so that a negative divisor finds the mirrored ranks too.
+    return ranks | {count - 1 - rank for rank in ranks} | {(count - 1) // 2, count // 2}
+
+
+_STAGE_PERCENTS = (1, 10, 50, 90, 99)
+_PART_PERCENTS = (1, 5, 50, 95, 99)
+
+
+def describe(
+    source: Source,
+    *,
+    percents: Sequence[int] = _STAGE_PERCENTS,
+    part: Callable[[Values], Values] = _magnitude,
+    observers: Sequence[Callable[[Block], None]] = (),
+) -> Distribution:
+    """Measure an array in as many passes as its percentiles need (one or two, rarely more).
+
+    Parameters
+    ----------
+    source : Source
+        Of any boolean, integer, real or complex dtype.
+    percents : sequence of int
+        The percentiles that will be asked for.
+    part : callable
+        What is measured of each value; by default complex values by their magnitude.
+    observers : sequence of callable
+        Each is given every `Block` of the first pass.
+
+    Returns
+    -------
+    Distribution
+        Over the finite values. All zeros where there is none.
+    """
+    size = math.prod(source.shape)
+    count = nan_count = inf_count = zeros = 0
+    low, high = math.inf, -math.inf
+    tree = _Tree()
+    selection: _Selection | None = None
+    with np.errstate(all="ignore"):
+        for block, nans, infs in _pass(source, part):
+            nan_count += nans
+            inf_count += infs
+            for observe in observers:
+                observe(block)
+            if not block.finite.size:
+                continue
+            count += block.finite.size
+            zeros += block.finite.size - int(np.count_nonzero(block.finite))
+            low = min(low, float(block.finite.min()))
+            high = max(high, float(block.finite.max()))
+            tree.add(_Moments.of(block, 0))
+            if selection is None:
+                selection = _Selection(size, block.finite.dtype.itemsize * 8)
+            selection.add(block.finite)
+        if selection is None:
+            return Distribution(0, nan_count, inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {})
+
+        selection.want(_wanted_ranks(count, percents))
+        while selection.close_pass():
+            for block, _, _ in _pass(source, part):
+                selection.add(block.finite)
+        mean, std = _mean_and_std(source, part, tree, low, high)
+    return Distribution(
+        count=count,
+        nan_count=nan_count,
+        inf_count=inf_count,
+        min=low + 0.0,
+        max=high + 0.0,
+        mean=mean + 0.0,
+        std=std,
+        nonzero_fraction=(count - zeros) / count,
+        order=selection.found,
+    )
+
+
+def _pass(source: Source, part: Callable[[Values], Values]) -> Iterator[tuple[Block, int, int]]:
+    """Stream the blocks of an array, each with its number of NaN and of infinite values."""
+    for stored in source.blocks(_block_sizes(source)):
+        values = part(stored)
+        narrow = np.can_cast(values.dtype, np.float32, "safe")
+        values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
+        wide = values.astype(np.float64)
+        # One NaN or infinity anywhere makes the sum non-finite; only then is a closer look needed.
+        if math.isfinite(float(np.add.reduce(wide))):
+            yield Block(values, wide, None), 0, 0
+            continue
+        finite = np.isfinite(values)
+        nans = int(np.count_nonzero(np.isnan(values)))
+        infs = values.size - int(np.count_nonzero(finite)) - nans
+        lost = None
+        if nans or infs:
+            wide[~finite] = 0.0
+            lost = (~finite).astype(np.float64)
+        yield Block(values[finite], wide, lost), nans, infs
+
+
+def _mean_and_std(
+    source: Source, part: Callable[[Values], Values], tree: _Tree, low: float, high: float
+) -> tuple[float, float]:
+    if low == high:
+        return low, 0.0
+    exponent = math.frexp(max(-low, high))[1]
+    if abs(exponent) <= _SAFE_EXPONENT:
+        exponent = 0
+    else:
+        # Squares of such values overflow or vanish: once more, scaled by a power of two.
+        tree = _Tree()
+        for block, _, _ in _pass(source, part):
+            if block.finite.size:
+                tree.add(_Moments.of(block, exponent))
+    moments = tree.root()
+    mean = min(max(math.ldexp(moments.mean, exponent), low), high)
+    return mean, math.ldexp(math.sqrt(moments.deviation / moments.count), exponent)
+
+
+# --- stages and probe --------------------------------------------------------------------------
+
+
+def stage_stats(values: Distribution) -> StageStats:
+    """Give the statistics of a stage from its distribution."""
+    return StageStats(
+        min=values.min,
+        max=values.max,
+        mean=values.mean,
+        std=values.std,
+        median=values.median,
+        p01=values.percentile(1),
+        p10=values.percentile(10),
+        p90=values.percentile(90),
+        p99=values.percentile(99),
+        nonzero_fraction=values.nonzero_fraction,
+        count=values.count,
+        nan_count=values.nan_count,
+        inf_count=values.inf_count,
+    )
+
+
+def normalized_stats(raw: Distribution) -> StageStats:
+    """Give the statistics of ``diff3d / (diff3d.max() + 1e-12)``, from those of ``diff3d``.
+
+    Parameters
+    ----------
+    raw : Distribution
+        Of ``diff3d`` as stored.
+
+    Returns
+    -------
+    StageStats
+        Of the float64 quotients. All zeros where the divisor is zero, which only a maximum of
+        exactly -1e-12 gives.
+    """
+    divisor = raw.max + EPSILON
+    if not divisor:
+        return stage_stats(Distribution(0, raw.nan_count, raw.inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {}))
+    return stage_stats(raw.divided(divisor))
+
+
+def grouped_stats(frame_means: Wide, scan_index: ArrayLike) -> GroupedStats:
+    """Give the statistics over scans: each scan's average of its frames' means.
+
+    Parameters
+    ----------
+    frame_means : (n,) ndarray of float64
+        Mean of each frame's pixels; a NaN frame is left out.
+    scan_index : (n,) array_like of int
+        Which scan each frame belongs to; any integers.
+
+    Returns
+    -------
+    GroupedStats
+
+    Raises
+    ------
+    ScanIndexError
+        If `scan_index` is not integral or not of length n.
+    """
+    index = check_scan_index(np.asarray(scan_index), len(frame_means))
+    scans, scan_of_frame = np.unique(index, return_inverse=True)
+    measured = ~np.isnan(frame_means)
+    scan_of_frame = scan_of_frame.reshape(-1)[measured]
+    # bincount adds frame after frame: a fixed order.
+    totals = np.bincount(scan_of_frame, frame_means[measured], minlength=len(scans))
+    frames = np.bincount(scan_of_frame, minlength=len(scans))
+    averages = totals[frames > 0] / frames[frames > 0]
+    stats = stage_stats(describe(ArraySource(averages)))
+    return GroupedStats(**asdict(stats), n_unique_scans=len(scans), n_patterns=len(frame_means))
+
+
+def check_scan_index(index: Values, frames: int) -> Values:
+    """Return a usable ``scan_index`` as 1-D, or say what is wrong with it."""
+    if index.dtype.kind not in "iu":
+        raise ScanIndexError(f"is {index.dtype}, but integers are expected: one per frame, naming its scan")
+    if index.size != frames:
+        raise ScanIndexError(f"has {index.size} entries, but diff3d has {frames} frames: one entry per frame is needed")
+    return index.reshape(-1)
+
+
+def measure_probe(source: Source) -> ProbeStats:
+    """Measure a probe.
+
+    Parameters
+    ----------
+    source : Source
+        Complex (or real) probe of any shape.
+
+    Returns
+    -------
+    ProbeStats
+    """
+    amplitude = describe(source, percents=_PART_PERCENTS, part=_amplitude)
+    return ProbeStats(
+        amplitude=_part_stats(amplitude),
+        phase=_part_stats(describe(source, percents=_PART_PERCENTS, part=_phase)),
+        l2_norm=amplitude.l2_norm,
+        shape=source.shape,
+        dtype=str(source.dtype),
+    )
+
+
+def _amplitude(values: Values) -> Values:
+    return _magnitude(values.astype(np.complex128))
+
+
+def _part_stats(values: Distribution) -> PartStats:
+    return PartStats(
+        min=values.min,
+        max=values.max,
+        mean=values.mean,
+        std=values.std,
+        p01=values.percentile(1),
+        p05=values.percentile(5),
+        p50=values.percentile(50),
+        p95=values.percentile(95),
+        p99=values.percentile(99),
+        nan_count=values.nan_count,
+        inf_count=values.inf_count,
+    )
+
+
+# --- the same, for arrays in memory ------------------------------------------------------------
+
+
+def summarize_array(arr: ArrayLike) -> dict[str, float | int]:
+    """Statistics of an array, as the log holds them for the stage ``raw``.
+
+    Parameters
+    ----------
+    arr : array_like
+        Any shape; boolean, integer, real, or complex (reduced to its magnitude).
+
+    Returns
+    -------
+    dict
+        The fields of `StageStats`; the counts of NaN and infinities only when not zero.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not numeric.
+
+    Examples
+    --------
+    >>> summarize_array([0.0, 1.0, 2.0, 0.0, 3.0])["nonzero_fraction"]
+    0.6
+    """
+    return as_dict(stage_stats(describe(_numeric(arr))))
+
+
+def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, float | int]:
+    """Statistics over scans, as the log holds them for the stage ``grouped``.
+
+    Parameters
+    ----------
+    diff3d : (n, ...) array_like
+        n frames.
+    scan_index : (n,) array_like of int
+        Which scan each frame belongs to.
+
+    Returns
+    -------
+    dict
+        The fields of `GroupedStats`.
+
+    Raises
+    ------
+    ScanIndexError
+        If `scan_index` is not integral or not of length n.
+    TypeError
+        If `diff3d` is not numeric, or has no axis of frames.
+    """
+    source = _numeric(diff3d)
+    if not source.shape:
+        raise TypeError("diff3d is a single number; an array of frames is expected")
+    check_scan_index(np.asarray(scan_index), source.shape[0])
+    frames = FrameMeans(source)
+    describe(source, percents=(), observers=[frames.add])
+    return as_dict(grouped_stats(frames.means(), scan_index))
+
+
+def summarize_probe(probe_array: ArrayLike) -> dict[str, Any]:
+    """Statistics of a probe, as the log holds them.
+
+    Parameters
+    ----------
+    probe_array : array_like
+        Complex or real, any shape.
+
+    Returns
+    -------
+    dict
+        ``amplitude`` and ``phase`` (the fields of `PartStats`), ``l2_norm``, ``shape``, ``dtype``.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not numeric.
+    """
+    probe = measure_probe(_numeric(probe_array))
+    return as_dict(probe) | {
+        "amplitude": as_dict(probe.amplitude),
+        "phase": as_dict(probe.phase),
+        "shape": list(probe.shape),
+    }
+
+
+def _numeric(array: ArrayLike) -> ArraySource:
+    source = ArraySource(array)
+    if not is_measurable(source.dtype):
+        raise TypeError(f"an array of {source.dtype} cannot be measured; numbers are expected")
+    return source

@@ -1,0 +1,89 @@
+"""A photon-dose sweep on disk: which files belong to it, and which dose each name claims."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import os
+import re
+from collections.abc import Iterable
+
+from .files import describe_os_error
+from .text import printable
+
+__all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "list_sweep", "same_doses", "sort_by_dose"]
+
+PATTERN = "data_p[0-9]*.npz"
+
+_NAME = re.compile(r"data_p(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\.npz")
+
+
+class SweepError(ValueError):
+    """A dataset root that cannot be listed, said in words."""
+
+
+def dose_text(filename: str) -> str | None:
+    """Give the dose as the name spells it, or None where the name spells none.
+
+    Examples
+    --------
+    >>> dose_text("data_p1e5.npz"), dose_text("data_p1e5_v2.npz")
+    ('1e5', None)
+    """
+    match = _NAME.fullmatch(filename)
+    return match[1] if match and math.isfinite(float(match[1])) else None
+
+
+def dose_of(filename: str) -> float | None:
+    """Photons per pattern that the name claims, or None."""
+    text = dose_text(filename)
+    return None if text is None else float(text)
+
+
+def sort_by_dose(filenames: Iterable[str]) -> list[str]:
+    """Sort by dose as a number, then by name; names without a dose come last."""
+
+    def order(filename: str) -> tuple[float, bytes]:
+        dose = dose_of(filename)
+        return math.inf if dose is None else dose, os.fsencode(filename)
+
+    return sorted(filenames, key=order)
+
+
+def list_sweep(root: str) -> list[str]:
+    """List the datasets in a folder.
+
+    Parameters
+    ----------
+    root : str
+        The folder.
+
+    Returns
+    -------
+    list of str
+        Names that match `PATTERN`, sorted by dose; also of what turns out not to be a file.
+
+    Raises
+    ------
+    SweepError
+        If the folder cannot be listed.
+    """
+    try:
+        names = os.listdir(root)
+    except NotADirectoryError:
+        raise SweepError(f"dataset root {printable(root)} is a file; give the folder that holds {PATTERN}") from None
+    except FileNotFoundError:
+        raise SweepError(f"dataset root {printable(root)} does not exist; check --dataset-root") from None
+    except OSError as error:
+        raise SweepError(f"dataset root {printable(root)} cannot be listed: {describe_os_error(error)}") from None
+    return sort_by_dose(name for name in names if fnmatch.fnmatchcase(name, PATTERN))
+
+
+def same_doses(filenames: Iterable[str]) -> list[list[str]]:
+    """Group the names that claim one and the same dose, where there are several."""
+    by_dose: dict[float, list[str]] = {}
+    for filename in filenames:
+        dose = dose_of(filename)
+        if dose is not None:
+            by_dose.setdefault(dose, []).append(filename)
+    return [names for names in by_dose.values() if len(names) > 1]

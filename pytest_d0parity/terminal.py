@@ -1,0 +1,115 @@
+"""What a person sees while a scenario is captured, and after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .evidence import EvidenceLog, Problem
+from .text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Terminal"]
+
+
+class Terminal:
+    """A listener that speaks: problems to standard error, the outcome to standard output.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing but what is wrong.
+    progress : bool or None
+        Show a progress bar; None: when standard error is a terminal.
+    """
+
+    def __init__(self, *, quiet: bool = False, progress: bool | None = None) -> None:
+        self._quiet = quiet
+        self._wants_bar = not quiet and (sys.stderr.isatty() if progress is None else progress)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._sizes: dict[str, int] = {}
+        self._finished = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop_bar()
+
+    def say(self, text: str) -> None:
+        """Tell what is going on."""
+        if not self._quiet:
+            print(text, flush=True)
+
+    def error(self, text: str) -> None:
+        """Tell what went wrong."""
+        self._complain(f"error: {text}")
+
+    def problem(self, problem: Problem) -> None:
+        """Tell of a problem as it is found."""
+        self._complain(f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}")
+
+    def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
+        """Begin the progress bar."""
+        self._sizes = dict(datasets)
+        if not self._wants_bar or not datasets:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns: list[Any] = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %", markup=False),
+            TimeRemainingColumn(),
+        ]
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", total=max(sum(self._sizes.values()), 1))
+        self._bar.start()
+
+    def progress(self, filename: str, share: float) -> None:
+        """Move the progress bar, also within a file."""
+        if self._bar is None or self._task is None:
+            return
+        size = self._sizes[filename]
+        self._bar.update(self._task, description=printable(filename), completed=self._finished + share * size)
+        if share >= 1:
+            self._finished += size
+            self._sizes[filename] = 0
+
+    def done(self, log: EvidenceLog, output: str) -> None:
+        """Tell what came of it and where to look."""
+        self._stop_bar()
+        count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"
+        self.say(f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}")
+        self.say(
+            f"Read {printable(os.path.join(output, 'dose_parity_log.md'))}; every digit is in the .json beside it."
+        )
+
+    def _stop_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _complain(self, text: str) -> None:
+        if self._bar is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _tally(problems: Sequence[Problem]) -> str:
+    parts = []
+    for severity in ("error", "warning"):
+        count = sum(problem.severity == severity for problem in problems)
+        if count:
+            parts.append(f"{count} {severity}{'s' * (count != 1)}")
+    return f" ({', '.join(parts)})" if parts else ""

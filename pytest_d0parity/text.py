@@ -1,0 +1,37 @@
+"""Text that came from files: made sayable, whatever it holds."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["printable", "valid_utf8"]
+
+
+def valid_utf8(text: str) -> str:
+    r"""Escape what UTF-8 cannot say: bytes of a file name that are not UTF-8, and lone surrogates.
+
+    Parameters
+    ----------
+    text : str
+        Any string, as `os.listdir` or a pickle gives it.
+
+    Returns
+    -------
+    str
+        With ``\xff`` for a stray byte and ``\ud800`` for a lone surrogate.
+    """
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    r"""Escape control characters as well, so that a name cannot talk to a terminal.
+
+    Examples
+    --------
+    >>> print(printable("two\nlines"))
+    two\nlines
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid_utf8(text))
