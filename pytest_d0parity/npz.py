@@ -12,6 +12,7 @@ import io
 import math
 import os
 import struct
+import tokenize
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,17 @@ from .files import open_regular
 __all__ = ["Member", "NpzError", "NpzFile"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+# A hostile header can upset the parser in more ways than NumPy turns into ValueError.
+_HEADER_ERRORS = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+    KeyError,
+    tokenize.TokenError,
+)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
 _PIECE = 1 << 18  # bytes of compressed data asked of the disk at a time
@@ -208,9 +220,9 @@ class _MemberStream:
         if info.flag_bits & _ENCRYPTED:
             raise NpzError("it is encrypted; save the NPZ without a password")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise NpzError(
-                f"it uses zip compression method {info.compress_type}; NumPy writes 0 or 8 (stored, deflated)"
-            )
+            raise NpzError(f"it uses zip compression method {info.compress_type}; NumPy stores (0) or deflates (8)")
+        if info.file_size > _MAX_RATIO * info.compress_size + _LOCAL_HEADER.size:
+            raise NpzError(f"it announces {info.file_size} bytes, which its {info.compress_size} bytes cannot hold")
         self._file = file
         self._info = info
         self._at = _data_offset(file, info)
@@ -323,8 +335,10 @@ def _array_name(info: zipfile.ZipInfo) -> str:
 
 def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     """Where a member's data begins: its own local header says, the directory does not."""
-    file.seek(info.header_offset)
-    fixed = file.read(_LOCAL_HEADER.size) or b""
+    fixed = b""
+    if 0 <= info.header_offset < os.fstat(file.fileno()).st_size:
+        file.seek(info.header_offset)
+        fixed = file.read(_LOCAL_HEADER.size) or b""
     if len(fixed) < _LOCAL_HEADER.size or not fixed.startswith(b"PK\x03\x04"):
         raise NpzError("the archive's directory points to no member: the file is truncated or damaged")
     *_, name_length, extra_length = _LOCAL_HEADER.unpack(fixed)
@@ -360,8 +374,7 @@ def _npy_header(stream: _MemberStream) -> tuple[tuple[int, ...], bool, np.dtype[
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a header written by Python 2 is read all the same
             shape, fortran_order, dtype = read(io.BytesIO(prefix + header), max_header_size=4 * _MAX_HEADER)
-    # A hostile header can upset the parser in more ways than NumPy turns into ValueError.
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+    except _HEADER_ERRORS as error:
         raise NpzError(f"its .npy header cannot be read ({error})") from None
     if any(length < 0 for length in shape):
         raise NpzError(f"its header announces the impossible shape {shape}")

@@ -244,8 +244,9 @@ def _magnitude(values: Values) -> Values:
 def _phase(values: Values) -> Values:
     wide = values.astype(np.complex128)
     angle = np.arctan2(wide.imag, wide.real)
-    angle[~np.isfinite(wide)] = np.nan
-    return angle
+    # Not finite where the amplitude is not, and in the same way: atan2 would make an angle of an infinity.
+    magnitude = _magnitude(wide)
+    return np.where(np.isfinite(magnitude), angle, magnitude)
 
 
 # --- sums --------------------------------------------------------------------------------------

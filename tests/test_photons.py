@@ -1,0 +1,142 @@
+"""Photons counted back, from the simulator's own physics and from what is no photon count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_d0parity.photons import AmplitudeSample, Photons, count_photons
+from pytest_d0parity.statistics import ArraySource, describe
+
+DOSES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
+
+
+def count(diff3d: np.ndarray) -> Photons:
+    sample = AmplitudeSample()
+    source = ArraySource(diff3d)
+    return count_photons(sample, describe(source, observers=[sample.add]), source.dtype, len(diff3d))
+
+
+def pattern() -> np.ndarray:
+    """A bright centre on a dim, wide halo; sums to one."""
+    row, column = np.mgrid[-32:32, -32:32]
+    square = row**2 + column**2
+    rates = np.exp(-square / 60.0) + 1e-4 / (1 + square / 200) ** 2
+    return rates / rates.sum()
+
+
+def counts(dose: float, frames: int) -> np.ndarray:
+    return np.random.default_rng(int(dose)).poisson(pattern() * dose, (frames, 64, 64))
+
+
+@pytest.mark.parametrize("dose", DOSES)
+@pytest.mark.parametrize("scale", [1.0, 0.0123, 7.1e-6])
+def test_the_dose_comes_back_whatever_the_scale(dose: float, scale: float) -> None:
+    photons = counts(dose, 40)
+    result = count((np.sqrt(photons) * scale).astype(np.float32))
+    assert result.quantized
+    assert result.per_pattern == pytest.approx(photons.sum() / 40, rel=1e-6)
+    assert result.quantum == pytest.approx(scale**2, rel=1e-6)
+    assert result.residual is not None
+    assert result.residual < 0.02
+
+
+@pytest.mark.parametrize("dose", ["1e3", "1e6", "1e9"])
+def test_the_simulator_holds_its_promise(dose: str, tmp_path: pytest.TempPathFactory) -> None:
+    from pytest_d0parity.simulator import simulate_sweep
+
+    frames = {"1e3": 2000, "1e6": 100, "1e9": 40}[dose]  # so many that the noise of the mean is below 0.1 %
+    (path,) = simulate_sweep(str(tmp_path), [dose], frames)
+    with np.load(path) as arrays:
+        result = count(arrays["diff3d"]).against(float(dose))
+    assert result.quantized
+    assert result.ratio == pytest.approx(1, abs=2e-3 if dose == "1e3" else 1e-3)
+
+
+@pytest.mark.parametrize("dose", DOSES)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_few_frames_give_the_right_answer_or_none(dose: float, frames: int) -> None:
+    photons = counts(dose, frames)
+    result = count((np.sqrt(photons) * 0.3).astype(np.float32))
+    if result.quantized:
+        assert result.per_pattern == pytest.approx(photons.sum() / frames, rel=1e-6)
+
+
+def test_a_dark_surround_with_a_gap_to_the_bright_disc() -> None:
+    row, column = np.mgrid[-32:32, -32:32]
+    rates = np.where(row**2 + column**2 < 200, 150.0, 0.01)
+    photons = np.random.default_rng(0).poisson(rates, (100, 64, 64))
+    result = count(np.sqrt(photons).astype(np.float32))
+    assert result.quantized
+    assert result.per_pattern == pytest.approx(photons.sum() / 100, rel=1e-6)
+
+
+def test_masked_pixels_do_not_matter() -> None:
+    photons = np.random.default_rng(0).poisson(500.0, (30, 64, 64))
+    photons[:, 20:24] = 0
+    result = count(np.sqrt(photons).astype(np.float32))
+    assert result.quantized
+    assert result.per_pattern == pytest.approx(photons.sum() / 30, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "c8"])
+def test_any_floating_dtype(dtype: str) -> None:
+    photons = counts(1e5, 10)
+    assert count((np.sqrt(photons) * 0.3).astype(dtype)).per_pattern == pytest.approx(photons.sum() / 10, rel=1e-6)
+
+
+def ramps() -> dict[str, np.ndarray]:
+    return {
+        "over columns": np.linspace(1, 2, 64),
+        "over rows": np.linspace(0.5, 1.5, 64)[:, None],
+        "random": np.random.default_rng(1).random((64, 64)) + 0.5,
+        "over frames": np.linspace(1, 1.2, 60)[:, None, None],
+        "in steps": np.repeat(np.linspace(1, 2, 4), 16),
+    }
+
+
+@pytest.mark.parametrize("dose", [1e4, 1e6])
+@pytest.mark.parametrize("ramp", ramps())
+@pytest.mark.parametrize("applied", ["to counts", "to amplitudes"])
+def test_counts_times_a_ramp_are_no_counts(dose: float, ramp: str, applied: str) -> None:
+    photons = counts(dose, 60)
+    factor = ramps()[ramp]
+    diff3d = np.sqrt(photons * factor) if applied == "to counts" else np.sqrt(photons) * factor
+    assert not count(diff3d.astype(np.float32)).quantized
+
+
+@pytest.mark.parametrize(
+    "diff3d",
+    [
+        np.random.default_rng(0).random((50, 64, 64)),
+        np.abs(np.random.default_rng(0).normal(size=(50, 64, 64))),
+        np.random.default_rng(0).random((2, 2, 2)),
+        np.zeros((5, 8, 8)),
+        np.ones((5, 8, 8)),
+        np.random.default_rng(0).poisson(20.0, (50, 32, 32)),  # counts, without the square root
+        np.random.default_rng(0).poisson(20.0, (50, 32, 32)) / 37.0,
+        np.random.default_rng(0).integers(0, 256, (50, 32, 32)) / 255,
+        -np.sqrt(np.random.default_rng(0).poisson(20.0, (50, 32, 32))),
+    ],
+    ids=["uniform", "normal", "eight values", "zeros", "ones", "counts", "scaled counts", "8 bit", "negative"],
+)
+def test_other_data_is_not_quantized(diff3d: np.ndarray) -> None:
+    result = count(diff3d.astype(np.float32))
+    assert not result.quantized
+    assert result.per_pattern is None
+    assert not result.against(1e5).mislabelled
+
+
+def test_a_corrected_part_of_the_file_spoils_the_claim() -> None:
+    diff3d = np.sqrt(counts(1e4, 60)).astype(np.float32)
+    bright = diff3d > 4
+    diff3d[bright] *= np.random.default_rng(0).uniform(0.9, 1.1, bright.sum())
+    assert not count(diff3d).quantized
+
+
+def test_a_label_that_is_off_is_called_mislabelled() -> None:
+    result = Photons(quantum=1.0, per_pattern=1e4, residual=0.0, quantized=True)
+    assert result.against(1e5).mislabelled
+    assert result.against(1.06e4).mislabelled
+    assert not result.against(1.04e4).mislabelled
+    assert not result.against(None).mislabelled
