@@ -24,8 +24,9 @@ MAX_KEYS = 10_000  # of one dictionary or set
 _MAX_DEPTH = 64
 _MAX_NODES = 1_000_000  # values of the expanded tree; sharing lets a small file name very many
 _MAX_TEXT = 64 << 20  # characters and bytes of the expanded tree
-_MAX_OPAQUE_NODES = 100_000  # the same for the arguments of all placeholders together
+_MAX_OPAQUE_NODES = 100_000  # the same for the arguments of one placeholder, and of those inside it
 _MAX_OPAQUE_TEXT = 4 << 20
+_MAX_OPAQUE = 20  # so many placeholders may be that large
 _MAX_NAME = 200
 _MAX_KEY_BITS = 60  # larger integers hash alike at will
 
@@ -148,8 +149,9 @@ class _Expansion:
         self.recovered_from: str | None = None
         self._nodes = _MAX_NODES
         self._text = _MAX_TEXT
-        self._opaque_nodes = _MAX_OPAQUE_NODES
-        self._opaque_text = _MAX_OPAQUE_TEXT
+        self._opaque_nodes = self._opaque_text = 0  # what is left to the current placeholder
+        self._all_opaque_nodes = _MAX_OPAQUE * _MAX_OPAQUE_NODES
+        self._all_opaque_text = _MAX_OPAQUE * _MAX_OPAQUE_TEXT
         self._opaque = 0  # how many placeholders enclose the current value
         self._path: set[int] = set()
         self._finished: dict[int, tuple[Thing, Placeholder]] = {}
@@ -201,6 +203,9 @@ class _Expansion:
         if id(thing) in self._path:
             return Placeholder(thing.qualname)  # an object that refers to itself
         self._path.add(id(thing))
+        if not self._opaque:
+            self._opaque_nodes = min(_MAX_OPAQUE_NODES, self._all_opaque_nodes)
+            self._opaque_text = min(_MAX_OPAQUE_TEXT, self._all_opaque_text)
         self._opaque += 1
         try:
             placeholder = Placeholder(thing.qualname, tuple(self.value(part, depth + 1) for part in thing.parts))
@@ -229,6 +234,8 @@ class _Expansion:
         if self._opaque:
             self._opaque_nodes -= 1
             self._opaque_text -= length
+            self._all_opaque_nodes -= 1
+            self._all_opaque_text -= length
             if min(self._opaque_nodes, self._opaque_text) < 0:
                 raise _TooMuch
         else:
