@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .capture import capture
+    from .capture import capture_evidence
     from .evidence import EvidenceLog, convert_for_json, json_schema, to_json
     from .files import sha256_file
     from .params import ParamsError, Placeholder, load_params
@@ -21,7 +21,7 @@ __all__ = [
     "ParamsError",
     "Placeholder",
     "Scenario",
-    "capture",
+    "capture_evidence",
     "convert_for_json",
     "json_schema",
     "load_params",
@@ -37,7 +37,7 @@ _HOME = {
     "ParamsError": "params",
     "Placeholder": "params",
     "Scenario": "scenario",
-    "capture": "capture",
+    "capture_evidence": "capture",
     "convert_for_json": "evidence",
     "json_schema": "evidence",
     "load_params": "params",

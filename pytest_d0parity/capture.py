@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,11 +18,11 @@ from .scenario import Scenario
 from .sweep import PATTERN, SweepError, dose_of, dose_text, list_sweep, same_doses, sort_by_dose
 from .text import printable
 
-__all__ = ["CaptureInterrupted", "Listener", "capture"]
+__all__ = ["CaptureInterrupted", "Listener", "capture_evidence"]
 
 
-class Listener(Protocol):
-    """Somebody who is told how a capture goes on."""
+class Listener:
+    """Somebody who is told how a capture goes on; this one does not care."""
 
     def problem(self, problem: Problem) -> None:
         """Hear of something that was found just now."""
@@ -33,6 +32,9 @@ class Listener(Protocol):
 
     def progress(self, filename: str, share: float) -> None:
         """Hear which share of the work on a dataset is done."""
+
+
+_NOBODY = Listener()
 
 
 class CaptureInterrupted(KeyboardInterrupt):
@@ -61,14 +63,14 @@ class _Findings:
         self.add(Problem(severity="warning", where=where, message=message))
 
 
-def capture(scenario: Scenario, listener: Listener) -> EvidenceLog:
+def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> EvidenceLog:
     """Look at everything that a scenario names, and record it.
 
     Parameters
     ----------
     scenario : Scenario
         What to look at.
-    listener : Listener
+    listener : Listener, optional
         Told of problems and progress while they happen.
 
     Returns
@@ -104,7 +106,7 @@ def capture(scenario: Scenario, listener: Listener) -> EvidenceLog:
     except KeyboardInterrupt:
         missing = ", ".join(printable(name) for name in filenames[len(datasets) :])
         findings.error("datasets", f"interrupted before these were measured: {missing}")
-        raise CaptureInterrupted(log()) from None
+        raise CaptureInterrupted(replace(log(), verdict="incomplete")) from None
     return log()
 
 

@@ -85,12 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return run(options)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough. Nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
 
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +137,7 @@ def _log(options: argparse.Namespace) -> int:
 
 def _record(scenario: Scenario, output: str, history: str | None, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
-    from .capture import CaptureInterrupted, capture
+    from .capture import CaptureInterrupted, capture_evidence
     from .reports import ReportError, prepare_folder
 
     try:
@@ -151,7 +146,7 @@ def _record(scenario: Scenario, output: str, history: str | None, terminal: Term
         terminal.error(str(error))
         return UNREADABLE
     try:
-        log, code = capture(scenario, terminal), DONE
+        log, code = capture_evidence(scenario, terminal), DONE
     except CaptureInterrupted as interrupt:
         log, code = interrupt.log, INTERRUPTED
     written = _write(log, output, history, terminal)
@@ -214,7 +209,14 @@ def _schema(options: argparse.Namespace) -> int:
 
     from .evidence import json_schema
 
-    print(json.dumps(json_schema(), indent=2), flush=True)
+    try:
+        print(json.dumps(json_schema(), indent=2), flush=True)
+    except OSError as error:
+        # What is left in the buffer must not raise again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # whoever reads may stop when he has had enough
+            print(f"error: the schema cannot be written: {error.strerror}", file=sys.stderr)
+            return UNREADABLE
     return DONE
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from .params import Placeholder
 from .photons import Photons
-from .records import as_dict
+from .records import PRESENT_WHEN_NOT_ZERO, as_dict
 from .statistics import GroupedStats, ProbeStats, StageStats
 from .text import valid_utf8
 
@@ -282,15 +282,17 @@ def json_schema() -> dict[str, Any]:
 
 
 def _strict(schema: Any) -> None:
-    """Close every object, and let a number be one of the strings for what JSON cannot say."""
+    """Close every object, require all its keys, and let a number be one of the strings for what JSON cannot say."""
     if isinstance(schema, list):
         for item in schema:
             _strict(item)
     elif isinstance(schema, dict):
         for item in schema.values():
             _strict(item)
+        schema.pop("default", None)
         if "properties" in schema:
             schema["additionalProperties"] = False
+            schema["required"] = [name for name in schema["properties"] if name not in PRESENT_WHEN_NOT_ZERO]
         if schema.get("type") == "number":
             del schema["type"]
             schema["anyOf"] = [{"type": "number"}, {"enum": _SAYABLE}]

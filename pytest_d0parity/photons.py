@@ -7,6 +7,7 @@ whatever the file is called, whatever the params say and whatever the scale.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,10 +25,12 @@ _SPREAD = 4096  # amplitudes from all over the file on which the claim is tried
 _PER_BLOCK = 8
 _HEAD_BLOCKS = 16  # a million amplitudes
 _MIN_LEVELS = 4  # fewer different counts prove nothing
-_SPACING_LEVELS = 32  # the spacing is taken from so few, where rounding is smallest
+_MIN_VALUES = 100  # fewer counts may all be even by chance
+_WINDOW = 32  # neighbouring levels that the spacing is taken from, where they lie closest
 _MIN_UNIT_STEPS = 0.5  # so many of the steps between them are one quantum
 _TOLERANCE = 0.1  # largest distance of a count from an integer
-_RESOLVED = 0.05  # counts whose rounding error may be larger say nothing about integers
+_RESOLVED = 0.1  # counts whose rounding error may be larger say nothing about integers
+_EVIDENCE = 8.0  # decimal digits by which chance must be excluded
 _ROUNDINGS = 4  # of the stored amplitude, on its way through a square root and a scale
 _MAX_ABSENT = 25.0  # a count that should occur so often cannot be absent by chance
 _TABLE_SHIFT = 11  # bits of a float32 that the table of known amplitudes does not tell apart
@@ -85,6 +88,7 @@ class AmplitudeSample:
         # One known amplitude for each leading part of a float32. Counts below 2000 never share a
         # place, so for quantized data everything is soon known and nothing is sorted any more.
         self._known = np.zeros(1 << (32 - _TABLE_SHIFT), np.uint32)
+        self._exponent: int | None = None
         self._spread: list[NDArray[np.float64]] = []
         self._stride = 1
         self._head: list[NDArray[np.float32]] = []
@@ -94,7 +98,7 @@ class AmplitudeSample:
         """Take the next block of the first pass."""
         if not block.finite.size:
             return
-        narrow = block.finite.astype(np.float32, copy=False)
+        narrow = self._narrow(block.finite)
         if self._blocks < _HEAD_BLOCKS:
             self._head.append(narrow.copy())
         if self._blocks % self._stride == 0:
@@ -114,10 +118,22 @@ class AmplitudeSample:
             if len(self._lowest) == _KEEP:
                 self._limit = self._lowest[-1]
 
+    def _narrow(self, finite: NDArray[Any]) -> NDArray[np.float32]:
+        """Round to float32; float64 values in the scale of the first ones, so that none is too large or small."""
+        if finite.dtype == np.float32:
+            return finite
+        if self._exponent is None:
+            self._exponent = int(np.frexp(np.max(np.abs(finite)))[1])
+        narrow: NDArray[np.float32] = np.ldexp(finite, -self._exponent).astype(np.float32)
+        return narrow
+
+    def _widen(self, narrow: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.ldexp(narrow.astype(np.float64), self._exponent or 0)
+
     @property
     def lowest(self) -> NDArray[np.float64]:
         """The smallest distinct positive amplitudes, ascending."""
-        return self._lowest.astype(np.float64)
+        return self._widen(self._lowest)
 
     @property
     def spread(self) -> NDArray[np.float64]:
@@ -130,7 +146,7 @@ class AmplitudeSample:
         amplitudes, times = np.unique(
             values[(values > 0) & (values <= self._lowest[-1:].max(initial=0.0))], return_counts=True
         )
-        return amplitudes.astype(np.float64), times
+        return self._widen(amplitudes), times
 
 
 def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype[Any], frames: int) -> Photons:
@@ -154,21 +170,35 @@ def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype
         too few different values to tell.
     """
     # Amplitudes are never negative; integers are not square roots that somebody scaled.
-    if values.min < 0 or dtype.kind not in "fc":
+    if values.min < 0 or dtype.kind not in "fc" or values.count * values.nonzero_fraction < _MIN_VALUES:
         return Photons()
-    error = 2 * _ROUNDINGS * max(np.finfo(dtype).eps, np.finfo(np.float32).eps) / 2
-    levels = _levels(sample.lowest**2, error)
-    quantum = _spacing(levels, error)
-    if quantum is None:
+    precision = np.finfo(dtype)
+    lowest = sample.lowest
+    if lowest[0] < precision.tiny:  # subnormal: rounded more coarsely than all others
         return Photons()
-    squares = np.concatenate([levels, sample.spread**2])
-    counts = squares / quantum
-    resolved = counts[counts * error <= _RESOLVED]
-    residual = float(np.max(np.abs(resolved - np.rint(resolved)), initial=0.0))
+    error = _ROUNDINGS * max(float(precision.eps), float(np.finfo(np.float32).eps))
+    with np.errstate(all="ignore"):  # squares of amplitudes beyond all bounds are not finite, and nothing follows
+        levels = _levels(lowest**2, error)
+        quantum = _spacing(levels, error)
+        if quantum is None:
+            return Photons()
+        counts = _resolved(np.concatenate([levels, sample.spread**2]) / quantum, error)
+        per_pattern = values.l2_norm * values.l2_norm / frames / quantum
+    residual = float(np.max(np.abs(counts - np.rint(counts)), initial=0.0))
+    independent = len(_resolved(levels / quantum, error)) - 2  # two levels went into the quantum
+    evidence = -independent * math.log10(2 * max(residual, float(np.finfo(np.float64).eps)))
     amplitudes, times = sample.head()
-    if residual > _TOLERANCE or not _could_be_poisson(np.rint(amplitudes**2 / quantum), times):
+    seen = np.rint(_resolved(amplitudes**2 / quantum, error))
+    if residual > _TOLERANCE or evidence < _EVIDENCE or not _could_be_poisson(seen, times[: len(seen)]):
         return Photons(residual=residual)
-    return Photons(quantum=quantum, per_pattern=values.l2_norm**2 / frames / quantum, residual=residual, quantized=True)
+    if not math.isfinite(per_pattern):
+        return Photons()
+    return Photons(quantum=quantum, per_pattern=per_pattern, residual=residual, quantized=True)
+
+
+def _resolved(counts: NDArray[np.float64], error: float) -> NDArray[np.float64]:
+    """Keep the counts that rounding leaves near enough to an integer; ascending ones from the start."""
+    return counts[counts * error <= _RESOLVED]
 
 
 def _could_be_poisson(counts: NDArray[np.float64], times: NDArray[np.int64]) -> bool:
@@ -197,11 +227,13 @@ def _levels(squares: NDArray[np.float64], error: float) -> NDArray[np.float64]:
 
 
 def _spacing(levels: NDArray[np.float64], error: float) -> float | None:
-    """Find the quantum that the smallest levels are spaced by, or None."""
-    first = levels[:_SPACING_LEVELS]
-    if len(first) < _MIN_LEVELS:
+    """Find the quantum that the levels are spaced by, or None."""
+    if len(levels) < _MIN_LEVELS:
         return None
-    steps = np.diff(first)
+    # Far from the bulk of the counts few levels occur. Where they lie closest, neighbours are one quantum apart.
+    width = min(_WINDOW, len(levels))
+    start = int(np.argmin(levels[width - 1 :] - levels[: len(levels) - width + 1]))
+    steps = np.diff(levels[start : start + width])
     quantum = float(np.min(steps))
     if np.mean(np.rint(steps / quantum) == 1) < _MIN_UNIT_STEPS:
         return None
@@ -209,18 +241,14 @@ def _spacing(levels: NDArray[np.float64], error: float) -> float | None:
     # sharpens it until the counts themselves, far from zero, are told apart.
     reach = _MIN_LEVELS
     while True:
-        part = levels[:reach]
-        steps = np.rint((part - part[0]) / quantum)
-        steps -= steps.mean()
-        quantum = float(np.sum(steps * part) / np.sum(steps * steps))
-        if reach >= len(levels):
+        part = levels[start : start + reach]
+        counts = np.rint((part - part[0]) / quantum)
+        counts -= counts.mean()
+        quantum = float(np.sum(counts * part) / np.sum(counts * counts))
+        if start + reach >= len(levels):
             break
         reach *= 2
-    counts = np.rint(levels / quantum)
-    if counts[0] < 1:
+    counts = np.rint(_resolved(levels / quantum, error))
+    if len(counts) < _MIN_LEVELS or counts[0] < 1:
         return None
-    resolved = counts * error <= _RESOLVED
-    if np.count_nonzero(resolved) < _MIN_LEVELS:
-        return None
-    counts, levels = counts[resolved], levels[resolved]
-    return float(np.sum(counts * levels) / np.sum(counts * counts))
+    return float(np.sum(counts * levels[: len(counts)]) / np.sum(counts * counts))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import fields
 from typing import Any
 
-__all__ = ["as_dict", "present_when_not_zero"]
+__all__ = ["PRESENT_WHEN_NOT_ZERO", "as_dict"]
 
-_OMIT_ZERO = "present when not zero"
-
-
-def present_when_not_zero() -> Any:
-    """Declare a count that is left out of the written record while it is zero."""
-    return field(default=0, metadata={_OMIT_ZERO: True})
+PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})
 
 
 def as_dict(record: Any) -> dict[str, Any]:
@@ -26,10 +21,10 @@ def as_dict(record: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        Without the counts that are `present_when_not_zero` and are zero.
+        Without the counts that are `PRESENT_WHEN_NOT_ZERO` and are zero.
     """
     return {
         item.name: value
         for item in fields(record)
-        if (value := getattr(record, item.name)) or _OMIT_ZERO not in item.metadata
+        if (value := getattr(record, item.name)) != 0 or item.name not in PRESENT_WHEN_NOT_ZERO
     }

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .records import as_dict, present_when_not_zero
+from .records import as_dict
 
 __all__ = [
     "ArraySource",
@@ -86,8 +86,8 @@ class StageStats:
     p99: float
     nonzero_fraction: float
     count: int
-    nan_count: int = present_when_not_zero()
-    inf_count: int = present_when_not_zero()
+    nan_count: int = 0
+    inf_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +119,8 @@ class PartStats:
     p50: float
     p95: float
     p99: float
-    nan_count: int = present_when_not_zero()
-    inf_count: int = present_when_not_zero()
+    nan_count: int = 0
+    inf_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,8 @@ def _magnitude(values: Values) -> Values:
 
 def _phase(values: Values) -> Values:
     wide = values.astype(np.complex128)
-    angle = np.arctan2(wide.imag, wide.real)
+    # The platform's own atan2, one by one: NumPy's differs in the last bit with version and vector width.
+    angle = np.fromiter(map(math.atan2, wide.imag.tolist(), wide.real.tolist()), np.float64, wide.size)
     # Not finite where the amplitude is not, and in the same way: atan2 would make an angle of an infinity.
     magnitude = _magnitude(wide)
     return np.where(np.isfinite(magnitude), angle, magnitude)
@@ -698,10 +699,11 @@ def grouped_stats(frame_means: Wide, scan_index: ArrayLike) -> GroupedStats:
     ScanIndexError
         If `scan_index` is not integral or not of length n.
     """
-    index = check_scan_index(np.asarray(scan_index), len(frame_means))
-    scans, scan_of_frame = np.unique(index, return_inverse=True)
+    index = np.asarray(scan_index)
+    check_scan_index(index.dtype, index.size, len(frame_means))
+    scans, scan_of_frame = np.unique(index.reshape(-1), return_inverse=True)
     measured = ~np.isnan(frame_means)
-    scan_of_frame = scan_of_frame.reshape(-1)[measured]
+    scan_of_frame = scan_of_frame[measured]
     # bincount adds frame after frame: a fixed order.
     totals = np.bincount(scan_of_frame, frame_means[measured], minlength=len(scans))
     frames = np.bincount(scan_of_frame, minlength=len(scans))
@@ -710,13 +712,12 @@ def grouped_stats(frame_means: Wide, scan_index: ArrayLike) -> GroupedStats:
     return GroupedStats(**asdict(stats), n_unique_scans=len(scans), n_patterns=len(frame_means))
 
 
-def check_scan_index(index: Values, frames: int) -> Values:
-    """Return a usable ``scan_index`` as 1-D, or say what is wrong with it."""
-    if index.dtype.kind not in "iu":
-        raise ScanIndexError(f"is {index.dtype}, but integers are expected: one per frame, naming its scan")
-    if index.size != frames:
-        raise ScanIndexError(f"has {index.size} entries, but diff3d has {frames} frames: one entry per frame is needed")
-    return index.reshape(-1)
+def check_scan_index(dtype: np.dtype[Any], size: int, frames: int) -> None:
+    """Say what is wrong with a ``scan_index`` of this dtype and size, if anything is."""
+    if dtype.kind not in "iu":
+        raise ScanIndexError(f"is {dtype}, but integers are expected: one per frame, naming its scan")
+    if size != frames:
+        raise ScanIndexError(f"has {size} entries, but diff3d has {frames} frames: one entry per frame is needed")
 
 
 def measure_probe(source: Source) -> ProbeStats:
@@ -815,10 +816,11 @@ def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, flo
     source = _numeric(diff3d)
     if not source.shape:
         raise TypeError("diff3d is a single number; an array of frames is expected")
-    check_scan_index(np.asarray(scan_index), source.shape[0])
+    index = np.asarray(scan_index)
+    check_scan_index(index.dtype, index.size, source.shape[0])
     frames = FrameMeans(source)
     describe(source, percents=(), observers=[frames.add])
-    return as_dict(grouped_stats(frames.means(), scan_index))
+    return as_dict(grouped_stats(frames.means(), index))
 
 
 def summarize_probe(probe_array: ArrayLike) -> dict[str, Any]:

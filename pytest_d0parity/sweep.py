@@ -15,7 +15,7 @@ __all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "list_sweep", "same_
 
 PATTERN = "data_p[0-9]*.npz"
 
-_NAME = re.compile(r"data_p(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\.npz")
+_NAME = re.compile(r"data_p([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\.npz")
 
 
 class SweepError(ValueError):
@@ -31,7 +31,7 @@ def dose_text(filename: str) -> str | None:
     ('1e5', None)
     """
     match = _NAME.fullmatch(filename)
-    return match[1] if match and math.isfinite(float(match[1])) else None
+    return match[1] if match and 0 < float(match[1]) < math.inf else None
 
 
 def dose_of(filename: str) -> float | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from .capture import Listener
 from .evidence import EvidenceLog, Problem
 from .text import printable
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Terminal"]
 
 
-class Terminal:
+class Terminal(Listener):
     """A listener that speaks: problems to standard error, the outcome to standard output.
 
     Parameters
@@ -30,7 +32,7 @@ class Terminal:
 
     def __init__(self, *, quiet: bool = False, progress: bool | None = None) -> None:
         self._quiet = quiet
-        self._wants_bar = not quiet and (sys.stderr.isatty() if progress is None else progress)
+        self._wants_bar = not quiet and (_is_terminal(sys.stderr) if progress is None else progress)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._sizes: dict[str, int] = {}
@@ -47,7 +49,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """Tell what is going on."""
         if not self._quiet:
-            print(text, flush=True)
+            _speak(sys.stdout, text)
 
     def error(self, text: str) -> None:
         """Tell what went wrong."""
@@ -101,9 +103,28 @@ class Terminal:
 
     def _complain(self, text: str) -> None:
         if self._bar is None:
-            print(text, file=sys.stderr, flush=True)
+            _speak(sys.stderr, text)
         else:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _speak(stream: TextIO | None, text: str) -> None:
+    """Print a line, if it can be printed: whether anybody listens decides nothing about the log."""
+    if stream is None:
+        return
+    try:
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
+    except (OSError, ValueError):
+        # The reader has gone, or the disk behind it is full. What is still in the buffer must not
+        # raise again when the interpreter ends.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _tally(problems: Sequence[Problem]) -> str:

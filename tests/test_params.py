@@ -228,9 +228,7 @@ def test_the_one_array_inside_an_object_stands_for_it(tmp_path: Path, protocol: 
     path.write_bytes(dumps({"good": 7, "probe": tensor(array), "scale": tensor(np.float32(988.25))}, protocol))
     params = read_params(path)
     assert same(params.values, {"good": 7, "probe": array, "scale": np.float32(988.25)})
-    assert params.recovered == {
-        name: "tensorflow.python.framework.ops.convert_to_tensor" for name in ("probe", "scale")
-    }
+    assert params.recovered == dict.fromkeys(("probe", "scale"), "tensorflow.python.framework.ops.convert_to_tensor")
 
 
 def test_a_variable_pickled_through_a_partial_is_recovered_under_its_own_name(tmp_path: Path) -> None:
@@ -287,7 +285,7 @@ REFUSED = {
     "too deep": (nested(1000), "nested more than"),
     "expands for ever": (laughs(), "expands to more than"),
     "too much text": (much_text(), "MiB of text"),
-    "too many keys": (pickle.dumps({"a": {i: 0 for i in range(10_001)}}), "more than 10,000 keys"),
+    "too many keys": (pickle.dumps({"a": dict.fromkeys(range(10001), 0)}), "more than 10,000 keys"),
     "too many instructions": (b"\x80\x02" + b"N0" * 600_000 + b"}.", "instructions"),
     "two values": (b"\x80\x02}}.", "2 values are left"),
     "no value": (b"\x80\x02.", "0 values"),

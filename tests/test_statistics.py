@@ -289,10 +289,8 @@ def test_a_scan_index_that_cannot_be_used_is_told_in_words(index: np.ndarray, me
 )
 def test_probe_is_amplitude_and_phase(probe: np.ndarray) -> None:
     stats = summarize_probe(probe)
-    for part, values in (
-        ("amplitude", np.hypot(probe.real, probe.imag)),
-        ("phase", np.arctan2(probe.imag, probe.real)),
-    ):
+    angle = np.vectorize(math.atan2)(probe.imag, probe.real)  # NumPy's own differs in the last bit by version
+    for part, values in (("amplitude", np.hypot(probe.real, probe.imag)), ("phase", angle)):
         for name, percent in {"p01": 1, "p05": 5, "p50": 50, "p95": 95, "p99": 99}.items():
             assert stats[part][name] == np.percentile(values, percent) + 0.0
         assert (stats[part]["min"], stats[part]["max"]) == (values.min(), values.max())

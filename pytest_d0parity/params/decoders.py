@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import pathlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .values import ArrayShell, DtypeShell, Global, is_scalar
+from .values import ArrayShell, DtypeShell, Global, Thing
 
-__all__ = ["TABLE", "Undecodable", "as_key", "decode_state"]
+__all__ = ["TABLE", "Undecodable", "decode_state", "hashable"]
 
-_DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU]\d{1,6}|[?bhilqBHILQefdFD])")
+_DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU][0-9]{1,6}|[?bhilqBHILQefdFD])")
 _SCALAR_TYPE = re.compile(r"bool_?|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)")
 _RECONSTRUCT = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")}
-_MAX_DIMENSIONS = 64
+_MAX_DIMENSIONS = 32
+_MAX_CODE_POINT = 0x10FFFF
+_MAX_KEY_BITS = 60  # larger integers hash alike at will
+_MAX_KEY_TEXT = 4096  # longer keys take long to compare
+_MAX_PATH = 1 << 16
 
 Decoder = Callable[[tuple[Any, ...]], Any]
 
@@ -36,10 +41,25 @@ def _need(condition: bool) -> None:
         raise Undecodable
 
 
-def as_key(value: Any) -> Any:
-    """Return a value that may be hashed: a scalar or a short flat tuple of scalars."""
-    _need(is_scalar(value) or (type(value) is tuple and len(value) <= 16 and all(is_scalar(item) for item in value)))
-    return value
+def hashable(key: Any) -> Any:
+    """Return a key that is cheap to hash and compare: the value itself, or a thing that holds it.
+
+    Scalars and short flat tuples of scalars stay what they are, NumPy scalars become plain ones.
+    Anything else is hashed by identity, since hashing a nested tuple can take for ever.
+    """
+    if isinstance(key, np.generic):
+        key = key.item()
+    if _is_cheap(key) or (type(key) is tuple and len(key) <= 16 and all(_is_cheap(item) for item in key)):
+        return key
+    return key if isinstance(key, Thing | Global) else Thing(f"a {type(key).__name__} used as a key", [key])
+
+
+def _is_cheap(value: Any) -> bool:
+    if type(value) is int:
+        return value.bit_length() <= _MAX_KEY_BITS
+    if type(value) in (str, bytes):
+        return len(value) <= _MAX_KEY_TEXT
+    return value is None or type(value) in (bool, float)
 
 
 # --- NumPy -------------------------------------------------------------------------------------
@@ -52,8 +72,9 @@ def _dtype(args: tuple[Any, ...]) -> DtypeShell:
 
 def _dtype_of(value: Any) -> np.dtype[Any]:
     if isinstance(value, Global):  # numpy.float32 and its like, named instead of described
-        _need(value.module == "numpy" and _SCALAR_TYPE.fullmatch(value.name) is not None)
-        return np.dtype(value.name)
+        module, name = value.key
+        _need(module == "numpy" and _SCALAR_TYPE.fullmatch(name) is not None)
+        return np.dtype(name)
     if type(value) is str:
         value = _dtype((value,))
     if not isinstance(value, DtypeShell) or value.dtype is None:
@@ -69,22 +90,24 @@ def _shape(value: Any) -> tuple[int, ...]:
     return value  # type: ignore[no-any-return]
 
 
-def _data(value: Any) -> bytes:
+def _data(value: Any) -> bytes | bytearray:
     if type(value) is str:  # Python 2 had one type for text and bytes
-        _need(value.isascii() or all(ord(c) < 256 for c in value))
-        return value.encode("latin-1")
+        try:
+            return value.encode("latin-1")
+        except UnicodeEncodeError:
+            raise Undecodable from None
     _need(type(value) in (bytes, bytearray))
-    return bytes(value)
+    return value  # type: ignore[no-any-return]
 
 
 def _array(shape: Any, dtype: Any, fortran: Any, data: Any) -> NDArray[Any]:
     shape, dtype, data = _shape(shape), _dtype_of(dtype), _data(data)
     _need(dtype.itemsize > 0 and math.prod(shape) * dtype.itemsize == len(data))
     _need(type(fortran) in (bool, int))
-    try:
-        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    except ValueError:  # more dimensions than this NumPy has
-        raise Undecodable from None
+    if dtype.kind == "U":
+        points = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        _need(not points.size or int(points.max()) <= _MAX_CODE_POINT)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _reconstruct(args: tuple[Any, ...]) -> ArrayShell:
@@ -98,9 +121,16 @@ def _scalar(args: tuple[Any, ...]) -> Any:
 
 
 def _frombuffer(args: tuple[Any, ...]) -> NDArray[Any]:
-    order = args[3] if len(args) == 4 else "C"
-    _need(len(args) in (3, 4) and type(order) is str and order in ("C", "F"))
-    return _array(args[2], args[1], order == "F", args[0])
+    _need(3 <= len(args) <= 5)
+    order = args[3] if len(args) > 3 else "C"
+    _need(type(order) is str and order in ("C", "F", "K"))
+    array = _array(args[2], args[1], order == "F", args[0])
+    if order != "K":
+        return array
+    axes = args[4] if len(args) > 4 else ()
+    _need(type(axes) is tuple and all(type(axis) is int for axis in axes))
+    _need(sorted(axes) == list(range(array.ndim)))
+    return array.transpose(axes)
 
 
 def decode_state(shell: DtypeShell | ArrayShell, state: Any) -> None:
@@ -136,6 +166,7 @@ def _create_array(args: tuple[Any, ...]) -> NDArray[Any]:
     _need(len(args) in (3, 4) and isinstance(args[0], Global) and args[0].key in _RECONSTRUCT)
     _need(type(args[1]) is tuple)
     _need(len(args) == 3 or args[3] is None or (type(args[3]) is dict and not args[3]))
+    _need(type(args[2]) is tuple and all(type(part) is not str for part in args[2]))
     shell = _reconstruct(args[1])
     decode_state(shell, args[2])
     if shell.array is None:
@@ -155,17 +186,21 @@ _TYPES = {
     "ByteArrayType": "bytearray",
     "bytearray": "bytearray",
 }
+_PARTIAL = Global("functools", "partial")  # not that it would be called: for its name
 
 
 def _load_type(args: tuple[Any, ...]) -> Global:
-    _need(len(args) == 1 and type(args[0]) is str and args[0] in _TYPES)
+    _need(len(args) == 1 and type(args[0]) is str)
+    if args[0] == "PartialType":
+        return _PARTIAL
+    _need(args[0] in _TYPES)
     return Global("builtins", _TYPES[args[0]])
 
 
 # --- the standard library ----------------------------------------------------------------------
 
 
-def _encode(args: tuple[Any, ...]) -> bytes:
+def _encode(args: tuple[Any, ...]) -> bytes | bytearray:
     _need(len(args) == 2 and type(args[0]) is str and type(args[1]) is str and args[1] in ("latin1", "latin-1"))
     return _data(args[0])
 
@@ -186,21 +221,21 @@ def _items(args: tuple[Any, ...]) -> list[Any] | tuple[Any, ...]:
 
 
 def _set(args: tuple[Any, ...]) -> set[Any]:
-    return {as_key(item) for item in _items(args)}
+    return {hashable(item) for item in _items(args)}
 
 
 def _frozenset(args: tuple[Any, ...]) -> frozenset[Any]:
     return frozenset(_set(args))
 
 
-def _bytes(args: tuple[Any, ...]) -> bytes:
+def _bytes(args: tuple[Any, ...]) -> bytes | bytearray:
     if len(args) == 1 and type(args[0]) in (list, tuple):
         _need(all(type(item) is int and 0 <= item < 256 for item in args[0]))
         return bytes(args[0])
     if len(args) == 2:
         return _encode(args)
     _need(not args or type(args[0]) in (bytes, bytearray))
-    return bytes(args[0]) if args else b""
+    return args[0] if args else b""
 
 
 def _bytearray(args: tuple[Any, ...]) -> bytearray:
@@ -220,7 +255,7 @@ def _dict(args: tuple[Any, ...]) -> dict[Any, Any]:
         return dict(args[0])
     pairs = _items(args)
     _need(all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs))
-    return {as_key(pair[0]): pair[1] for pair in pairs}
+    return {hashable(pair[0]): pair[1] for pair in pairs}
 
 
 def _defaultdict(args: tuple[Any, ...]) -> dict[Any, Any]:
@@ -245,7 +280,7 @@ def _range(args: tuple[Any, ...]) -> range:
 def _date_and_time(cls: Callable[..., Any]) -> Decoder:
     def decode(args: tuple[Any, ...]) -> Any:
         if args and type(args[0]) is str:
-            args = (_data(args[0]), *args[1:])
+            args = (bytes(_data(args[0])), *args[1:])
         _need(all(type(a) in (int, bytes, str) or isinstance(a, datetime.tzinfo | datetime.timedelta) for a in args))
         try:
             return cls(*args)
@@ -255,10 +290,12 @@ def _date_and_time(cls: Callable[..., Any]) -> Decoder:
     return decode
 
 
-def _path(args: tuple[Any, ...]) -> str:
-    _need(all(type(part) is str for part in args))
-    text = "/".join(args)
-    return "/" + text.lstrip("/") if args and args[0].startswith("/") else text or "."
+def _path(cls: type[pathlib.PurePath]) -> Decoder:
+    def decode(args: tuple[Any, ...]) -> str:
+        _need(all(type(part) is str for part in args) and sum(map(len, args)) <= _MAX_PATH)
+        return str(cls(*args))  # pure: touches no file system
+
+    return decode
 
 
 TABLE: dict[tuple[str, str], Decoder] = {
@@ -293,5 +330,7 @@ for _module in ("builtins", "__builtin__"):
 for _cls in (datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone):
     TABLE["datetime", _cls.__name__] = _date_and_time(_cls)
 for _module in ("pathlib", "pathlib._local"):
-    for _name in ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"):
-        TABLE[_module, _name] = _path
+    for _name in ("Path", "PosixPath", "PurePath", "PurePosixPath"):
+        TABLE[_module, _name] = _path(pathlib.PurePosixPath)
+    for _name in ("WindowsPath", "PureWindowsPath"):
+        TABLE[_module, _name] = _path(pathlib.PureWindowsPath)

@@ -1,24 +1,29 @@
 """A stack machine for pickle opcodes that resolves no name and calls nothing.
 
-The opcodes come from `pickletools.genops`, which only takes the file apart. Sources: the comments of
-`pickletools` and PEP 307, 3154 and 574.
+The opcodes are taken apart by the tables of `pickletools`. Sources: the comments there, and PEP 307,
+3154 and 574.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import pickletools
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from .decoders import TABLE, Undecodable, as_key, decode_state
+from .decoders import TABLE, Undecodable, decode_state, hashable
 from .values import ArrayShell, DtypeShell, Global, Refusal, Thing
 
 __all__ = ["run"]
 
-_MAX_OPCODES = 1_000_000
-_MAX_DECODED = 256 << 20  # bytes and items that all decoders together may copy
+_MAX_OPCODES = 500_000
+_MAX_COPIED_ITEMS = 2_000_000  # items that all calls together may copy from their arguments
+_MAX_COPIED_TEXT = 128 << 20  # the same for characters and bytes
 _MAX_INTEGER_BITS = 4096
+_MAX_LINE = 1 << 20  # bytes of an argument that ends with its line (protocol 0)
 
 Handler = Callable[["_Machine", Any], None]
 
@@ -57,12 +62,51 @@ def run(data: bytes) -> Any:
 
 
 def _opcodes(data: bytes) -> Iterator[tuple[str, Any]]:
-    try:
-        for opcode, argument, _ in pickletools.genops(data):
-            yield opcode.name, argument
-    # genops documents ValueError alone; its readers let these through for some damaged files.
-    except (ValueError, IndexError, KeyError, OverflowError, MemoryError, struct.error) as error:
-        raise Refusal(f"it is not a complete pickle ({error})") from None
+    stream = io.BytesIO(data)
+    while code := stream.read(1):
+        opcode = _OPCODES.get(code.decode("latin-1"))
+        if opcode is None:
+            raise Refusal(f"it is not a complete pickle (byte {code!r} at {stream.tell() - 1} is no instruction)")
+        read = _READERS.get(opcode.name) or (opcode.arg.reader if opcode.arg else None)
+        try:
+            argument = read(stream) if read else None
+        # The readers document ValueError alone, and let these through for some damaged files.
+        except (ValueError, IndexError, KeyError, OverflowError, MemoryError, struct.error) as error:
+            raise Refusal(f"it is not a complete pickle ({str(error)[:80]})") from None
+        yield opcode.name, argument
+        if code == b".":
+            return
+    raise Refusal("it is not a complete pickle (it has no end)")
+
+
+def _line(stream: io.BytesIO) -> bytes:
+    line = stream.readline(_MAX_LINE)
+    if not line.endswith(b"\n"):
+        raise ValueError("a line without an end")
+    return line[:-1]
+
+
+def _read_global(stream: io.BytesIO) -> tuple[str, str]:
+    """Read module and name, in UTF-8: `pickletools` takes them for ASCII."""
+    return _line(stream).decode("utf-8"), _line(stream).decode("utf-8")
+
+
+def _read_string(stream: io.BytesIO) -> str:
+    """Read a text of Python 2, whose bytes may be any: `pickletools` takes them for ASCII."""
+    line = _line(stream).strip()
+    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
+        raise ValueError("a text without its quotes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unknown escape stands for itself
+        return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
+
+
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+_READERS: dict[str, Callable[[io.BytesIO], Any]] = {
+    "GLOBAL": _read_global,
+    "INST": _read_global,
+    "STRING": _read_string,
+}
 
 
 class _Mark:
@@ -76,7 +120,8 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self._decoded = 0
+        self._copied_items = 0
+        self._copied_text = 0
 
     def result(self) -> Any:
         if len(self.stack) != 1 or self.stack[0] is _MARK:
@@ -121,14 +166,14 @@ class _Machine:
         if len(items) % 2:
             raise Refusal("it is damaged: a key without a value")
         if type(target) is dict:
-            target.update((_hashable(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
+            target.update((hashable(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
         else:
             self.fill(items)
 
     def add_items(self, items: list[Any]) -> None:
         target = self.top()
         if type(target) is set:
-            target.update(_hashable(item) for item in items)
+            target.update(hashable(item) for item in items)
         else:
             self.fill(items)
 
@@ -150,24 +195,28 @@ class _Machine:
 
     def call(self, function: Any, args: Any) -> None:
         """Push what calling would have given: a decoded value, or a thing."""
-        if isinstance(function, Global) and type(args) is tuple and function.key in TABLE:
-            self._charge(args)
+        if type(args) is not tuple:
+            args = (args,)
+        self._charge(args)
+        if isinstance(function, Global) and function.key in TABLE:
             try:
                 self.push(TABLE[function.key](args))
                 return
             except Undecodable:
                 pass
-        parts = list(args) if type(args) is tuple else [args]
         if isinstance(function, Global):
-            self.push(Thing(_called(function, parts), parts))
+            partial = function.key == ("functools", "partial")
+            # A partial stands for what it will call.
+            named = args[0] if partial and args and isinstance(args[0], Global) else function
+            self.push(Thing(named.qualname, list(args), len(args), partial))
         else:
             name = function.qualname if isinstance(function, Thing) else f"a call of a {type(function).__name__}"
-            self.push(Thing(name, [function, *parts]))
+            self.push(Thing(name, [function, *args], 1 + len(args)))
 
     def build(self, state: Any) -> None:
         target = self.top()
         if isinstance(target, DtypeShell | ArrayShell):
-            self._charge(state)
+            self._charge(state if type(state) is tuple else ())
             try:
                 decode_state(target, state)
                 return
@@ -176,26 +225,17 @@ class _Machine:
                     target.dtype = None
         self.fill([state])
 
-    def _charge(self, args: Any) -> None:
-        """Count what decoders copy, so that one long text cannot be copied a million times."""
-        if type(args) is tuple:
-            self._decoded += sum(len(a) for a in args if type(a) in (str, bytes, bytearray, list, tuple, dict))
-        if self._decoded > _MAX_DECODED:
-            raise Refusal(f"its calls copy more than {_MAX_DECODED >> 20} MiB")
-
-
-def _called(function: Global, parts: list[Any]) -> str:
-    """Name what a call stands for; a partial stands for what it will call."""
-    if function.key == ("functools", "partial") and parts and isinstance(parts[0], Global):
-        return parts[0].qualname
-    return function.qualname
-
-
-def _hashable(key: Any) -> Any:
-    try:
-        return as_key(key)
-    except Undecodable:
-        return key if isinstance(key, Thing | Global) else Thing(f"a {type(key).__name__} used as a key", [key])
+    def _charge(self, args: tuple[Any, ...]) -> None:
+        """Count what a call may copy, so that one long argument cannot be copied a million times."""
+        self._copied_items += len(args)
+        if self._copied_items <= _MAX_COPIED_ITEMS:
+            for argument in args:
+                if type(argument) in (list, tuple, dict):
+                    self._copied_items += len(argument)
+                elif type(argument) in (str, bytes, bytearray):
+                    self._copied_text += len(argument)
+        if self._copied_items > _MAX_COPIED_ITEMS or self._copied_text > _MAX_COPIED_TEXT:
+            raise Refusal("its calls copy one and the same arguments again and again")
 
 
 # --- the opcodes -------------------------------------------------------------------------------
@@ -215,9 +255,8 @@ def _get(machine: _Machine, index: Any) -> None:
     machine.push(machine.memo[int(index)])
 
 
-def _global(machine: _Machine, argument: str) -> None:
-    module, _, name = argument.partition(" ")
-    machine.name(module, name)
+def _global(machine: _Machine, argument: tuple[str, str]) -> None:
+    machine.name(*argument)
 
 
 def _stack_global(machine: _Machine, _: Any) -> None:
@@ -235,12 +274,11 @@ def _newobj_ex(machine: _Machine, _: Any) -> None:
     if type(keywords) is dict and not keywords:
         machine.call(cls, args)
     else:
-        machine.call(cls, (args, keywords))
+        machine.call(cls, (*args, keywords) if type(args) is tuple else (args, keywords))
 
 
-def _inst(machine: _Machine, argument: str) -> None:
-    module, _, name = argument.partition(" ")
-    machine.call(Global(module, name), tuple(machine.pop_to_mark()))
+def _inst(machine: _Machine, argument: tuple[str, str]) -> None:
+    machine.call(Global(*argument), tuple(machine.pop_to_mark()))
 
 
 def _obj(machine: _Machine, _: Any) -> None:
@@ -265,7 +303,7 @@ def _append(machine: _Machine, _: Any) -> None:
 
 
 def _frozenset(machine: _Machine, _: Any) -> None:
-    machine.push(frozenset(_hashable(item) for item in machine.pop_to_mark()))
+    machine.push(frozenset(hashable(item) for item in machine.pop_to_mark()))
 
 
 def _tuple_of(length: int) -> Handler:

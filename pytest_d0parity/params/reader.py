@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..files import describe_os_error, open_regular
+from ..text import printable
+from .expansion import plain_values
 from .machine import run
-from .values import Refusal, plain_values
+from .values import Refusal, Thing
 
 __all__ = ["Params", "ParamsError", "load_params", "read_params"]
 
@@ -82,8 +84,7 @@ def read_params(path: str | os.PathLike[str], *, trusted: bool = False) -> Param
             return Params(_top_level(_load_with_dill(data)), trusted=True)
         values, recovered = plain_values(_top_level(run(data)))
     except Refusal as refusal:
-        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        raise ParamsError(f"params file {shown} cannot be read: {refusal}") from None
+        raise ParamsError(f"params file {printable(os.fsdecode(path))} cannot be read: {refusal}") from None
     return Params(values, recovered)
 
 
@@ -111,9 +112,10 @@ def _top_level(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         kind = getattr(value, "qualname", type(value).__name__)
         raise Refusal(f"it holds a {kind}; a dictionary of parameters is expected")
-    odd = next((key for key in value if type(key) is not str), None)
-    if odd is not None:
-        raise Refusal(f"its dictionary has a key of type {type(odd).__name__}; all keys are expected to be text")
+    for key in value:
+        if type(key) is not str:
+            kind = key.qualname if isinstance(key, Thing) else f"a key of type {type(key).__name__}"
+            raise Refusal(f"its dictionary has {kind}; all keys are expected to be text")
     return value
 
 

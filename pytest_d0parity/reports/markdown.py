@@ -191,7 +191,7 @@ def _cell(value: Any) -> str:
 
 def _text(text: str) -> str:
     """Escape everything that Markdown or HTML would take for markup."""
-    text = re.sub(r"([\\`*\[\]<>|&~#!$])", r"\\\1", printable(text))
+    text = re.sub(r"([\\`*\[\]<>|&~#!$@])", r"\\\1", printable(text))
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
     # A bare address would become a link.
     return re.sub(r"(?i)(https?|ftp):|www\.", lambda match: match[0][:-1] + "\\" + match[0][-1], text)
