@@ -284,6 +284,8 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
         ({"diff3d": np.zeros((4, 3, 3))}, "diff3d", "maximum is 0.0", "warning"),
         ({"diff3d": np.empty((0, 3, 3)), "scan_index": np.empty(0, int)}, "diff3d", "is empty", "warning"),
         ({"extra": np.array([None])}, "extra", "only its header", "warning"),
+        ({"scan_index": np.zeros((1,) * 20 + (3,), int)}, "scan_index", "3 entries", "error"),
+        ({"scan_index": np.zeros((10**6, 0), int)}, "scan_index", "0 entries", "error"),
     ],
 )
 def test_what_is_wrong_inside_a_dataset(
@@ -319,6 +321,13 @@ def test_a_mislabelled_file_is_a_warning(sweep: Path, output: Path, tmp_path: Pa
     assert done.returncode == 0
     assert "warning: data_p1e6.npz:photons: its name claims 1e+06 photons per pattern, but" in done.stderr
     assert read_log(output)["datasets"][0]["photons"]["ratio"] == pytest.approx(0.1, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["data_p0.npz", "data_p1e-400.npz", "data_p1e400.npz", "data_p1\u0663.npz"])
+def test_a_dose_that_is_no_number_of_photons(root: Path, output: Path, name: str) -> None:
+    (root / "data_p1e4.npz").rename(root / name)
+    done = log(root, output)
+    assert (done.returncode, "tells no dose" in done.stderr) == (0, True)
 
 
 def test_two_spellings_of_one_dose_are_a_warning(root: Path, output: Path) -> None:
@@ -494,6 +503,7 @@ def test_ctrl_c_leaves_what_was_finished(root: Path, output: Path) -> None:
     assert "Traceback" not in errors
     record = read_log(output)
     assert [dataset["filename"] for dataset in record["datasets"]] == ["data_p1e4.npz"]
+    assert record["verdict"] == "incomplete"
     assert "interrupted before these were measured: data_p1e5.npz" in record["problems"][0]["message"]
 
 
@@ -547,6 +557,29 @@ def test_a_subcommand_imports_only_what_it_needs(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "streams", [">&-", "2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "| true", "2>&1 | true"]
+)
+def test_whether_anybody_listens_decides_nothing(root: Path, output: Path, streams: str) -> None:
+    shutil.copy(root / "data_p1e4.npz", root / "data_p1e5_v2.npz")  # something to complain about
+    (root / "data_p1e6.npz").touch()
+    command = f"{sys.executable} -m pytest_d0parity log --dataset-root {root} --output {output} {streams}"
+    done = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert read_log(output)["total_datasets"] == 3
+
+
+def test_a_terminal_that_knows_ascii_only(root: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = log(root, tmp_path / "größe", env=environment)
+    assert done.returncode == 0
+    assert r"gr\xf6\xdfe" in done.stdout
 
 
 # --- demo --------------------------------------------------------------------------------------

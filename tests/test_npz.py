@@ -196,6 +196,12 @@ def header(descr: str, length: int | None = None) -> bytes:
         (header("{'descr': '<f8', 'fortran_order': False, 'shape': (10**9,), }"), "header cannot be read"),
         (header("__import__('os').abort()"), "header cannot be read"),
         (header("(" * 5000), "header cannot be read"),
+        (header("{'descr': '<f8', (\n"), "header cannot be read"),
+        (header("{'descr': (), 'fortran_order': False, 'shape': ()}"), "header cannot be read"),
+        (header("{'descr': ('<f8', (2,)), 'fortran_order': False, 'shape': (6,)}"), "array as its dtype"),
+        (header("{'descr': '<f8', 'fortran_order': False, 'shape': (0x" + "F" * 5000 + ",)}"), "impossible shape"),
+        (header("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 0x" + "F" * 5000 + ")}"), "impossible shape"),
+        (header("{'descr': '<f8', 'fortran_order': False, 'shape': (" + "1," * 70 + ")}"), "impossible shape"),
         (header("{'descr': 'nonsense', 'fortran_order': False, 'shape': ()}"), "header cannot be read"),
         (header("{}", 60_000) + bytes(60_000), "at most 10000"),
         (header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"), "holds 0 bytes"),
@@ -248,6 +254,7 @@ CENTRAL = b"PK\x01\x02"
         (20, struct.pack("<I", 20), "cannot hold"),
         (24, struct.pack("<I", 100), "bytes of data"),
         (42, struct.pack("<I", 5), "points to no member"),
+        (42, struct.pack("<I", 0xFFFFFFF0), "points to no member"),
         (46, b"b.npy", "disagree about its name"),
     ],
 )
@@ -263,6 +270,12 @@ def test_a_size_that_cannot_be_is_not_allocated(tmp_path: Path) -> None:
     path = two_members(tmp_path / "x.npz", header(text))
     patched(path, CENTRAL, 24, struct.pack("<I", 10 + 118 + 3_200_000_000))
     assert "cannot hold" in trouble(path)
+
+
+def test_what_is_said_of_a_header_is_the_same_every_time(tmp_path: Path) -> None:
+    """No address and no Python version in it: problems are part of the evidence."""
+    path = two_members(tmp_path / "x.npz", header("f(x)"))
+    assert trouble(path) == "its .npy header cannot be read: it is damaged, or was not written by NumPy"
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

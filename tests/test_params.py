@@ -14,6 +14,7 @@ import pathlib
 import pickle
 import re
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import dill
 import numpy as np
 import pytest
-from pickles import Foreign, call, dumps, integer, name, text, wrap
+from pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
 
 from pytest_d0parity import ParamsError, Placeholder, load_params
 from pytest_d0parity.params import read_baseline, read_params
@@ -248,6 +249,48 @@ def test_two_arrays_inside_an_object_are_not_chosen_between(load: Any) -> None:
     assert isinstance(thing, Placeholder)
 
 
+def test_what_is_more_than_its_array_is_not_taken_for_it(load: Any) -> None:
+    values = {
+        "masked": np.ma.masked_array([1.0, 2.0], [False, True], fill_value=0.0),
+        "objects": np.array([np.float64(3.0), "a"], object),
+        "generator": np.random.default_rng(0),
+    }
+    for data in (pickle.dumps(values), dill.dumps(values)):
+        assert all(isinstance(value, Placeholder) for value in load(data).values())
+
+
+def test_deep_chains_made_by_hand(load: Any) -> None:
+    links = b"".join(text(f"k{n}") + name("m", "f") + (b"h\x01" if n else b"N") + b"\x85Rq\x01" for n in range(5000))
+    assert len(load(b"\x80\x02}(" + links + b"u.")) == 5000
+
+
+def test_transposed_arrays_of_newer_numpy(load: Any) -> None:
+    array = np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2)
+    assert same(load(pickle.dumps({"a": array}, 5)), {"a": array})
+    newer = call(name("numpy._core.numeric", "_frombuffer"), b"C\x04abcd", text("u1"), b"K\x02K\x02\x86", text("K"))
+    newer = newer[:-2] + b"K\x01K\x00\x86tR"
+    expected = np.frombuffer(b"abcd", "u1").reshape(2, 2).T
+    assert same(load(wrap(newer))["bad"], expected)
+
+
+def test_names_that_are_not_ascii_in_protocol_3(load: Any) -> None:
+    data = b"\x80\x03}" + text("good") + b"K\x07s" + text("bad") + "cmodul\nGröße\n)Rs.".encode()
+    assert load(data)["bad"].qualname == "modul.Größe"
+
+
+def test_text_of_python_2_may_be_any_bytes(load: Any) -> None:
+    assert load(b"(dS'a'\nS'\\xff\\8'\ns.") == {"a": "\xff\\8"}
+
+
+def test_keys_that_are_numpy_text(load: Any) -> None:
+    assert load(pickle.dumps({np.str_("N"): 3})) == {"N": 3}
+
+
+def test_windows_paths(load: Any) -> None:
+    values = {"a": pathlib.PureWindowsPath("C:\\data\\x.npz"), "b": pathlib.PureWindowsPath("//host/share/x")}
+    assert load(pickle.dumps(values)) == {"a": "C:\\data\\x.npz", "b": "\\\\host\\share\\x"}
+
+
 # --- refusals ----------------------------------------------------------------------------------
 
 
@@ -281,6 +324,9 @@ REFUSED = {
     "not a dict": (pickle.dumps([1, 2]), "holds a list"),
     "not a dict but an object": (dumps(Foreign("m", "Params")), "holds a m.Params"),
     "keys that are no text": (pickle.dumps({1: 2}), "key of type int"),
+    "a key that is None": (pickle.dumps({None: 2}), "key of type NoneType"),
+    "a key that is a tuple": (pickle.dumps({(1, 2): 2}), "key of type tuple"),
+    "a number without an end": (b"(dS'a'\nF" + b"1" * 2_000_000, "not a complete pickle"),
     "contains itself": (cyclic(), "contains itself"),
     "too deep": (nested(1000), "nested more than"),
     "expands for ever": (laughs(), "expands to more than"),
@@ -359,6 +405,88 @@ def test_an_integer_that_is_too_big_becomes_a_placeholder(load: Any) -> None:
 def test_keys_that_collide_at_will_are_not_hashed(load: Any) -> None:
     collide = {i * (2**61 - 1): i for i in range(9000)}
     assert load(pickle.dumps({"good": 7, "bad": collide}))["good"] == 7
+
+
+def colliding_tuples(count: int) -> list[tuple[int, int]]:
+    """Pairs of one and the same hash, by inverting the interpreter's own."""
+    mask, p1, p2, p5 = (1 << 64) - 1, 11400714785074694791, 14029467366897019727, 2870177450012600261
+
+    def turn(x: int, by: int) -> int:
+        return (x << by | x >> 64 - by) & mask
+
+    last = turn((0x1234567890ABCDEF - (2 ^ p5 ^ 3527539)) * pow(p1, -1, 1 << 64) & mask, 64 - 31)
+    pairs: list[tuple[int, int]] = []
+    first = 0
+    while len(pairs) < count:
+        first += 1
+        lane = (last - (turn(p5 + first * p2 & mask, 31) * p1 & mask)) * pow(p2, -1, 1 << 64) & mask
+        second = lane if lane < 1 << 63 else lane - (1 << 64)
+        if abs(second) < 1 << 60:
+            pairs.append((first, second))
+    assert len({hash(pair) for pair in pairs}) == 1
+    return pairs
+
+
+def shared(thing: bytes, times: int) -> bytes:
+    """A list of one thing, again and again."""
+    return thing + b"q\x05" + b"0](" + b"h\x05" * times + b"e"
+
+
+TUPLES = b"".join(pickle.dumps(pair, 2)[2:-1] for pair in colliding_tuples(20_000))
+GREEDY = {
+    "a name of a megabyte a million times": shared(shared(name("m" * 1_000_000, "n"), 1000), 1000),
+    "tuples that hash alike": b"\x8f(" + TUPLES + b"\x90",
+    "a long key compared again and again": text("k" * 1_000_000) + b"q\x010" + text("k" * 1_000_000)
+    + b"q\x020}(h\x01N" + b"h\x02N" * 100_000 + b"u",
+    "arguments copied by an unknown call": name("m", "f") + b"q\x010(" + b"N" * 50_000 + b"tq\x020]("
+    + b"h\x01h\x02R" * 50_000 + b"e",
+    "arguments copied by a decoder": name("builtins", "list") + b"q\x010](" + b"N" * 50_000 + b"e\x85q\x020]("
+    + b"h\x01h\x02R" * 50_000 + b"e",
+    "text copied by a decoder": name("_codecs", "encode") + b"q\x010" + text("\xff" * 1_000_000) + text("latin1")
+    + b"\x86q\x020](" + b"h\x01h\x02R" * 50_000 + b"e",
+    "a state copied by a decoder": name("dill._dill", "_create_array") + b"q\x010"
+    + args(name("numpy._core.multiarray", "_reconstruct"), args(name("numpy", "ndarray"), b"K\x00\x85", b"C\x01b"),
+           args(integer(1), integer(8_000_000) + b"\x85", text("u1"), b"\x89", b"\x96" + struct.pack("<Q", 8_000_000)
+                + bytes(8_000_000)))
+    + b"q\x020](" + b"h\x01h\x02R" * 20_000 + b"e",
+    "one object in a thousand others": call(name("m", "f"), *[b"N"] * 90_000) + b"q\x010" + name("m", "g")
+    + b"q\x020](" + b"h\x02h\x01\x85R" * 9000 + b"e",
+    "a line that goes on for ever": b"F" + b"1" * 30_000_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GREEDY)
+def test_a_greedy_file_is_read_or_refused_soon_and_in_little_memory(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "params.dill"
+    path.write_bytes(wrap(GREEDY[case]))
+    code = (
+        "import resource, signal, sys\n"
+        "from pytest_d0parity import ParamsError, load_params\n"
+        "limit = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + (1 << 30)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "signal.alarm(30)\n"
+        "try:\n    assert load_params(sys.argv[1])['good'] == 7\nexcept ParamsError:\n    pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("shape", [(0, 2**47, 2**47), (2**47, 0, 2**47), (1,) * 33, (1,) * 65])
+def test_a_shape_that_numpy_cannot_have_is_no_array(load: Any, shape: tuple[int, ...]) -> None:
+    data = b"" if 0 in shape else b"a"
+    array = call(name("numpy._core.numeric", "_frombuffer"), b"C" + bytes([len(data)]) + data, text("u1"), value(shape))
+    assert isinstance(load(wrap(array))["bad"], Placeholder)
+
+
+@pytest.mark.parametrize("dtype", ["S\u0663", "U\u06f3", "O", "V8", "(2,)f8", "f8,f8", "M8[s]"])
+def test_a_dtype_that_is_not_plain_is_no_array(load: Any, dtype: str) -> None:
+    assert load(wrap(call(name("numpy", "dtype"), text(dtype))))["good"] == 7
+
+
+def test_text_beyond_unicode_is_no_text(load: Any) -> None:
+    scalar = call(
+        name("numpy._core.multiarray", "scalar"), call(name("numpy", "dtype"), text("U1")), b"C\x04" + b"\xff" * 4
+    )
+    assert isinstance(load(wrap(scalar))["bad"], Placeholder)
 
 
 def test_bytes_after_the_end_and_frame_lengths_are_ignored(load: Any) -> None:

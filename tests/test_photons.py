@@ -71,6 +71,54 @@ def test_a_dark_surround_with_a_gap_to_the_bright_disc() -> None:
     assert result.per_pattern == pytest.approx(photons.sum() / 100, rel=1e-6)
 
 
+def disc(inside: float, outside: float) -> np.ndarray:
+    row, column = np.mgrid[-32:32, -32:32]
+    return np.where(row**2 + column**2 < 200, inside, outside)
+
+
+FAR = {"disc": disc(1e4, 0.02), "hard disc": disc(2e4, 0.0), "flat": np.full((64, 64), 1e5)}
+
+
+@pytest.mark.parametrize("rates", FAR)
+def test_counts_far_from_zero_with_a_thin_tail(rates: str) -> None:
+    photons = np.random.default_rng(0).poisson(FAR[rates], (100, 64, 64))
+    result = count((np.sqrt(photons) * 0.3).astype(np.float32))
+    assert result.quantized
+    assert result.per_pattern == pytest.approx(photons.sum() / 100, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30, 1e-150, 1e150])
+def test_any_scale_in_double_precision(scale: float) -> None:
+    photons = counts(1e5, 10)
+    assert count(np.sqrt(photons) * scale).per_pattern == pytest.approx(photons.sum() / 10, rel=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("f2", 2e-6), ("f4", 1e-43), ("f8", 1e-320)])
+def test_subnormal_amplitudes_are_too_coarse(dtype: str, scale: float) -> None:
+    assert not count((np.sqrt(counts(1e5, 10)) * scale).astype(dtype)).quantized
+
+
+def test_amplitudes_beyond_all_bounds() -> None:
+    diff3d = np.sqrt(np.random.default_rng(0).poisson(20.0, (20, 16, 16)))
+    diff3d[0, 0, :5] = 1.7e308
+    assert not count(diff3d).quantized
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_handful_of_values_is_no_evidence(seed: int) -> None:
+    """Rounded, averaged or normalised by frame: chance must not make counts of it."""
+    rng = np.random.default_rng(seed)
+    photons = rng.poisson(rng.uniform(0.2, 3.0), (3, 8, 8))
+    amplitudes = np.sqrt(photons)
+    for processed in (
+        np.round(amplitudes * 7) / 7,
+        (amplitudes + np.roll(amplitudes, 1)) / 2,
+        rng.random((2, 3, 3)),
+        np.round(rng.random((3, 8, 8)), 1),
+    ):
+        assert not count(processed.astype(np.float32)).quantized
+
+
 def test_masked_pixels_do_not_matter() -> None:
     photons = np.random.default_rng(0).poisson(500.0, (30, 64, 64))
     photons[:, 20:24] = 0

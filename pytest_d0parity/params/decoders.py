@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .values import ArrayShell, DtypeShell, Global, Thing
+from .values import ArrayShell, DtypeShell, Global, Thing, TupleKey
 
 __all__ = ["TABLE", "Undecodable", "decode_state", "hashable"]
 
@@ -24,6 +24,7 @@ _DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU][0-9]{1,6}|[?
 _SCALAR_TYPE = re.compile(r"bool_?|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)")
 _RECONSTRUCT = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")}
 _MAX_DIMENSIONS = 32
+_MAX_BYTES = 1 << 60
 _MAX_CODE_POINT = 0x10FFFF
 _MAX_KEY_BITS = 60  # larger integers hash alike at will
 _MAX_KEY_TEXT = 4096  # longer keys take long to compare
@@ -49,8 +50,10 @@ def hashable(key: Any) -> Any:
     """
     if isinstance(key, np.generic):
         key = key.item()
-    if _is_cheap(key) or (type(key) is tuple and len(key) <= 16 and all(_is_cheap(item) for item in key)):
+    if _is_cheap(key):
         return key
+    if type(key) is tuple and len(key) <= 16 and all(_is_cheap(item) for item in key):
+        return TupleKey(key)
     return key if isinstance(key, Thing | Global) else Thing(f"a {type(key).__name__} used as a key", [key])
 
 
@@ -103,6 +106,8 @@ def _data(value: Any) -> bytes | bytearray:
 def _array(shape: Any, dtype: Any, fortran: Any, data: Any) -> NDArray[Any]:
     shape, dtype, data = _shape(shape), _dtype_of(dtype), _data(data)
     _need(dtype.itemsize > 0 and math.prod(shape) * dtype.itemsize == len(data))
+    # NumPy multiplies the lengths of an empty array all the same.
+    _need(math.prod(max(length, 1) for length in shape) * dtype.itemsize < _MAX_BYTES)
     _need(type(fortran) in (bool, int))
     if dtype.kind == "U":
         points = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))

@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .values import ArrayShell, DtypeShell, Global, Placeholder, Refusal, Thing
+from .values import ArrayShell, DtypeShell, Global, Placeholder, Refusal, Thing, TupleKey
 
 __all__ = ["plain_values"]
 
 _MAX_KEYS = 10_000  # of one dictionary or set
-_MAX_TUPLE_KEYS = 10_000  # of all together: tuples can be made to hash alike
+_MAX_TUPLE_KEYS = 5_000  # of all together: tuples can be made to hash alike
 _MAX_DEPTH = 64
 _MAX_NODES = 1_000_000  # values of the expanded tree; sharing lets a small file name very many
 _MAX_TEXT = 64 << 20  # characters and bytes of the expanded tree
@@ -109,10 +109,11 @@ class _Expansion:
 
     def _key(self, key: Any) -> Any:
         self._charge(key, 0)
-        if type(key) is tuple:
+        if isinstance(key, TupleKey):
             self._tuple_keys -= 1
             if self._tuple_keys < 0:
                 self._overrun(f"it has more than {_MAX_TUPLE_KEYS:,} keys that are tuples")
+            return key.value
         return Placeholder(key.qualname) if isinstance(key, Thing | Global) else key
 
     def _placeholder(self, thing: Thing, depth: int) -> Placeholder:

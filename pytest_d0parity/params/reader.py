@@ -10,7 +10,7 @@ from ..files import describe_os_error, open_regular
 from ..text import printable
 from .expansion import plain_values
 from .machine import run
-from .values import Refusal, Thing
+from .values import Refusal, Thing, TupleKey
 
 __all__ = ["Params", "ParamsError", "load_params", "read_params"]
 
@@ -114,9 +114,13 @@ def _top_level(value: Any) -> dict[str, Any]:
         raise Refusal(f"it holds a {kind}; a dictionary of parameters is expected")
     for key in value:
         if type(key) is not str:
-            kind = key.qualname if isinstance(key, Thing) else f"a key of type {type(key).__name__}"
+            kind = key.qualname if isinstance(key, Thing) else f"a key of type {_type_name(key)}"
             raise Refusal(f"its dictionary has {kind}; all keys are expected to be text")
     return value
+
+
+def _type_name(key: Any) -> str:
+    return type(key.value if isinstance(key, TupleKey) else key).__name__
 
 
 def _load_with_dill(data: bytes) -> Any:

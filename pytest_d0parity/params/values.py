@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayShell", "DtypeShell", "Global", "Placeholder", "Refusal", "Thing"]
+__all__ = ["ArrayShell", "DtypeShell", "Global", "Placeholder", "Refusal", "Thing", "TupleKey"]
 
 _MAX_NAME = 200  # characters of a name that are kept for people
 
@@ -89,3 +89,21 @@ class ArrayShell(Thing):
     """An array; its state brings shape, dtype and bytes. None until then."""
 
     array: NDArray[Any] | None = None
+
+
+class TupleKey:
+    """A tuple as a key while the machine runs.
+
+    Tuples of numbers can be made to hash alike at will; text cannot, since its hash is salted anew
+    in every process.
+    """
+
+    def __init__(self, value: tuple[Any, ...]) -> None:
+        self.value = value
+        self._hash = hash(repr(value))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TupleKey) and self.value == other.value
