@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def _write_member(
     entry.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(entry, "w", force_zip64=True) as member:
         np.lib.format.write_array_header_1_0(member, header)
-        for part in (first, *parts) if first.size else ():
+        for part in chain([first], parts):
             member.write(part.tobytes("A"))
 
 
