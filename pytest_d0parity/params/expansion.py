@@ -137,8 +137,7 @@ class _Expansion:
         placeholder = Placeholder(thing.qualname, arguments)
         self._finished[id(thing)] = thing, placeholder
         arrays = {id(array): array for array in self._arrays(_call_arguments(thing, arguments))}
-        # NumPy's own objects (masked arrays, generators) are more than the one array in their call.
-        if len(arrays) == 1 and not thing.qualname.startswith("numpy."):
+        if len(arrays) == 1:
             (self._array_of[id(placeholder)],) = arrays.values()
         return placeholder
 
