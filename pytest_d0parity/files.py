@@ -9,8 +9,10 @@ import stat
 from collections.abc import Callable
 from io import FileIO
 
-__all__ = ["describe_os_error", "open_regular", "sha256_file", "write_atomically"]
+__all__ = ["LFS_POINTER", "describe_os_error", "open_regular", "sha256_file", "write_atomically"]
 
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # what Git LFS leaves in place of a file
 
 _PIECE = 1 << 20
 

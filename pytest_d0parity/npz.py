@@ -23,12 +23,11 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
-from .files import open_regular
+from .files import LFS_POINTER, open_regular
 
 __all__ = ["Member", "NpzError", "NpzFile"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
 _PIECE = 1 << 18  # bytes of compressed data asked of the disk at a time
 _ENCRYPTED = 0x1
@@ -283,10 +282,10 @@ class _MemberStream:
 
 
 def _directory(file: BinaryIO) -> list[zipfile.ZipInfo]:
-    start = file.read(len(_LFS_POINTER)) or b""
+    start = file.read(len(LFS_POINTER)) or b""
     if not start:
         raise NpzError("it is empty; copy it again")
-    if start == _LFS_POINTER:
+    if start == LFS_POINTER:
         raise NpzError("it is a Git LFS pointer, not the data: run 'git lfs pull'")
     if start.startswith(b"\x93NUMPY"):
         raise NpzError("it is a single .npy array, not an NPZ archive: write it with numpy.savez")

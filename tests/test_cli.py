@@ -487,6 +487,18 @@ def test_a_link_to_the_log_stays_a_link(root: Path, output: Path, tmp_path: Path
     assert json.loads((tmp_path / "elsewhere.json").read_text())["total_datasets"] == 1
 
 
+def test_the_history_is_brought_up_to_date(root: Path, output: Path, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text("# Plan\n")
+    assert log(root, output, "--scenario-id", "SIM", "--history", tmp_path / "plan.md").returncode == 0
+    assert "### [SIM] D0 parity evidence" in (tmp_path / "plan.md").read_text()
+
+
+def test_a_history_that_is_not_there_leaves_the_log(root: Path, output: Path, tmp_path: Path) -> None:
+    done = log(root, output, "--history", tmp_path / "nowhere.md")
+    assert (done.returncode, "nowhere.md cannot be brought up to date" in done.stderr) == (1, True)
+    assert read_log(output)["total_datasets"] == 1
+
+
 # --- people ------------------------------------------------------------------------------------
 
 

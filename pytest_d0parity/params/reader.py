@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..files import describe_os_error, open_regular
+from ..files import LFS_POINTER, describe_os_error, open_regular
 from ..text import printable
 from .expansion import plain_values
 from .machine import run
@@ -15,7 +15,6 @@ from .values import Refusal, Thing, TupleKey
 __all__ = ["Params", "ParamsError", "load_params", "read_params"]
 
 MAX_FILE = 64 << 20
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class ParamsError(ValueError):
@@ -103,7 +102,7 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         raise Refusal(str(error)) from None
     if not data:
         raise Refusal("it is empty; copy it again")
-    if data.startswith(_LFS_POINTER):
+    if data.startswith(LFS_POINTER):
         raise Refusal("it is a Git LFS pointer, not the data: run 'git lfs pull'")
     return data
 
