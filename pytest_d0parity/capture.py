@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from .evidence import Dataset, EvidenceLog, Metadata, Problem
+from .drift import Yardstick, judge, read_yardstick
+from .evidence import Dataset, EvidenceLog, Metadata, Problem, Scalar
 from .measurement import Measurement, measure
-from .params import Baseline, Params, ParamsError, read_baseline, read_params
+from .params import ParamsError, read_baseline, read_params
 from .photons import Photons
 from .provenance import MACHINE, TOOL, git_state, timestamp
 from .scenario import Scenario
 from .sweep import PATTERN, SweepError, dose_of, dose_text, list_sweep, same_doses, sort_by_dose
-from .text import printable
+from .text import printable, valid_utf8
+from .values import values_of_dataset
 
-__all__ = ["CaptureInterrupted", "Listener", "capture_evidence"]
+__all__ = [
+    "BaselineRun",
+    "CaptureInterrupted",
+    "Choice",
+    "Listener",
+    "assemble",
+    "capture_dataset",
+    "capture_evidence",
+    "choose_datasets",
+    "read_baseline_run",
+    "yardstick_of",
+]
 
 
 class Listener:
@@ -45,26 +59,38 @@ class CaptureInterrupted(KeyboardInterrupt):
         self.log = log
 
 
-@dataclass
-class _Findings:
-    """The problems of the whole, told as they are found."""
+@dataclass(frozen=True)
+class BaselineRun:
+    """What the params file of the baseline run says.
 
-    listener: Listener
-    problems: list[Problem] = field(default_factory=list)
+    Attributes
+    ----------
+    read : str or None
+        ``safe``, ``trusted``, or None where no file was read.
+    recovered : dict of str to str
+        See `Metadata.params_recovered`.
+    parameters, metrics : dict
+        As in the log.
+    problems : tuple of Problem
+    """
 
-    def add(self, problem: Problem) -> None:
-        self.problems.append(problem)
-        self.listener.problem(problem)
+    read: Literal["safe", "trusted"] | None = None
+    recovered: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+    metrics: dict[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
-    def error(self, where: str, message: str) -> None:
-        self.add(Problem(severity="error", where=where, message=message))
 
-    def warning(self, where: str, message: str) -> None:
-        self.add(Problem(severity="warning", where=where, message=message))
+@dataclass(frozen=True)
+class Choice:
+    """Which datasets a scenario is about, sorted by dose, and what is wrong with the sweep as a whole."""
+
+    filenames: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> EvidenceLog:
-    """Look at everything that a scenario names, and record it.
+    """Look at everything that a scenario names, record it, and compare it with the reference, if one is named.
 
     Parameters
     ----------
@@ -80,37 +106,73 @@ def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> Eviden
 
     Raises
     ------
+    LogError
+        If the reference cannot be read; nothing else has been looked at then.
     CaptureInterrupted
         On Ctrl-C; it carries the log so far.
     """
-    findings = _Findings(listener)
+    yardstick = yardstick_of(scenario)
     # Params first: a typo in their path is told before hours of reading.
-    params, baseline = _read_baseline(scenario, findings)
-    filenames = _select(scenario, findings)
+    run = read_baseline_run(scenario)
+    _tell(listener, run.problems)
+    choice = choose_datasets(scenario)
+    _tell(listener, choice.problems)
     datasets: list[Dataset] = []
-
-    def log() -> EvidenceLog:
-        return EvidenceLog(
-            metadata=_metadata(scenario, params),
-            baseline_params=baseline.parameters,
-            metrics=baseline.metrics,
-            datasets=tuple(datasets),
-            total_datasets=len(datasets),
-            problems=tuple(findings.problems),
-        )
-
     try:
-        listener.planned([(name, _size(_path(scenario, name))) for name in filenames])
-        for filename in filenames:
-            datasets.append(_capture_dataset(scenario, filename, listener))
+        listener.planned([(name, _size(scenario.dataset_path(name))) for name in choice.filenames])
+        for filename in choice.filenames:
+            dataset = capture_dataset(scenario, filename, yardstick, _progress_of(filename, listener.progress))
+            _tell(listener, dataset.problems)
+            datasets.append(dataset)
     except KeyboardInterrupt:
-        missing = ", ".join(printable(name) for name in filenames[len(datasets) :])
-        findings.error("datasets", f"interrupted before these were measured: {missing}")
-        raise CaptureInterrupted(replace(log(), verdict="incomplete")) from None
-    return log()
+        raise CaptureInterrupted(assemble(scenario, run, choice, datasets)) from None
+    log = assemble(scenario, run, choice, datasets)
+    if yardstick is None:
+        return log
+    judged = judge(log, yardstick)
+    _tell(listener, judged.problems[len(log.problems) :])
+    return judged
 
 
-def _metadata(scenario: Scenario, params: Params | None) -> Metadata:
+def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        listener.problem(problem)
+
+
+def yardstick_of(scenario: Scenario) -> Yardstick | None:
+    """Read the reference of a scenario, as far as it is about the same datasets.
+
+    Raises
+    ------
+    LogError
+        If it cannot be read.
+    """
+    if scenario.reference_path is None:
+        return None
+    yardstick = read_yardstick(scenario.reference_path, scenario.thresholds, scenario.reference)
+    return yardstick.limited_to(scenario.limit_datasets)
+
+
+def assemble(scenario: Scenario, run: BaselineRun, choice: Choice, datasets: Sequence[Dataset]) -> EvidenceLog:
+    """Make a log of what was captured; an incomplete one where a dataset of the choice is missing."""
+    measured = {dataset.filename for dataset in datasets}
+    missing = [printable(name) for name in choice.filenames if name not in measured]
+    problems = run.problems + choice.problems
+    if missing:
+        message = f"the run ended before these were measured: {', '.join(missing)}"
+        problems += (Problem(severity="error", where="datasets", message=message),)
+    return EvidenceLog(
+        metadata=_metadata(scenario, run),
+        baseline_params=run.parameters,
+        metrics=run.metrics,
+        datasets=tuple(datasets),
+        total_datasets=len(datasets),
+        verdict="incomplete" if missing else "recorded",
+        problems=problems,
+    )
+
+
+def _metadata(scenario: Scenario, run: BaselineRun) -> Metadata:
     sha, dirty = git_state()
     return Metadata(
         scenario_id=scenario.scenario_id,
@@ -123,56 +185,75 @@ def _metadata(scenario: Scenario, params: Params | None) -> Metadata:
         python=platform.python_version(),
         numpy=np.__version__,
         platform=MACHINE,
-        params_read=None if params is None else "trusted" if params.trusted else "safe",
-        params_recovered={} if params is None else params.recovered,
+        params_read=run.read,
+        params_recovered=run.recovered,
     )
 
 
-def _read_baseline(scenario: Scenario, findings: _Findings) -> tuple[Params | None, Baseline]:
-    nothing = Baseline({}, {}, ())
-    if scenario.baseline_params is None:
-        return None, nothing
+def read_baseline_run(scenario: Scenario) -> BaselineRun:
+    """Read the params file of a scenario; an empty record where it names none."""
+    if scenario.params_path is None or scenario.baseline_params is None:
+        return BaselineRun()
     try:
-        params = read_params(scenario.baseline_params, trusted=scenario.trust_params)
+        params = read_params(scenario.params_path, trusted=scenario.trust_params, called=scenario.baseline_params)
     except ParamsError as error:
-        findings.error("baseline_params", str(error))
-        return None, nothing
+        return BaselineRun(problems=(Problem(severity="error", where="baseline_params", message=str(error)),))
     baseline = read_baseline(params.values)
-    for key, message in baseline.remarks:
-        findings.warning(f"baseline_params:{key}", f"{key} in {printable(scenario.baseline_params)} {message}")
-    return params, baseline
+    return BaselineRun(
+        read="trusted" if params.trusted else "safe",
+        recovered=params.recovered,
+        parameters=baseline.parameters,
+        metrics=baseline.metrics,
+        problems=tuple(
+            Problem(
+                severity="warning",
+                where=f"baseline_params:{key}",
+                message=f"{key} in {printable(scenario.baseline_params)} {remark}",
+            )
+            for key, remark in baseline.remarks
+        ),
+    )
 
 
-def _select(scenario: Scenario, findings: _Findings) -> list[str]:
-    """Choose the datasets to measure, sorted by dose."""
-    root = scenario.dataset_root
+def choose_datasets(scenario: Scenario) -> Choice:
+    """Choose the datasets to look at."""
+    called = printable(scenario.dataset_root)
     try:
-        there = list_sweep(root)
+        there = list_sweep(scenario.root_path, scenario.dataset_root)
     except SweepError as error:
-        findings.error("dataset_root", str(error))
-        return []
+        return Choice((), (Problem(severity="error", where="dataset_root", message=str(error)),))
     names = there
+    problems = []
     if scenario.limit_datasets is not None:
-        found = dict.fromkeys(name for name in scenario.limit_datasets if _is_entry(root, name))
+        found = dict.fromkeys(name for name in scenario.limit_datasets if _is_entry(scenario.root_path, name))
         listed = ", ".join(printable(name) for name in there) or "no datasets at all"
-        for name in scenario.limit_datasets:
-            if name not in found:
-                findings.error("limit_datasets", f"{printable(name)} is not in {printable(root)}; there is: {listed}")
+        problems = [
+            Problem(
+                severity="error",
+                where="limit_datasets",
+                message=f"{printable(name)} is not in {called}; there is: {listed}",
+            )
+            for name in scenario.limit_datasets
+            if name not in found
+        ]
         names = sort_by_dose(found)
     elif not there:
-        findings.error("dataset_root", f"no datasets: {printable(root)} holds no file named {PATTERN}")
-    for same in same_doses(names):
-        findings.warning("datasets", f"these claim one and the same dose: {', '.join(same)}; keep one of them")
-    return names
+        message = f"no datasets: {called} holds no file named {PATTERN}"
+        problems = [Problem(severity="error", where="dataset_root", message=message)]
+    problems += [
+        Problem(
+            severity="warning",
+            where="datasets",
+            message=f"these claim one and the same dose: {', '.join(same)}; keep one of them",
+        )
+        for same in same_doses(names)
+    ]
+    return Choice(tuple(names), tuple(problems))
 
 
 def _is_entry(root: str, name: str) -> bool:
     """Whether a name is that of something right in the folder, be it a link to nothing."""
     return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))
-
-
-def _path(scenario: Scenario, filename: str) -> str:
-    return os.path.join(scenario.dataset_root, filename)
 
 
 def _size(path: str) -> int:
@@ -182,16 +263,38 @@ def _size(path: str) -> int:
         return 0
 
 
-def _capture_dataset(scenario: Scenario, filename: str, listener: Listener) -> Dataset:
-    path = _path(scenario, filename)
-    measurement = measure(path, _progress_of(filename, listener.progress))
+def capture_dataset(
+    scenario: Scenario,
+    filename: str,
+    yardstick: Yardstick | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Dataset:
+    """Measure a dataset of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    filename : str
+    yardstick : Yardstick, optional
+        The reference. Where it has the same arrays in a file of other bytes, the CRC-32 of every array is
+        verified, and not only read from the archive's directory.
+    progress : callable, optional
+        Told which share of the work is done.
+    """
+
+    def suspect(measurement: Measurement) -> bool:
+        return yardstick is not None and yardstick.is_repacked(
+            valid_utf8(filename), values_of_dataset(_record(scenario, filename, measurement))
+        )
+
+    return _record(scenario, filename, measure(scenario.dataset_path(filename), progress, suspect))
+
+
+def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Dataset:
     photons = None if measurement.photons is None else measurement.photons.against(dose_of(filename))
-    problems = _problems(filename, measurement, photons)
-    for problem in problems:
-        listener.problem(problem)
     return Dataset(
         filename=filename,
-        path=path,
+        path=os.path.join(scenario.dataset_root, filename),
         photon_dose=dose_text(filename),
         sha256=measurement.sha256,
         size_bytes=measurement.size_bytes,
@@ -199,7 +302,7 @@ def _capture_dataset(scenario: Scenario, filename: str, listener: Listener) -> D
         stats=measurement.stats,
         photons=photons,
         probe=measurement.probe,
-        problems=problems,
+        problems=_problems(filename, measurement, photons),
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``d0parity log``, ``d0parity demo``, ``d0parity schema``."""
+"""The command line: ``d0parity log``, ``compare``, ``demo``, ``schema``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .scenario import DEFAULT_ID, DEFAULT_ROOT, Scenario, default_output
+from .options import add_options, add_threshold_option, split_names
+from .project import Project, ProjectError, find_project
+from .scenario import DEFAULT_ID, Scenario, ScenarioError, default_output, make_scenario, thresholds_of
 from .text import printable
 
 if TYPE_CHECKING:
     from .evidence import EvidenceLog
     from .terminal import Terminal
 
-__all__ = ["DONE", "INTERRUPTED", "UNREADABLE", "log_main", "main"]
+__all__ = ["DONE", "DRIFT", "INTERRUPTED", "UNREADABLE", "log_main", "main"]
 
 # What a subcommand needs is imported when it runs, so that --help and schema answer at once.
 
 DONE = 0
 UNREADABLE = 1
+WRONG_USAGE = 2
+DRIFT = 3
 INTERRUPTED = 130
 
 
@@ -37,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 something could not be read or written, 130 interrupted. Wrong usage
-        leaves by `SystemExit` with 2, as argparse does.
+        The exit code: 0 done, 1 something could not be read or written, 2 wrong usage (argparse itself
+        leaves by `SystemExit` with it), 3 drift, 130 interrupted.
     """
     parser = argparse.ArgumentParser(
         prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
@@ -48,6 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = commands.add_parser("log", help="record a sweep and its params", description=_LOG)
     _add_log_options(log)
     log.set_defaults(run=_log)
+
+    compare = commands.add_parser("compare", help="compare a log with a reference", description=_COMPARE)
+    compare.add_argument("reference", metavar="REFERENCE", help="the evidence log that is trusted")
+    compare.add_argument("log", metavar="LOG", help="the evidence log that is compared with it")
+    add_threshold_option(compare.add_argument)
+    compare.add_argument(
+        "--format", choices=("table", "markdown", "json"), default="table", help="how to tell (%(default)s)"
+    )
+    compare.set_defaults(run=_compare)
 
     demo = commands.add_parser("demo", help="simulate a small sweep and log it", description=_DEMO)
     demo.add_argument("--output", default="d0parity-demo", metavar="DIR", help="where the sweep goes (%(default)s)")
@@ -75,8 +88,8 @@ def log_main(argv: Sequence[str] | None = None) -> int:
 
 
 _LOG = "Record every value of a photon-dose sweep and of the params of its baseline run in an evidence log."
+_COMPARE = "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift."
 _DEMO = "Simulate a small sweep with real physics, write a params.dill beside it, and log both."
-_DEMO_DOSES = ("1e3", "1e4", "1e5", "1e6", "1e7", "1e8", "1e9")
 _SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
 
 
@@ -90,24 +103,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--dataset-root", default=DEFAULT_ROOT, metavar="DIR", help="folder of the sweep, data_p*.npz (%(default)s)"
+        "--scenario-id",
+        default=DEFAULT_ID,
+        metavar="ID",
+        help="name of the scenario; may name a table [tool.d0parity.scenarios.ID] in pyproject.toml (%(default)s)",
     )
-    parser.add_argument(
-        "--baseline-params", metavar="FILE", help="params.dill of the baseline run; nothing in it is run"
-    )
-    parser.add_argument("--scenario-id", default=DEFAULT_ID, metavar="ID", help="name of the scenario (%(default)s)")
-    parser.add_argument(
-        "--output",
-        metavar="DIR",
-        help="where artifacts go ($ARTIFACT_DIR, or plans/active/seed/reports/<UTC time>)",
-    )
-    parser.add_argument(
-        "--limit-datasets", type=_names, metavar="A.npz,B.npz", help="log these datasets of the sweep, and no others"
-    )
-    parser.add_argument(
-        "--trust-params", action="store_true", help="load the params with dill itself, which runs whatever they say"
-    )
-    parser.add_argument("--history", metavar="FILE.md", help="append this run to the attempts history in that file")
+    add_options(parser.add_argument)
     _add_terminal_options(parser)
 
 
@@ -122,56 +123,95 @@ def _add_terminal_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _log(options: argparse.Namespace) -> int:
-    scenario = Scenario(
-        scenario_id=options.scenario_id,
-        dataset_root=options.dataset_root,
-        baseline_params=options.baseline_params,
-        limit_datasets=options.limit_datasets,
-        trust_params=options.trust_params,
-    )
     from .terminal import Terminal
 
     with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
-        return _record(scenario, options.output or default_output(), options.history, terminal)
+        try:
+            project = find_project(".")
+            scenario = make_scenario(project, options.scenario_id, vars(options))
+        except (ProjectError, ScenarioError) as error:
+            terminal.error(str(error))
+            return WRONG_USAGE
+        return _record(scenario, options.output or default_output(project), options.history, terminal)
 
 
 def _record(scenario: Scenario, output: str, history: str | None, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
     from .capture import CaptureInterrupted, capture_evidence
+    from .evidence import LogError
     from .reports import ReportError, prepare_folder
 
     try:
         prepare_folder(output)
-    except ReportError as error:
+        log, code = capture_evidence(scenario, terminal), DONE
+    except (ReportError, LogError) as error:
         terminal.error(str(error))
         return UNREADABLE
-    try:
-        log, code = capture_evidence(scenario, terminal), DONE
     except CaptureInterrupted as interrupt:
         log, code = interrupt.log, INTERRUPTED
     written = _write(log, output, history, terminal)
-    if code == DONE and (log.has_errors or not written):
+    if code == DONE and (log.has_errors or not written or log.verdict == "incomplete"):
         return UNREADABLE
-    return code
+    return DRIFT if code == DONE and log.verdict == "drift" else code
 
 
 def _write(log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
-    from .reports import HistoryError, ReportError, append_to_history, write_reports
+    from .reports import HistoryError, ReportError, append_to_history, append_to_step_summary, write_reports
 
-    whole = True
-    try:
-        write_reports(log, output)
-        terminal.done(log, output)
-    except ReportError as error:
-        terminal.error(str(error))
-        whole = False
-    if history is not None:
+    def attempt(step: Callable[[], object]) -> bool:
         try:
-            append_to_history(history, log, output)
-        except HistoryError as error:
+            step()
+        except (ReportError, HistoryError) as error:
             terminal.error(str(error))
-            whole = False
-    return whole
+            return False
+        return True
+
+    written = attempt(lambda: write_reports(log, output))
+    terminal.done(log, output if written else None)
+    told = attempt(lambda: append_to_step_summary(log))
+    kept = history is None or attempt(lambda: append_to_history(history, log, output))
+    return written and told and kept
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .evidence import LogError
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        try:
+            return _compare_logs(options, find_project("."), terminal)
+        except ProjectError as error:
+            terminal.error(str(error))
+            return WRONG_USAGE
+        except LogError as error:
+            terminal.error(str(error))
+            return UNREADABLE
+
+
+def _compare_logs(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
+    from .drift import read_yardstick
+    from .evidence import read_log
+    from .reports import Outcome
+    from .values import values_of_file
+
+    file = read_log(options.log)
+    observed = values_of_file(file)
+    thresholds = thresholds_of(project, observed.scenario_id, options.threshold)
+    yardstick = read_yardstick(options.reference, thresholds)
+    comparison = yardstick.compare(observed)
+    for problem in yardstick.unused_thresholds(observed):
+        terminal.problem(problem)
+    outcome = Outcome(
+        verdict=comparison.verdict,
+        differences=comparison.differences,
+        filenames=tuple(observed.datasets),
+        reference=options.reference,
+    )
+    terminal.say(outcome.told_as(options.format))
+    if observed.has_errors:
+        terminal.error(f"{printable(options.log)} itself says that something could not be read, so parity is not shown")
+        return UNREADABLE
+    return {"drift": DRIFT, "incomplete": UNREADABLE}.get(comparison.verdict, DONE)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -220,15 +260,8 @@ def _schema(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise argparse.ArgumentTypeError("give at least one file name")
-    return names
-
-
 def _doses(text: str) -> tuple[str, ...]:
-    doses = _names(text)
+    doses = split_names(text)
     for dose in doses:
         if not re.fullmatch(r"\d+(\.\d+)?([eE][+-]?\d+)?", dose) or not 0 < float(dose) <= _MAX_DOSE:
             raise argparse.ArgumentTypeError(f"{dose!r} is no dose: a number like 1e5, above 0 and up to {_MAX_DOSE:g}")

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from io import FileIO
 
-__all__ = ["LFS_POINTER", "describe_os_error", "open_regular", "sha256_file", "write_atomically"]
+__all__ = ["LFS_POINTER", "describe_os_error", "open_regular", "sha256_file", "sha256_of", "write_atomically"]
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # what Git LFS leaves in place of a file
@@ -85,13 +85,18 @@ def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | 
         If the file cannot be read or is not a regular file.
     """
     with open_regular(path) as file:
-        digest = hashlib.sha256()
-        buffer = bytearray(_PIECE)
-        while length := file.readinto(buffer):
-            digest.update(memoryview(buffer)[:length])
-            if progress is not None:
-                progress(length)
-        return digest.hexdigest()
+        return sha256_of(file, progress)
+
+
+def sha256_of(file: FileIO, progress: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of what an open file holds from here to its end: see `sha256_file`."""
+    digest = hashlib.sha256()
+    buffer = bytearray(_PIECE)
+    while length := file.readinto(buffer):
+        digest.update(memoryview(buffer)[:length])
+        if progress is not None:
+            progress(length)
+    return digest.hexdigest()
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

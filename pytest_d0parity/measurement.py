@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .evidence import ArrayInfo, Stats
-from .files import describe_os_error, sha256_file
+from .files import describe_os_error, open_regular, sha256_of
 from .npz import Member, NpzError, NpzFile
 from .photons import AmplitudeSample, Photons, count_photons
 from .statistics import (
@@ -33,6 +34,9 @@ from .statistics import (
 __all__ = ["Finding", "Measurement", "measure"]
 
 Progress = Callable[[float], None]
+Suspicion = Callable[["Measurement"], bool]
+
+_MEASURED = ("diff3d", "probeGuess", "scan_index")
 
 # Shares of the time that a dataset takes, for the progress bar alone.
 _HASHING = 0.1
@@ -69,7 +73,7 @@ class Measurement:
         self.findings.append(Finding("warning", array, message))
 
 
-def measure(path: str, progress: Progress) -> Measurement:
+def measure(path: str, progress: Progress, suspect: Suspicion = lambda _: False) -> Measurement:
     """Measure a dataset.
 
     Parameters
@@ -78,6 +82,9 @@ def measure(path: str, progress: Progress) -> Measurement:
         The NPZ file.
     progress : callable
         Told, now and then, which share of the work is done.
+    suspect : callable
+        Asked, with what was measured, whether all the other arrays shall be inflated as well, to see that their
+        CRC-32 is what the archive says.
 
     Returns
     -------
@@ -86,12 +93,16 @@ def measure(path: str, progress: Progress) -> Measurement:
     """
     result = Measurement()
     try:
-        size = os.stat(path).st_size
-        hashed = _Counter(size, lambda share: progress(_HASHING * share))
-        result.sha256 = sha256_file(path, hashed.advance)
-        result.size_bytes = size
-        with NpzFile(path) as npz:
-            _measure_arrays(npz, result, progress)
+        # Opened once: what is hashed is what is measured, also when somebody replaces the file meanwhile.
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            hashed = _Counter(size, lambda share: progress(_HASHING * share))
+            result.sha256 = sha256_of(file, hashed.advance)
+            result.size_bytes = size
+            with NpzFile(file) as npz:
+                _measure_arrays(npz, result, progress)
+                if suspect(result):
+                    _verify_the_rest(npz, result)
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
     except NpzError as error:
@@ -142,7 +153,7 @@ def _measure_arrays(npz: NpzFile, result: Measurement, progress: Progress) -> No
     for name, trouble in npz.broken.items():
         result.error(name, trouble)
     for name, member in npz.members.items():
-        if member.dtype.hasobject and name not in ("diff3d", "probeGuess", "scan_index"):
+        if member.dtype.hasobject and name not in _MEASURED:
             result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
 
     def share_of_passes(share: float) -> None:
@@ -150,6 +161,12 @@ def _measure_arrays(npz: NpzFile, result: Measurement, progress: Progress) -> No
 
     _attempt(result, "diff3d", lambda: _measure_stack(npz, result, share_of_passes))
     _attempt(result, "probeGuess", lambda: _measure_probe(npz, result))
+
+
+def _verify_the_rest(npz: NpzFile, result: Measurement) -> None:
+    for name, member in npz.members.items():
+        if name not in _MEASURED:
+            _attempt(result, name, partial(npz.verify, member))
 
 
 def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import FileIO
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -80,8 +81,8 @@ class NpzFile:
 
     Parameters
     ----------
-    path : path-like
-        A regular file (links are followed).
+    file : path-like or FileIO
+        A regular file (links are followed), or one that `open_regular` has opened; it is closed with this one.
 
     Attributes
     ----------
@@ -98,9 +99,10 @@ class NpzFile:
         If the file cannot be opened or is not a regular file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = open_regular(path)
+    def __init__(self, file: str | os.PathLike[str] | FileIO) -> None:
+        self._file = file if isinstance(file, FileIO) else open_regular(file)
         try:
+            self._file.seek(0)
             infos = _directory(self._file)
             self.members: dict[str, Member] = {}
             self.broken: dict[str, str] = {}
@@ -158,6 +160,25 @@ class NpzFile:
             view = memoryview(buffer)[:length]
             stream.readinto(view)
             yield np.frombuffer(view, member.dtype)
+        stream.finish()
+
+    def verify(self, member: Member) -> None:
+        """Inflate an array for nothing but its length and its CRC-32.
+
+        Parameters
+        ----------
+        member : Member
+            One of `members`, of any dtype.
+
+        Raises
+        ------
+        NpzError
+            As `blocks`.
+        """
+        stream = _MemberStream(self._file, member._info)
+        buffer = memoryview(bytearray(_PIECE))
+        for start in range(0, member.size_bytes, _PIECE):
+            stream.readinto(buffer[: min(_PIECE, member.size_bytes - start)])
         stream.finish()
 
     def read(self, member: Member) -> NDArray[Any]:

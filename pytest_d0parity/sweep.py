@@ -50,13 +50,15 @@ def sort_by_dose(filenames: Iterable[str]) -> list[str]:
     return sorted(filenames, key=order)
 
 
-def list_sweep(root: str) -> list[str]:
+def list_sweep(root: str, called: str | None = None) -> list[str]:
     """List the datasets in a folder.
 
     Parameters
     ----------
     root : str
         The folder.
+    called : str, optional
+        What to call it in messages.
 
     Returns
     -------
@@ -68,14 +70,15 @@ def list_sweep(root: str) -> list[str]:
     SweepError
         If the folder cannot be listed.
     """
+    named = f"dataset root {printable(root if called is None else called)}"
     try:
         names = os.listdir(root)
     except NotADirectoryError:
-        raise SweepError(f"dataset root {printable(root)} is a file; give the folder that holds {PATTERN}") from None
+        raise SweepError(f"{named} is a file; give the folder that holds {PATTERN}") from None
     except FileNotFoundError:
-        raise SweepError(f"dataset root {printable(root)} does not exist; check --dataset-root") from None
+        raise SweepError(f"{named} does not exist; check the path") from None
     except OSError as error:
-        raise SweepError(f"dataset root {printable(root)} cannot be listed: {describe_os_error(error)}") from None
+        raise SweepError(f"{named} cannot be listed: {describe_os_error(error)}") from None
     return sort_by_dose(name for name in names if fnmatch.fnmatchcase(name, PATTERN))
 
 

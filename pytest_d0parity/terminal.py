@@ -87,11 +87,20 @@ class Terminal(Listener):
             self._finished += size
             self._sizes[filename] = 0
 
-    def done(self, log: EvidenceLog, output: str) -> None:
-        """Tell what came of it and where to look."""
+    def done(self, log: EvidenceLog, output: str | None) -> None:
+        """Tell what came of it and, where it was written, where to look."""
+        from .reports import outcome_of
+
         self._stop_bar()
         count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"
         self.say(f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}")
+        if log.reference is not None:
+            text = outcome_of(log).told_as("table")
+            if log.verdict == "drift" and self._quiet:
+                self.error(text)
+            self.say(text)
+        if output is None:
+            return
         self.say(
             f"Read {printable(os.path.join(output, 'dose_parity_log.md'))}; every digit is in the .json beside it."
         )

@@ -65,8 +65,15 @@ def load_params(path: str | os.PathLike[str], trusted: bool = False) -> dict[str
     return read_params(path, trusted=trusted).values
 
 
-def read_params(path: str | os.PathLike[str], *, trusted: bool = False) -> Params:
+def read_params(path: str | os.PathLike[str], *, trusted: bool = False, called: str | None = None) -> Params:
     """Load a ``params.dill`` and tell how: see `load_params`.
+
+    Parameters
+    ----------
+    path : path-like
+    trusted : bool
+    called : str, optional
+        What to call the file in messages; its path by default.
 
     Returns
     -------
@@ -83,7 +90,8 @@ def read_params(path: str | os.PathLike[str], *, trusted: bool = False) -> Param
             return Params(_top_level(_load_with_dill(data)), trusted=True)
         values, recovered = plain_values(_top_level(run(data)))
     except Refusal as refusal:
-        raise ParamsError(f"params file {printable(os.fsdecode(path))} cannot be read: {refusal}") from None
+        called = os.fsdecode(path) if called is None else called
+        raise ParamsError(f"params file {printable(called)} cannot be read: {refusal}") from None
     return Params(values, recovered)
 
 

@@ -11,9 +11,21 @@ from ..text import printable
 from .checksums import checksums
 from .history import HistoryError, append_to_history
 from .markdown import to_markdown
+from .outcome import Outcome, difference_table, outcome_of
+from .step_summary import step_summary, step_summary_file
 from .tables import probe_table, stage_table
 
-__all__ = ["HistoryError", "ReportError", "append_to_history", "prepare_folder", "write_reports"]
+__all__ = [
+    "HistoryError",
+    "Outcome",
+    "ReportError",
+    "append_to_history",
+    "append_to_step_summary",
+    "difference_table",
+    "outcome_of",
+    "prepare_folder",
+    "write_reports",
+]
 
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
     "dose_parity_log.json": to_json,
@@ -81,3 +93,21 @@ def write_reports(log: EvidenceLog, folder: str) -> list[str]:
     if failed:
         raise ReportError("; ".join(failed))
     return written
+
+
+def append_to_step_summary(log: EvidenceLog) -> None:
+    """Append the outcome to the summary that a CI system shows, where there is such a system.
+
+    Raises
+    ------
+    ReportError
+        If the file that ``$GITHUB_STEP_SUMMARY`` names cannot be written.
+    """
+    path = step_summary_file()
+    if path is None:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(step_summary(log))
+    except OSError as error:
+        raise ReportError(f"step summary {printable(path)} cannot be written: {describe_os_error(error)}") from None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..evidence import Dataset, EvidenceLog, convert_for_json
 from ..params.baseline import METRICS
 from ..statistics import PartStats, StageStats
-from ..text import printable
+from .markup import escape, table
+from .outcome import outcome_of
 
 __all__ = ["to_markdown"]
 
@@ -66,14 +65,14 @@ def to_markdown(log: EvidenceLog) -> str:
         _VERDICTS[log.verdict],
         *_problems(log),
         "## Metadata",
-        _table(["key", "value"], convert_for_json(log.metadata).items()),
+        table(["key", "value"], convert_for_json(log.metadata).items()),
         "## Baseline Parameters",
-        _table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
+        table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
         "## Baseline Metrics",
-        _table(["metric", "train", "test"], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
+        table(["metric", "train", "test"], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
         or "No baseline metrics were read.",
         "## Probe Flags",
-        _table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in _FLAGS if flag in log.baseline_params))
+        table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in _FLAGS if flag in log.baseline_params))
         or "No probe flags were read.",
         "## Datasets",
         _dataset_table(log.datasets) or "No dataset was read.",
@@ -82,7 +81,7 @@ def to_markdown(log: EvidenceLog) -> str:
         "## Probe Percentiles by Dataset",
         *_probes(log.datasets),
         "## Drift",
-        _drift(log),
+        *_drift(log),
         "## How to Read These Numbers",
         _INTERPRETATION,
     ]
@@ -94,7 +93,7 @@ def _problems(log: EvidenceLog) -> list[str]:
     if not problems:
         return []
     rows = ([problem.severity, problem.where, problem.message] for problem in problems)
-    return ["## Problems", _table(["severity", "where", "what"], rows)]
+    return ["## Problems", table(["severity", "where", "what"], rows)]
 
 
 def _dataset_table(datasets: Sequence[Dataset]) -> str:
@@ -117,15 +116,15 @@ def _dataset_table(datasets: Sequence[Dataset]) -> str:
                 dataset.sha256,
             ]
         )
-    return _table(columns, rows)
+    return table(columns, rows)
 
 
 def _stages(dataset: Dataset) -> list[str]:
-    parts = [f"### {_text(dataset.filename)} (photon dose: {_dose(dataset)})"]
+    parts = [f"### {escape(dataset.filename)} (photon dose: {_dose(dataset)})"]
     for stage, title in _STAGES.items():
         stats: StageStats | None = getattr(dataset.stats, stage)
         values = {} if stats is None else convert_for_json(stats)
-        parts += [f"#### {title}", _table(list(values), [list(values.values())] if values else []) or "Not measured."]
+        parts += [f"#### {title}", table(list(values), [list(values.values())] if values else []) or "Not measured."]
     return parts
 
 
@@ -142,56 +141,26 @@ def _probes(datasets: Sequence[Dataset]) -> list[str]:
 
     return [
         "### Amplitude",
-        _table(["dataset", *names], rows("amplitude")),
+        table(["dataset", *names], rows("amplitude")),
         "### Phase (radians)",
-        _table(["dataset", *names], rows("phase")),
+        table(["dataset", *names], rows("phase")),
         "### Norm",
-        _table(
+        table(
             ["dataset", "L2 norm", "shape", "dtype"],
             ([name, probe.l2_norm, "x".join(map(str, probe.shape)), probe.dtype] for name, probe in measured),
         ),
     ]
 
 
-def _drift(log: EvidenceLog) -> str:
+def _drift(log: EvidenceLog) -> list[str]:
     if log.reference is None:
-        return "No reference was given, so nothing was compared."
-    rows = ([d.where, d.expected, d.observed, d.threshold, d.verdict] for d in log.drift)
-    return _table(["where", "expected", "observed", "threshold", "verdict"], rows) or "No difference was found."
+        return ["No reference was given, so nothing was compared."]
+    outcome = outcome_of(log)
+    return [
+        f"Reference: {escape(log.reference.path)} (SHA-256 `{log.reference.sha256}`).",
+        outcome.markdown() or "No difference was found.",
+    ]
 
 
 def _dose(dataset: Dataset) -> str:
     return dataset.photon_dose or "unknown"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Make a table; empty text where there is no row."""
-    lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    if not lines:
-        return ""
-    return "\n".join(["| " + " | ".join(map(_text, columns)) + " |", "|" + " --- |" * len(columns), *lines])
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return str(value).lower()
-        case int():
-            return str(value)
-        case float():
-            return f"{value:.6g}" if math.isfinite(value) else str(convert_for_json(value))
-        case dict():
-            return _text("; ".join(f"{key}: {item}" for key, item in value.items())) or "-"
-        case list() | tuple():
-            return _text(", ".join(map(str, value))) or "-"
-    return _text(str(value))
-
-
-def _text(text: str) -> str:
-    """Escape everything that Markdown or HTML would take for markup."""
-    text = re.sub(r"([\\`*\[\]<>|&~#!$@])", r"\\\1", printable(text))
-    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
-    # A bare address would become a link.
-    return re.sub(r"(?i)(https?|ftp):|www\.", lambda match: match[0][:-1] + "\\" + match[0][-1], text)

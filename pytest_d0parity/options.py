@@ -1,0 +1,90 @@
+"""The options that the command line and the pytest plugin share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["OPTIONS", "add_options", "add_threshold_option", "split_names"]
+
+# This module is imported by every pytest session of every user: it imports next to nothing.
+
+OPTIONS = (
+    "dataset_root",
+    "baseline_params",
+    "limit_datasets",
+    "output",
+    "reference",
+    "threshold",
+    "trust_params",
+    "history",
+)
+
+
+def add_options(add: Callable[..., Any], prefix: str = "") -> None:
+    """Declare the shared options.
+
+    Parameters
+    ----------
+    add : callable
+        ``add_argument`` of an argparse parser, or ``addoption`` of a group of pytest's.
+    prefix : str
+        Stands before every name, as in ``--parity-output``.
+    """
+    add(
+        f"--{prefix}dataset-root",
+        metavar="DIR",
+        help="folder of the sweep, data_p*.npz (photon_grid_study_20250826_152459)",
+    )
+    add(f"--{prefix}baseline-params", metavar="FILE", help="params.dill of the baseline run; nothing in it is run")
+    add(
+        f"--{prefix}limit-datasets",
+        type=split_names,
+        metavar="A.npz,B.npz",
+        help="look at these datasets of the sweep, and no others",
+    )
+    add(
+        f"--{prefix}output",
+        metavar="DIR",
+        help="where artifacts go ($ARTIFACT_DIR, or plans/active/seed/reports/<UTC time>)",
+    )
+    add(f"--{prefix}reference", metavar="LOG", help="compare with this evidence log")
+    add_threshold_option(add, prefix)
+    add(
+        f"--{prefix}trust-params",
+        action="store_true",
+        help="load the params with dill itself, which runs whatever they say",
+    )
+    add(f"--{prefix}history", metavar="FILE.md", help="append this run to the attempts history in that file")
+
+
+def add_threshold_option(add: Callable[..., Any], prefix: str = "") -> None:
+    """Declare how far a value may be from the reference: see `add_options`."""
+    add(
+        f"--{prefix}threshold",
+        type=_threshold,
+        action="append",
+        metavar="PATTERN:LIMIT",
+        help="allow a difference from the reference: raw.mean:5%%, '*.p99:0.001', sha256:exact; may be repeated, and "
+        "the last one that covers a value counts",
+    )
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split what is given as ``A,B``."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("give at least one name")
+    return names
+
+
+def _threshold(text: str) -> str:
+    """Check a threshold where the mistake can still be told, and leave it as text, which any process can be sent."""
+    from .thresholds import ThresholdError, parse_threshold
+
+    try:
+        parse_threshold(text)
+    except ThresholdError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

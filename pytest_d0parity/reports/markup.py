@@ -1,0 +1,46 @@
+"""Markdown markup (GitHub's dialect): tables that nothing from a file can break."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..evidence import convert_for_json
+from ..text import printable
+
+__all__ = ["escape", "table"]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Make a table; empty text where there is no row."""
+    lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join(["| " + " | ".join(map(escape, columns)) + " |", "|" + " --- |" * len(columns), *lines])
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return f"{value:.6g}" if math.isfinite(value) else str(convert_for_json(value))
+        case dict():
+            return escape("; ".join(f"{key}: {item}" for key, item in value.items())) or "-"
+        case list() | tuple():
+            return escape(", ".join(map(str, value))) or "-"
+    return escape(str(value))
+
+
+def escape(text: str) -> str:
+    """Escape everything that Markdown or HTML would take for markup."""
+    text = re.sub(r"([\\`*\[\]<>|&~#!$@])", r"\\\1", printable(text))
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+    # A bare address would become a link.
+    return re.sub(r"(?i)(https?|ftp):|www\.", lambda match: match[0][:-1] + "\\" + match[0][-1], text)

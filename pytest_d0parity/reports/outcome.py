@@ -1,0 +1,201 @@
+"""The outcome of a comparison, for a terminal and for Markdown: verdict, origin, and the worst differences."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..evidence import Difference, EvidenceLog, Scalar, convert_for_json
+from ..origin import explain_origin
+from ..text import printable
+from .markup import escape, table
+
+__all__ = ["Outcome", "difference_table", "outcome_of"]
+
+_ROWS = 20  # shown of each kind; the count is of all
+_TEXT = 28  # characters of a text in a table
+_COLUMNS = ("value", "reference", "observed", "difference", "allowed", "times allowed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a comparison.
+
+    Attributes
+    ----------
+    verdict : str
+        As in the log.
+    differences : tuple of Difference
+        The worst first.
+    filenames : tuple of str
+        Datasets of the log.
+    reference : str or None
+        Which log it was compared with.
+    left_out : tuple of str
+        Datasets of the reference that the scenario does not ask for.
+    """
+
+    verdict: str
+    differences: tuple[Difference, ...]
+    filenames: tuple[str, ...]
+    reference: str | None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line of plain text."""
+        if self.reference is None:
+            return "nothing was compared"
+        reference = f"reference {printable(self.reference)}"
+        drifted, within = self._count("drift"), self._count("within_thresholds")
+        beyond = f"{_values(drifted)} beyond {'its threshold' if drifted == 1 else 'their thresholds'}"
+        match self.verdict:
+            case "match":
+                return f"every compared value equals the {reference}"
+            case "within_thresholds":
+                return f"{_values(within)} from the {reference}, none beyond its threshold"
+            case "drift":
+                return f"{beyond} of the {reference}"
+        return f"parity with the {reference} is not shown" + (f"; {beyond}" if drifted else "")
+
+    @property
+    def remarks(self) -> list[str]:
+        """Where drift starts, which files were repacked, and what was left out, in plain sentences."""
+        remarks = []
+        origin = explain_origin(self.differences, self.filenames)
+        if origin:
+            remarks.append(origin)
+        repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
+        if repacked:
+            names = ", ".join(map(printable, dict.fromkeys(repacked)))
+            remarks.append(f"Repacked, which is no drift: {names} (other bytes, and every array in them the same).")
+        if self.left_out:
+            remarks.append(f"Not asked for, and not compared: {', '.join(map(printable, self.left_out))}.")
+        return remarks
+
+    def text(self) -> str:
+        """Give remarks and table for a terminal; empty where there is nothing to tell."""
+        return "\n".join([*self.remarks, *self._tables(difference_table)])
+
+    def told_as(self, format: str) -> str:  # noqa: A002 - the name of the option
+        """Give everything, verdict first, as ``table``, ``markdown`` or ``json``."""
+        match format:
+            case "json":
+                return json.dumps(convert_for_json(self._content()), indent=2, ensure_ascii=False)
+            case "markdown":
+                return "\n\n".join(filter(None, [f"**{self.verdict}**: {escape(self.sentence)}.", self.markdown()]))
+        return "\n".join(filter(None, [f"{self.verdict}: {self.sentence}", self.text()]))
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "reference": self.reference,
+            "drifted": self._count("drift"),
+            "within_thresholds": self._count("within_thresholds"),
+            "origin": explain_origin(self.differences, self.filenames),
+            "differences": self.differences,
+        }
+
+    def markdown(self) -> str:
+        """Give remarks and table as Markdown."""
+        return "\n\n".join([*map(escape, self.remarks), *self._tables(_markdown_table)])
+
+    def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
+        parts = []
+        for verdict, label in (("drift", "drifted"), ("within_thresholds", "within the thresholds")):
+            rows = [difference for difference in self.differences if difference.verdict == verdict]
+            if rows:
+                parts.append(render(rows[:_ROWS]))
+            if len(rows) > _ROWS:
+                parts.append(f"... and {len(rows) - _ROWS} more {label}, {len(rows)} in all.")
+        return parts
+
+    def _count(self, verdict: str) -> int:
+        return sum(difference.verdict == verdict for difference in self.differences)
+
+
+def outcome_of(log: EvidenceLog) -> Outcome:
+    """Take the outcome out of a log."""
+    return Outcome(
+        verdict=log.verdict,
+        differences=log.drift,
+        filenames=tuple(dataset.filename for dataset in log.datasets),
+        reference=log.reference.path if log.reference else None,
+        left_out=log.reference.left_out if log.reference else (),
+    )
+
+
+def difference_table(differences: Sequence[Difference], prefix: str = "") -> str:
+    """Give a table in plain text.
+
+    Parameters
+    ----------
+    differences : sequence of Difference
+    prefix : str
+        Left out at the beginning of the names, where all are about one dataset.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in _COLUMNS:
+        grid.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
+    for difference in differences:
+        grid.add_row(*(Text(cell) for cell in _row(difference, prefix)))
+    console = Console(file=io.StringIO(), width=10_000, color_system=None)
+    with console.capture() as capture:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+
+
+def _markdown_table(differences: Sequence[Difference]) -> str:
+    return table(_COLUMNS, [_row(difference) for difference in differences])
+
+
+def _row(difference: Difference, prefix: str = "") -> list[str]:
+    return [
+        printable(difference.where.removeprefix(prefix)),
+        *_pair(difference.expected, difference.observed),
+        _gap(difference),
+        difference.threshold,
+        "-" if difference.distance is None else f"{difference.distance:.3g}",
+    ]
+
+
+def _pair(expected: Scalar, observed: Scalar) -> tuple[str, str]:
+    """Both values, with as many digits as it takes to tell them apart."""
+    short = _short(expected), _short(observed)
+    return short if short[0] != short[1] else (_full(expected), _full(observed))
+
+
+def _short(value: Scalar) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.8g}"
+    text = _full(value)
+    return text if len(text) <= _TEXT else f"{text[: _TEXT - 3]}..."
+
+
+def _full(value: Scalar) -> str:
+    if isinstance(value, str):
+        return printable(value)
+    return json.dumps(convert_for_json(value)).strip('"')
+
+
+def _gap(difference: Difference) -> str:
+    if difference.distance is None:
+        return "-"
+    expected: Any = difference.expected
+    observed: Any = difference.observed
+    try:
+        return f"{observed - expected:+.4g}"
+    except OverflowError:  # integers beyond all floats
+        return "-"
+
+
+def _values(count: int) -> str:
+    return "1 value differs" if count == 1 else f"{count} values differ"

@@ -1,0 +1,30 @@
+"""The summary of a step in a CI system: verdict and drift, in the Markdown file that the system shows."""
+
+from __future__ import annotations
+
+import os
+
+from ..evidence import EvidenceLog
+from ..text import printable
+from .markup import escape
+from .outcome import outcome_of
+
+__all__ = ["step_summary", "step_summary_file"]
+
+VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+def step_summary_file() -> str | None:
+    """Which file the CI system shows; None where there is no such system."""
+    return os.environ.get(VARIABLE) or None
+
+
+def step_summary(log: EvidenceLog) -> str:
+    """Give verdict, drift and problems of a log as Markdown."""
+    problems = [f"- {problem.severity}: {escape(printable(problem.message))}" for problem in log.all_problems]
+    parts = [
+        f"### D0 parity: {escape(log.metadata.scenario_id)}",
+        outcome_of(log).told_as("markdown"),
+        "\n".join(problems),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"

@@ -1,0 +1,138 @@
+"""Thresholds: how far a value may be from the reference before it is drift."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+__all__ = ["DEFAULT", "EXACT", "Threshold", "ThresholdError", "parse_threshold", "threshold_of"]
+
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf")
+_LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, or exact"
+
+
+class ThresholdError(ValueError):
+    """A threshold that nobody can apply, said in words."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The difference that is allowed to the values that a pattern matches.
+
+    Attributes
+    ----------
+    relative : float
+        Share of the reference's magnitude.
+    absolute : float
+        In the unit of the value. The larger of the two allowances counts.
+    text : str
+        The limit as its author wrote it.
+    pattern : str
+        Glob over the dotted name of a value, optionally behind a dataset: ``data_p1e5.npz:raw.*``.
+    """
+
+    relative: float
+    absolute: float
+    text: str
+    pattern: str = "*"
+
+    def covers(self, dataset: str | None, name: str) -> bool:
+        """Whether this threshold is for a value, or for something that the value lies below."""
+        of_dataset, _, of_name = self.pattern.rpartition(":")
+        if of_dataset and (dataset is None or not fnmatchcase(dataset, of_dataset)):
+            return False
+        return any(fnmatchcase(part, of_name) for part in _with_parents(name))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is allowed."""
+        return self.relative == self.absolute == 0
+
+
+DEFAULT = Threshold(1e-6, 0.0, "1e-6 relative")
+EXACT = Threshold(0.0, 0.0, "exact")
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Read a threshold as it is given on a command line.
+
+    Parameters
+    ----------
+    text : str
+        ``PATTERN:5%``, ``PATTERN:0.001`` or ``PATTERN:exact``.
+
+    Returns
+    -------
+    Threshold
+
+    Raises
+    ------
+    ThresholdError
+        Which says what is allowed.
+
+    Examples
+    --------
+    >>> parse_threshold("data_p1e5.npz:raw.*:5%").relative
+    0.05
+    """
+    pattern, _, limit = text.rpartition(":")
+    if not pattern:
+        raise ThresholdError(f"{text!r} is no PATTERN:LIMIT, like 'raw.mean:5%'; a limit is {_LIMITS}")
+    return threshold_of(pattern, limit)
+
+
+def threshold_of(pattern: str, setting: Any) -> Threshold:
+    """Make a threshold of a pattern and a setting from ``pyproject.toml``.
+
+    Parameters
+    ----------
+    pattern : str
+    setting : str, float or dict
+        A limit as on the command line, or ``{rel = 0.05, abs = 0.001}``.
+
+    Returns
+    -------
+    Threshold
+
+    Raises
+    ------
+    ThresholdError
+        Which says what is allowed.
+    """
+    if not pattern.rpartition(":")[2]:
+        raise ThresholdError(f"the pattern {pattern!r} names no value; raw.mean or data_p1e5.npz:raw.* would")
+    if isinstance(setting, dict):
+        return _of_table(pattern, setting)
+    if setting == "exact":
+        return Threshold(0.0, 0.0, "exact", pattern)
+    text = str(setting)
+    number = text.removesuffix("%")
+    if isinstance(setting, bool) or not _NUMBER.fullmatch(number):
+        raise ThresholdError(f"{setting!r} for {pattern!r} is no limit; a limit is {_LIMITS}, never negative")
+    if text.endswith("%"):
+        return Threshold(float(number) / 100, 0.0, text, pattern)
+    return Threshold(0.0, float(number), text, pattern)
+
+
+def _of_table(pattern: str, table: dict[str, Any]) -> Threshold:
+    for key, value in table.items():
+        if key not in ("rel", "abs"):
+            raise ThresholdError(f"{key!r} for {pattern!r} is not known; give rel, abs, or both")
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value < 0:
+            raise ThresholdError(f"{key} = {value!r} for {pattern!r} is no limit; a number from 0 is")
+    if not table:
+        raise ThresholdError(f"no limit is given for {pattern!r}; give rel, abs, or both")
+    relative, absolute = float(table.get("rel", 0.0)), float(table.get("abs", 0.0))
+    text = " or ".join(f"{key} {value!r}" for key, value in table.items())
+    return Threshold(relative, absolute, text, pattern)
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """Yield a dotted name, and what it lies below: probe.phase.p50, probe.phase, probe."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
