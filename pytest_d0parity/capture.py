@@ -159,7 +159,7 @@ def assemble(scenario: Scenario, run: BaselineRun, choice: Choice, datasets: Seq
     missing = [printable(name) for name in choice.filenames if name not in measured]
     problems = run.problems + choice.problems
     if missing:
-        message = f"the run ended before these were measured: {', '.join(missing)}"
+        message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", where="datasets", message=message),)
     return EvidenceLog(
         metadata=_metadata(scenario, run),

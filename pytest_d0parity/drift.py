@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +12,7 @@ from .text import printable, valid_utf8
 from .thresholds import DEFAULT, EXACT, Threshold
 from .values import CheckValues, Named, Values, values_of, values_of_file
 
-__all__ = ["MISSING", "PRESENT", "Comparison", "Yardstick", "judge", "read_yardstick"]
+__all__ = ["MISSING", "PRESENT", "Comparison", "Yardstick", "judge", "read_yardstick", "within"]
 
 MISSING = "(missing)"
 PRESENT = "present"
@@ -121,7 +121,7 @@ class Yardstick:
         return Comparison(tuple(rows), len(names))
 
     def compare_dataset(
-        self, filename: str, observed: Named, *, sound: bool, within: Sequence[str] = ("",)
+        self, filename: str, observed: Named, *, sound: bool, names: Sequence[str] = ("",)
     ) -> Comparison:
         """Compare the values of a dataset that the reference has.
 
@@ -132,18 +132,18 @@ class Yardstick:
             All its values, by name.
         sound : bool
             Whether all of it could be read; a file that could not is never called repacked.
-        within : sequence of str
-            Compare what has one of these names, or lies below one; the empty name is above all.
+        names : sequence of str
+            See `within`.
         """
         expected = self.values.datasets[filename]
-        part = self._compare(f"{filename}:", filename, _within(expected, within), _within(observed, within))
+        part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names))
         if sound and self.is_repacked(filename, observed):
             return replace(part, differences=tuple(map(_as_repacked, part.differences)))
         return part
 
-    def compare_whole(self, observed: Named, within: Sequence[str] = ("",)) -> Comparison:
-        """Compare parameters and metrics."""
-        return self._compare("", None, _within(self.values.whole, within), _within(observed, within))
+    def compare_whole(self, observed: Named, expected: Named | None = None) -> Comparison:
+        """Compare parameters and metrics, or these of the expected ones."""
+        return self._compare("", None, self.values.whole if expected is None else expected, observed)
 
     def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
         """Compare what one of the users' own checks recorded."""
@@ -160,12 +160,12 @@ class Yardstick:
         limit = self._given(filename, "sha256")
         if limit is not None and limit.is_exact:
             return False
-        arrays = _within(expected, ("arrays",))
+        arrays = within(expected, ("arrays",))
         has_crc = any(name.endswith(".crc32") for name in arrays)
         return (
             has_crc
             and expected.get("sha256") != observed.get("sha256") is not None
-            and arrays == _within(observed, ("arrays",))
+            and arrays == within(observed, ("arrays",))
         )
 
     def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
@@ -258,13 +258,13 @@ def _difference(
         return None
     limit = given or (DEFAULT if isinstance(expected, float) or isinstance(observed, float) else EXACT)
     distance, text = None, limit.text
+    if isinstance(expected, str | bool) and expected != MISSING:
+        text = EXACT.text  # no threshold allows another text or flag
     if _is_number(expected) and _is_number(observed):
         allowed = max(limit.relative * abs(_float(expected)), limit.absolute)
         if limit is DEFAULT and floor > allowed:
             allowed, text = floor, f"{_ROUNDING:g} of the largest in its group"
         distance = _ratio(_gap(expected, observed), allowed)
-    else:
-        text = EXACT.text
     return Difference(
         where=where,
         expected=expected,
@@ -320,7 +320,8 @@ def _magnitude(values: Named, name: str) -> float:
     return max(map(abs, members), default=0.0)
 
 
-def _within(values: Named, names: Sequence[str]) -> Mapping[str, Scalar]:
+def within(values: Named, names: Sequence[str]) -> Named:
+    """Pick the values that have one of these names, or lie below one; the empty name is above all."""
     return {
         name: value
         for name, value in values.items()

@@ -93,12 +93,13 @@ class Terminal(Listener):
 
         self._stop_bar()
         count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"
-        self.say(f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}")
+        outcome = outcome_of(log)
+        line = f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}"
         if log.reference is not None:
-            text = outcome_of(log).told_as("table")
-            if log.verdict == "drift" and self._quiet:
-                self.error(text)
-            self.say(text)
+            line = "\n".join(filter(None, [f"{line}; {outcome.sentence}", outcome.text()]))
+        if log.verdict == "drift" and self._quiet:
+            self.error(line)
+        self.say(line)
         if output is None:
             return
         self.say(

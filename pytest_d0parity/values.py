@@ -15,14 +15,24 @@ from .statistics import GroupedStats, PartStats, StageStats
 from .text import printable
 from .thresholds import Threshold
 
-__all__ = ["BUILT_IN", "CheckValues", "Named", "Values", "values_of", "values_of_dataset", "values_of_file"]
+__all__ = [
+    "BUILT_IN",
+    "NUMBERS",
+    "CheckValues",
+    "Named",
+    "Values",
+    "values_of",
+    "values_of_dataset",
+    "values_of_file",
+    "whole_values",
+]
 
 BUILT_IN = "d0parity::"  # how the ids of our own checks begin
 
 Named = Mapping[str, Scalar]
 
 _STAGES = {"raw": StageStats, "normalized": StageStats, "grouped": GroupedStats}
-_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # What logs from before there was a schema version do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)")
 
@@ -97,6 +107,11 @@ def values_of_file(file: LogFile) -> Values:
 def values_of_dataset(dataset: Any) -> Named:
     """Take the comparable values out of the record of one dataset."""
     return _dataset(convert_for_json(dataset), "dataset")
+
+
+def whole_values(parameters: Named, metrics: Mapping[str, tuple[Scalar, Scalar]]) -> Named:
+    """Take the comparable values out of the parameters and metrics of a baseline run."""
+    return dict(_whole(convert_for_json({"baseline_params": parameters, "metrics": metrics})))
 
 
 class _StructureError(ValueError):
@@ -187,7 +202,7 @@ def _leaves(prefix: str, entry: Mapping[str, Any], names: Iterable[str], where: 
             value = entry[name]
             if isinstance(value, dict | list):
                 raise _StructureError(f"{where}.{name} holds a {_kind(value)} where one value is expected")
-            yield prefix + name, _NUMBERS.get(value, value) if isinstance(value, str) else value
+            yield prefix + name, NUMBERS.get(value, value) if isinstance(value, str) else value
 
 
 def _shape(value: Any, where: str) -> str:

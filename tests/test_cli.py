@@ -516,7 +516,7 @@ def test_ctrl_c_leaves_what_was_finished(root: Path, output: Path) -> None:
     record = read_log(output)
     assert [dataset["filename"] for dataset in record["datasets"]] == ["data_p1e4.npz"]
     assert record["verdict"] == "incomplete"
-    assert "the run ended before these were measured: data_p1e5.npz" in record["problems"][0]["message"]
+    assert "these were not measured in this run: data_p1e5.npz" in record["problems"][0]["message"]
 
 
 def test_the_progress_bar_moves_within_a_file_on_a_terminal(sweep: Path, output: Path) -> None:

@@ -5,8 +5,8 @@ names. Here its opcodes are walked by a small stack machine that knows a global 
 strings. A table of exact names has decoders of our own; everything else becomes a `Placeholder`.
 """
 
-from .baseline import Baseline, read_baseline
+from .baseline import METRICS, Baseline, read_baseline
 from .reader import Params, ParamsError, load_params, read_params
 from .values import Placeholder
 
-__all__ = ["Baseline", "Params", "ParamsError", "Placeholder", "load_params", "read_baseline", "read_params"]
+__all__ = ["METRICS", "Baseline", "Params", "ParamsError", "Placeholder", "load_params", "read_baseline", "read_params"]

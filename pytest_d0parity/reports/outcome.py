@@ -52,14 +52,16 @@ class Outcome:
             return "nothing was compared"
         reference = f"reference {printable(self.reference)}"
         drifted, within = self._count("drift"), self._count("within_thresholds")
-        beyond = f"{_values(drifted)} beyond {'its threshold' if drifted == 1 else 'their thresholds'}"
+        beyond = (
+            f"{_values(drifted)} from the {reference} beyond {'its threshold' if drifted == 1 else 'their thresholds'}"
+        )
         match self.verdict:
             case "match":
                 return f"every compared value equals the {reference}"
             case "within_thresholds":
                 return f"{_values(within)} from the {reference}, none beyond its threshold"
             case "drift":
-                return f"{beyond} of the {reference}"
+                return beyond
         return f"parity with the {reference} is not shown" + (f"; {beyond}" if drifted else "")
 
     @property
@@ -106,12 +108,10 @@ class Outcome:
 
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
         parts = []
-        for verdict, label in (("drift", "drifted"), ("within_thresholds", "within the thresholds")):
+        for verdict in ("drift", "within_thresholds"):
             rows = [difference for difference in self.differences if difference.verdict == verdict]
             if rows:
-                parts.append(render(rows[:_ROWS]))
-            if len(rows) > _ROWS:
-                parts.append(f"... and {len(rows) - _ROWS} more {label}, {len(rows)} in all.")
+                parts.append(render(rows))
         return parts
 
     def _count(self, verdict: str) -> int:
@@ -130,7 +130,7 @@ def outcome_of(log: EvidenceLog) -> Outcome:
 
 
 def difference_table(differences: Sequence[Difference], prefix: str = "") -> str:
-    """Give a table in plain text.
+    """Give a table in plain text, of the first ones where they are many.
 
     Parameters
     ----------
@@ -145,16 +145,23 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in _COLUMNS:
         grid.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
-    for difference in differences:
+    for difference in differences[:_ROWS]:
         grid.add_row(*(Text(cell) for cell in _row(difference, prefix)))
     console = Console(file=io.StringIO(), width=10_000, color_system=None)
     with console.capture() as capture:
         console.print(grid)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+    lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
+    return "\n".join([*lines, *_rest(differences)])
 
 
 def _markdown_table(differences: Sequence[Difference]) -> str:
-    return table(_COLUMNS, [_row(difference) for difference in differences])
+    rows = [_row(difference) for difference in differences[:_ROWS]]
+    return "\n\n".join([table(_COLUMNS, rows), *_rest(differences)])
+
+
+def _rest(differences: Sequence[Difference]) -> list[str]:
+    more = len(differences) - _ROWS
+    return [f"... and {more} more, {len(differences)} in all."] if more > 0 else []
 
 
 def _row(difference: Difference, prefix: str = "") -> list[str]:

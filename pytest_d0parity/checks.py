@@ -1,0 +1,129 @@
+"""The checks: parity as parametrized tests, collected by the plugin and never by anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from .evidence import Problem
+from .params import METRICS
+from .reports import difference_table
+from .session import PARITY, ParitySession
+from .subjects import FLAGS, PARTS, STAGES, Subject
+from .text import printable
+
+__all__ = ["subject_of"]
+
+Check = Callable[[], None]
+
+
+def test_datasets(check: Check) -> None:
+    """The sweep holds the datasets that the reference holds, each dose once."""
+    check()
+
+
+def test_file(filename: str, check: Check) -> None:
+    """The file can be read, and has the bytes of the reference's, or was repacked."""
+    check()
+
+
+def test_arrays(filename: str, check: Check) -> None:
+    """Each array can be read, and has the shape, dtype and CRC-32 of the reference's."""
+    check()
+
+
+def test_stage(filename: str, stage: str, check: Check) -> None:
+    """A stage holds finite values, and has the statistics of the reference's."""
+    check()
+
+
+def test_photon_dose(filename: str, check: Check) -> None:
+    """As many photons are counted in the data as the name claims, and as in the reference."""
+    check()
+
+
+def test_probe(filename: str, part: str, check: Check) -> None:
+    """The probe has the amplitude, phase and norm of the reference's."""
+    check()
+
+
+def test_flag(flag: str, check: Check) -> None:
+    """A flag of probe or intensity scale is that of the reference."""
+    check()
+
+
+def test_params(check: Check) -> None:
+    """The baseline run had the parameters of the reference."""
+    check()
+
+
+def test_metric(metric: str, check: Check) -> None:
+    """The baseline run reached the metric of the reference."""
+    check()
+
+
+def subject_of(item: pytest.Function) -> Subject:
+    """Give the subject of one of the checks above."""
+    params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    kind: Any = item.originalname.removeprefix("test_")
+    part = next((params[name] for name in ("stage", "part", "flag", "metric") if name in params), "")
+    return Subject(kind, params.get("filename"), part)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize the checks over what there is to check."""
+    parity = metafunc.config.stash[PARITY]
+    if "filename" in metafunc.fixturenames:
+        metafunc.parametrize("filename", parity.filename_params())
+    known = parity.yardstick.values.whole if parity.yardstick else {}
+    metrics = [name.split(".")[1] for name in known if name.startswith("metrics.")]
+    for name, values in (("stage", STAGES), ("part", PARTS), ("flag", FLAGS), ("metric", (*METRICS, *metrics))):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, list(dict.fromkeys(values)))
+
+
+@pytest.fixture
+def check(request: pytest.FixtureRequest) -> Check:
+    """Record the values of the check that asks, compare them, and tell what belongs to it."""
+    parity = request.config.stash[PARITY]
+    item: pytest.Function = request.node
+
+    def run() -> None:
+        __tracebackhide__ = True
+        _run(parity, item, subject_of(item))
+
+    return run
+
+
+def _run(parity: ParitySession, item: pytest.Function, subject: Subject) -> None:
+    __tracebackhide__ = True
+    values = subject.values(parity.evidence)
+    parity.record(item, values)
+    problems = subject.problems(parity.evidence)
+    table = ""
+    if parity.yardstick is not None:
+        drifted = subject.compare(parity.evidence, parity.yardstick).drifted
+        if drifted:
+            about = f"{printable(subject.dataset)}: " if subject.dataset else ""
+            reference = printable(parity.yardstick.record.path)
+            heading = f"{about}{len(drifted)} of the values drift from the reference {reference}"
+            table = f"{heading}\n\n{difference_table(drifted, f'{subject.dataset}:')}"
+    wrong = values or any(problem.severity == "error" for problem in problems)
+    if table or (problems and wrong):
+        pytest.fail("\n\n".join(filter(None, [_sentences(problems), table])), pytrace=False)
+    if not values:
+        pytest.skip(_sentences(problems) or _nothing(parity, subject))
+    if parity.yardstick is not None and subject.dataset is not None and not parity.expects(subject.dataset):
+        pytest.skip(f"the reference has no {printable(subject.dataset)}, which d0parity::test_datasets tells")
+
+
+def _sentences(problems: Sequence[Problem]) -> str:
+    return "\n".join(f"{printable(problem.where)}: {printable(problem.message)}" for problem in problems)
+
+
+def _nothing(parity: ParitySession, subject: Subject) -> str:
+    if parity.scenario.baseline_params is None:
+        return "the scenario names no baseline params"
+    return f"the baseline params hold no {subject.part or 'parameters'}"

@@ -1,0 +1,112 @@
+"""The reference, brought up to date with what was observed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .drift import Yardstick
+from .evidence import Difference, EvidenceLog, LogError, LogFile, Reference, convert_for_json, read_log
+from .files import describe_os_error, write_atomically
+from .sweep import sort_by_dose
+from .text import printable
+from .values import values_of_file
+
+__all__ = ["ReferenceUpdate", "update_reference"]
+
+_NOT_OBSERVED = ("not_run", "skipped")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceUpdate:
+    """What an update changed.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    is_new : bool
+        Whether there was no reference before.
+    changes : tuple of Difference
+        From the old reference to the new one, the largest first.
+    kept : tuple of str
+        Datasets that were in the reference and were not observed now.
+    """
+
+    path: str
+    is_new: bool
+    changes: tuple[Difference, ...]
+    kept: tuple[str, ...]
+
+
+def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdate:
+    """Accept what a log holds as the reference. What it does not hold stays as it was.
+
+    Parameters
+    ----------
+    path : str
+        The reference; made with its folder where there is none.
+    called : str
+        What to call it.
+    log : EvidenceLog
+        What was observed.
+
+    Returns
+    -------
+    ReferenceUpdate
+
+    Raises
+    ------
+    LogError
+        If the reference that is there cannot be read or replaced.
+    """
+    old = read_log(path, called) if os.path.lexists(path) else None
+    content = _accepted(convert_for_json(log))
+    kept: tuple[str, ...] = ()
+    changes: tuple[Difference, ...] = ()
+    if old is not None:
+        before = values_of_file(old)
+        observed = {dataset["filename"] for dataset in content["datasets"]}
+        kept = tuple(name for name in before.datasets if name not in observed)
+        if kept and old.version < log.schema_version:
+            raise LogError(
+                f"log {printable(called)} is of an older schema, which cannot hold these datasets beside new ones: "
+                f"{', '.join(map(printable, kept))}; observe the whole sweep, or write to another file"
+            )
+        content = _merged(old.content, content)
+        after = values_of_file(LogFile(called, "", log.schema_version, content))
+        changes = Yardstick(Reference(path=called, sha256=old.sha256), before).compare(after).differences
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        text = json.dumps(convert_for_json(content), indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomically(path, f"{text}\n".encode())
+    except OSError as error:
+        raise LogError(f"reference {printable(called)} cannot be written: {describe_os_error(error)}") from None
+    return ReferenceUpdate(path=called, is_new=old is None, changes=changes, kept=kept)
+
+
+def _accepted(log: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a log into a reference: what a session did not get to is no fault of the values."""
+    problems = [problem for problem in log["problems"] if problem["severity"] != "error"]
+    return {**log, "verdict": "recorded", "problems": problems}
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    datasets = _by(old["datasets"], "filename") | _by(new["datasets"], "filename")
+    observed = [check for check in new["checks"] if check["outcome"] not in _NOT_OBSERVED]
+    checks = _by(new["checks"], "id") | _by(old.get("checks", ()), "id") | _by(observed, "id")
+    return {
+        **new,
+        "baseline_params": {**old.get("baseline_params", {}), **new["baseline_params"]},
+        "metrics": {**old.get("metrics", {}), **new["metrics"]},
+        "datasets": [datasets[name] for name in sort_by_dose(datasets)],
+        "total_datasets": len(datasets),
+        "checks": list(checks.values()),
+    }
+
+
+def _by(records: Iterable[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    return {record[key]: record for record in records}

@@ -1,0 +1,120 @@
+"""The store of a run: what one process of a pytest session has measured, the others need not."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock
+
+from .capture import BaselineRun, Choice, capture_dataset, choose_datasets, read_baseline_run
+from .drift import Yardstick
+from .evidence import Dataset
+from .files import write_atomically
+from .scenario import Scenario
+from .values import Named, values_of_dataset, whole_values
+
+__all__ = ["Evidence", "Store"]
+
+T = TypeVar("T")
+
+
+class Store:
+    """Values by name, in a folder that all processes of one run share.
+
+    Parameters
+    ----------
+    folder : path
+        It belongs to this run and to this user alone, which is why its pickles can be trusted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Give a value; make it when no process of this run has.
+
+        A process that comes while another one is making the value waits for it. When that one dies, its lock is
+        released, and the next one makes the value.
+        """
+        if self.get(name) is None:
+            with FileLock(self._folder / f"{name}.lock"):
+                if self.get(name) is None:
+                    self.put(name, make())
+        value: T = self._seen[name]
+        return value
+
+    def put(self, name: str, value: Any) -> None:
+        """Keep a value."""
+        write_atomically(self._path(name), pickle.dumps(value))
+        self._seen[name] = value
+
+    def get(self, name: str) -> Any:
+        """Give a value; None where no process has made it."""
+        if name not in self._seen and os.path.exists(self._path(name)):
+            self._seen[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
+        return self._seen.get(name)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.pickle"
+
+
+class Evidence:
+    """What a scenario's files hold, each of them read once per run.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    yardstick : Yardstick or None
+        The reference.
+    store : Store
+    """
+
+    def __init__(self, scenario: Scenario, yardstick: Yardstick | None, store: Store) -> None:
+        self._scenario = scenario
+        self._yardstick = yardstick
+        self._store = store
+
+    @property
+    def choice(self) -> Choice:
+        """Which datasets there are."""
+        return self._store.once("choice", lambda: choose_datasets(self._scenario))
+
+    @property
+    def run(self) -> BaselineRun:
+        """What the params file says."""
+        return self._store.once("params", lambda: read_baseline_run(self._scenario))
+
+    def dataset(self, filename: str) -> Dataset:
+        """Give the record of a dataset."""
+        return self._store.once(
+            self._name(filename), lambda: capture_dataset(self._scenario, filename, self._yardstick)
+        )
+
+    @property
+    def measured(self) -> list[Dataset]:
+        """The datasets that some process has measured."""
+        records = (self._store.get(self._name(filename)) for filename in self.choice.filenames)
+        return [record for record in records if record is not None]
+
+    def values(self, filename: str) -> Named:
+        """Give the comparable values of a dataset."""
+        return values_of_dataset(self.dataset(filename))
+
+    @property
+    def whole(self) -> Named:
+        """The comparable values of parameters and metrics."""
+        return whole_values(self.run.parameters, self.run.metrics)
+
+    def _name(self, filename: str) -> str:
+        # By number: a file's name may be as long as a name can be.
+        return f"dataset-{self._numbers[filename]}"
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {filename: number for number, filename in enumerate(self.choice.filenames)}
