@@ -9,8 +9,7 @@ import pytest
 
 from .evidence import Problem
 from .params import METRICS
-from .reports import difference_table
-from .session import PARITY, ParitySession
+from .session import PARITY, ParitySession, drift_message
 from .subjects import FLAGS, PARTS, STAGES, Subject
 from .text import printable
 
@@ -107,9 +106,7 @@ def _run(parity: ParitySession, item: pytest.Function, subject: Subject) -> None
         drifted = subject.compare(parity.evidence, parity.yardstick).drifted
         if drifted:
             about = f"{printable(subject.dataset)}: " if subject.dataset else ""
-            reference = printable(parity.yardstick.record.path)
-            heading = f"{about}{len(drifted)} of the values drift from the reference {reference}"
-            table = f"{heading}\n\n{difference_table(drifted, f'{subject.dataset}:')}"
+            table = f"{about}{drift_message(drifted, parity.yardstick, f'{subject.dataset}:')}"
     wrong = values or any(problem.severity == "error" for problem in problems)
     if table or (problems and wrong):
         pytest.fail("\n\n".join(filter(None, [_sentences(problems), table])), pytrace=False)

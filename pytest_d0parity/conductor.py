@@ -202,11 +202,9 @@ class Conductor:
             self._write(self._log)
             if self._update:
                 self._update_reference(self._log)
-            if self._log.verdict == "incomplete" and self._compared_nothing(session):
-                self._errors.append("nothing was compared with the reference, so parity is not shown")
             never = [check.id for check in self._plan if check.selected and self._outcome(check) == "not_run"]
             if never:
-                self._errors.append(f"{_listed(never)} planned, and never reported: parity is not shown")
+                self._errors.append(f"parity is not shown, for {_listed(never)} planned and never reported")
             failed = self._errors or self._log.verdict == "drift"
             if failed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -229,6 +227,8 @@ class Conductor:
         if self._yardstick is None:
             return log
         comparison = Comparison.of(self._comparisons(self._yardstick))
+        if complete and not comparison.compared:
+            self._errors.append("nothing was compared with the reference, so parity is not shown")
         return replace(
             log,
             reference=self._yardstick.record,
@@ -270,11 +270,6 @@ class Conductor:
                     yield yardstick.compare_check(check.id, values)
             elif check.dataset is None or check.dataset in measured:
                 yield check.subject.compare(self._evidence, yardstick)
-
-    def _compared_nothing(self, session: pytest.Session) -> bool:
-        if self._yardstick is None or session.exitstatus != pytest.ExitCode.OK:
-            return False
-        return not any(part.compared for part in self._comparisons(self._yardstick))
 
     def _write(self, log: EvidenceLog) -> None:
         history = self._config.getoption("parity_history")
@@ -335,7 +330,7 @@ class Conductor:
         yield f"{log.verdict}: {outcome.sentence}"
         counts = Counter(check.outcome for check in log.checks)
         tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-        yield f"{len(log.checks)} checks of {log.total_datasets} datasets: {tally or 'none'}"
+        yield f"{len(log.checks)} checks, {log.total_datasets} datasets: {tally or 'none'}"
         yield from filter(None, [outcome.text()])
         for problem in log.all_problems:
             yield f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}"

@@ -109,7 +109,8 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
     Raises
     ------
     ScenarioError
-        If the project has tables, none of them is that of the scenario, and no dataset root is given.
+        If the project has tables, none of them is that of the scenario, and no dataset root is given; or if there
+        are thresholds on the command line, and nothing to compare with.
     """
     table = project.scenarios.get(scenario_id)
     if table is None:
@@ -118,6 +119,8 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
         table = ScenarioTable()
     given = {name: options[name] for name in (*_PATHS, "limit_datasets") if options[name] is not None}
     written = {name: getattr(table, name) for name in (*_PATHS, "limit_datasets") if getattr(table, name) is not None}
+    if options["threshold"] and "reference" not in written | given:
+        raise ScenarioError("a threshold has no effect without a reference; name the log to compare with as well")
     return Scenario(
         scenario_id=scenario_id,
         trust_params=bool(options["trust_params"]),

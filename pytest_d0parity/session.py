@@ -18,7 +18,7 @@ import pytest
 
 from .dataset import ParityDataset
 from .drift import Yardstick
-from .evidence import Scalar, convert_for_json
+from .evidence import Difference, Scalar, convert_for_json
 from .params import ParamsError, load_params
 from .reports import difference_table
 from .scenario import Scenario
@@ -28,7 +28,15 @@ from .text import printable, valid_utf8
 from .thresholds import Threshold, ThresholdError, threshold_of
 from .values import BUILT_IN, NUMBERS, CheckValues
 
-__all__ = ["PARITY", "ParitySession", "PlannedCheck", "RecordError", "recorded_values"]
+__all__ = [
+    "PARITY",
+    "ParitySession",
+    "PlannedCheck",
+    "RecordError",
+    "drift_message",
+    "not_found",
+    "recorded_values",
+]
 
 FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 
@@ -146,13 +154,13 @@ class ParitySession:
         if unknown and not hasattr(config, "workerinput"):
             raise pytest.UsageError(not_found(unknown))
         if self._by_id:
-            removed = [
+            removed = {
                 item
                 for item in items
                 if SUBJECT in item.stash and not any(_is_named(item.nodeid, wanted) for wanted in self._wanted)
-            ]
+            }
             if removed:
-                config.hook.pytest_deselected(items=removed)
+                config.hook.pytest_deselected(items=list(removed))
                 items[:] = [item for item in items if item not in removed]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -185,10 +193,7 @@ class ParitySession:
             return
         drifted = yardstick.compare_check(item.nodeid, values).drifted
         if drifted:
-            heading = (
-                f"{len(drifted)} of the recorded values drift from the reference {printable(yardstick.record.path)}"
-            )
-            pytest.fail(f"{heading}\n\n{difference_table(drifted, f'{item.nodeid}:')}", pytrace=False)
+            pytest.fail(drift_message(drifted, yardstick, f"{item.nodeid}:"), pytrace=False)
 
     def record(self, item: pytest.Item, values: Mapping[str, Scalar]) -> None:
         """Put the values of a built-in check on its report."""
@@ -263,6 +268,12 @@ def recorded_values(properties: Iterable[tuple[str, object]], dataset: str | Non
         elif name.startswith(_LIMIT):
             limits.append(threshold_of(glob.escape(name.removeprefix(_LIMIT)), json.loads(str(value))))
     return CheckValues(None if dataset is None else valid_utf8(dataset), values, tuple(limits))
+
+
+def drift_message(drifted: Sequence[Difference], yardstick: Yardstick, prefix: str) -> str:
+    """Say what drifts: a sentence, and a table without the prefix that all names have in common."""
+    count = "1 value drifts" if len(drifted) == 1 else f"{len(drifted)} values drift"
+    return f"{count} from the reference {printable(yardstick.record.path)}\n\n{difference_table(drifted, prefix)}"
 
 
 def not_found(ids: Sequence[str]) -> str:

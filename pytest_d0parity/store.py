@@ -79,6 +79,7 @@ class Evidence:
         self._scenario = scenario
         self._yardstick = yardstick
         self._store = store
+        self._values: dict[str, Named] = {}
 
     @property
     def choice(self) -> Choice:
@@ -104,7 +105,9 @@ class Evidence:
 
     def values(self, filename: str) -> Named:
         """Give the comparable values of a dataset."""
-        return values_of_dataset(self.dataset(filename))
+        if filename not in self._values:
+            self._values[filename] = values_of_dataset(self.dataset(filename))
+        return self._values[filename]
 
     @property
     def whole(self) -> Named:

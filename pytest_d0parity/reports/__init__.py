@@ -55,7 +55,7 @@ def prepare_folder(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except FileExistsError:
-        raise ReportError(f"output {printable(folder)} is a file; give a folder with --output") from None
+        raise ReportError(f"output {printable(folder)} is a file; a folder is needed") from None
     except OSError as error:
         raise ReportError(f"output folder {printable(folder)} cannot be made: {describe_os_error(error)}") from None
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -62,7 +62,8 @@ class Outcome:
                 return f"{_values(within)} from the {reference}, none beyond its threshold"
             case "drift":
                 return beyond
-        return f"parity with the {reference} is not shown" + (f"; {beyond}" if drifted else "")
+        found = f", and {_values(drifted)} beyond its threshold" if drifted else ""
+        return f"not everything was compared with the {reference}, so parity is not shown{found}"
 
     @property
     def remarks(self) -> list[str]:
