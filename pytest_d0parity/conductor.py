@@ -41,6 +41,7 @@ __all__ = ["Conductor", "begin"]
 
 _FOLDER = "d0parity_folder"  # where the workers find the store of the run
 _SHOWN = 5
+_ACCEPTABLE = ("passed", "skipped")
 
 
 def begin(config: pytest.Config) -> None:
@@ -289,18 +290,37 @@ class Conductor:
         path, called = self._scenario.reference_path, self._scenario.reference
         assert path is not None  # noqa: S101 - begin() has seen to it
         assert called is not None  # noqa: S101
-        selected = [check for check in self._plan if check.selected]
-        bad = [check.id for check in selected if self._outcome(check) not in ("passed", "skipped")]
+        bad = [check.id for check in self._plan if check.selected and self._outcome(check) not in _ACCEPTABLE]
+        accepted = self._accepted(log)
         if bad:
             self._errors.append(f"reference {printable(called)} is left as it was, for {_listed(bad)} not passed")
-        elif not selected:
-            self._errors.append(f"reference {printable(called)} is left as it was, for no check was selected")
+        elif not accepted.datasets and not accepted.baseline_params and not accepted.metrics:
+            self._errors.append(f"reference {printable(called)} is left as it was, for nothing was checked as a whole")
         else:
 
             def update() -> None:
-                self._changes = update_reference(path, called, log)
+                self._changes = update_reference(path, called, accepted)
 
             self._attempt(update)
+
+    def _accepted(self, log: EvidenceLog) -> EvidenceLog:
+        """Leave out what was not checked; a dataset is accepted as a whole or not at all."""
+        ran = [check for check in self._plan if self._outcome(check) != "not_run"]
+        partial = {check.dataset for check in self._plan if check.subject and self._outcome(check) == "not_run"}
+        names = {
+            name
+            for check in ran
+            if check.subject and not check.dataset
+            for name in check.subject.values(self._evidence)
+        }
+        datasets = tuple(dataset for dataset in log.datasets if dataset.filename not in partial)
+        return replace(
+            log,
+            datasets=datasets,
+            total_datasets=len(datasets),
+            baseline_params={key: value for key, value in log.baseline_params.items() if f"params.{key}" in names},
+            metrics={key: pair for key, pair in log.metrics.items() if f"metrics.{key}.train" in names},
+        )
 
     # --- telling
 
