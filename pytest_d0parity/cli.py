@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -62,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     compare.set_defaults(run=_compare)
 
-    demo = commands.add_parser("demo", help="simulate a small sweep and log it", description=_DEMO)
+    demo = commands.add_parser(
+        "demo", help="simulate a small sweep and show record, match and drift", description=_DEMO
+    )
     demo.add_argument("--output", default="d0parity-demo", metavar="DIR", help="where the sweep goes (%(default)s)")
     demo.add_argument("--frames", type=_positive, default=200, metavar="N", help="patterns per dose (%(default)s)")
     doses = "1e3,1e4,1e5,1e6,1e7,1e8,1e9"
@@ -70,7 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--doses", type=_doses, default=_doses(doses), metavar="D,D", help=f"photons per pattern ({doses})"
     )
     demo.add_argument("--seed", type=_natural, default=0, help="the same seed gives the same sweep (%(default)s)")
-    _add_terminal_options(demo)
     demo.set_defaults(run=_demo)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of the log", description=_SCHEMA)
@@ -89,7 +89,7 @@ def log_main(argv: Sequence[str] | None = None) -> int:
 
 _LOG = "Record every value of a photon-dose sweep and of the params of its baseline run in an evidence log."
 _COMPARE = "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift."
-_DEMO = "Simulate a small sweep with real physics, write a params.dill beside it, and log both."
+_DEMO = "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
 _SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
 
 
@@ -215,32 +215,16 @@ def _compare_logs(options: argparse.Namespace, project: Project, terminal: Termi
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .files import describe_os_error
-    from .simulator import simulate_sweep, write_params
+    from .demo import DemoError, run_demo
     from .terminal import Terminal
 
-    params = os.path.join(options.output, "params.dill")
-    output = os.path.join(options.output, "parity")
-    with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
-        terminal.say(
-            f"Simulating {len(options.doses)} doses of {options.frames} patterns in {printable(options.output)}"
-        )
+    with Terminal() as terminal:
         try:
-            os.makedirs(options.output, exist_ok=True)
-            simulate_sweep(options.output, options.doses, options.frames, options.seed)
-            write_params(params, options.frames)
-        except OSError as error:
-            terminal.error(f"the sweep cannot be written to {printable(options.output)}: {describe_os_error(error)}")
+            run_demo(options.output, options.doses, options.frames, options.seed, terminal)
+        except DemoError as error:
+            terminal.error(str(error))
             return UNREADABLE
-        scenario = Scenario(
-            scenario_id="DEMO",
-            dataset_root=options.output,
-            baseline_params=params,
-            limit_datasets=tuple(f"data_p{dose}.npz" for dose in options.doses),
-        )
-        command = ["d0parity", "log", "--dataset-root", options.output, "--baseline-params", params]
-        terminal.say("Logging it, as this does: " + shlex.join([*command, "--scenario-id", "DEMO", "--output", output]))
-        return _record(scenario, output, None, terminal)
+    return DONE
 
 
 def _schema(options: argparse.Namespace) -> int:

@@ -597,9 +597,12 @@ def test_a_terminal_that_knows_ascii_only(root: Path, tmp_path: Path) -> None:
 # --- demo --------------------------------------------------------------------------------------
 
 
-def test_demo_simulates_and_logs(tmp_path: Path) -> None:
+def test_demo_records_matches_and_drifts(tmp_path: Path) -> None:
     done = d0parity("demo", "--output", tmp_path / "demo", "--frames", "20", "--doses", "1e4,1e8")
     assert (done.returncode, done.stderr) == (0, "")
+    folders = ("parity", "again", "drift")
+    assert [read_log(tmp_path / "demo" / folder)["verdict"] for folder in folders] == ["recorded", "match", "drift"]
+    assert done.stdout.count("FAILED d0parity::test_stage[data_p1e8.npz-normalized]") == 1
     record = read_log(tmp_path / "demo" / "parity")
     assert [dataset["photons"]["quantized"] for dataset in record["datasets"]] == [True, True]
     assert record["baseline_params"]["label"] == "simulated_baseline"
