@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 # The maintainers keep a real sweep beside the repository; the tests that use it say so when it is not there.
 SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def _no_ci_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs the tests, what they start shall not write where that one reads."""
+    for variable in ("ARTIFACT_DIR", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -28,4 +37,15 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     simulate_sweep(str(folder), ["1e3", "1e5", "1e9"], frames=40)
     write_params(str(folder / "params.dill"), frames=40)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A smaller sweep, of two doses. Not to be written to."""
+    from pytest_d0parity.simulator import simulate_sweep, write_params
+
+    folder = tmp_path_factory.mktemp("pair")
+    simulate_sweep(str(folder), ["1e4", "1e6"], frames=20)
+    write_params(str(folder / "params.dill"), frames=20)
     return folder

@@ -206,6 +206,8 @@ class Conductor:
             never = [check.id for check in self._plan if check.selected and self._outcome(check) == "not_run"]
             if never:
                 self._errors.append(f"parity is not shown, for {_listed(never)} planned and never reported")
+            elif self._log.verdict == "incomplete" and all(check.selected for check in self._plan):
+                self._errors.append("parity is not shown, for not everything was looked at")
             failed = self._errors or self._log.verdict == "drift"
             if failed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -228,8 +230,6 @@ class Conductor:
         if self._yardstick is None:
             return log
         comparison = Comparison.of(self._comparisons(self._yardstick))
-        if complete and not comparison.compared:
-            self._errors.append("nothing was compared with the reference, so parity is not shown")
         return replace(
             log,
             reference=self._yardstick.record,
@@ -387,7 +387,8 @@ def _told(update: ReferenceUpdate) -> Iterator[str]:
     if update.is_new:
         yield f"Reference {path} is new: review it, and commit it."
     elif update.changes:
-        yield f"Reference {path} is updated; {len(update.changes)} values changed:"
+        count = "1 value" if len(update.changes) == 1 else f"{len(update.changes)} values"
+        yield f"Reference {path} is updated; {count} changed:"
         yield difference_table(update.changes)
     else:
         yield f"Reference {path} is updated; no value changed."

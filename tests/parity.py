@@ -1,0 +1,70 @@
+"""Sessions of pytest that check parity, started by tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import rich.console
+import rich.table
+
+from pytest_d0parity import checks, conductor, json_schema
+
+# Imported here, they are there for every session that is started in this process, and need not be imported again.
+MODULES = (checks, conductor, rich.console, rich.table)
+
+LOG = "dose_parity_log.json"
+
+
+class Parity:
+    """A scratch repository with a sweep beside it."""
+
+    def __init__(self, pytester: pytest.Pytester, sweep: Path, root: Path) -> None:
+        self.pytester = pytester
+        self.root = root
+        for path in sweep.glob("*.*"):
+            shutil.copy(path, root)
+
+    @property
+    def options(self) -> list[str]:
+        return [
+            "--parity-scenario=T",
+            f"--parity-dataset-root={self.root}",
+            f"--parity-baseline-params={self.root / 'params.dill'}",
+        ]
+
+    def run(self, *more: str, output: str = "out", inprocess: bool = True) -> pytest.RunResult:
+        run = self.pytester.runpytest_inprocess if inprocess else self.pytester.runpytest_subprocess
+        result = run("-p", "no:randomly", *self.options, f"--parity-output={output}", *more)
+        text = result.stdout.str() + result.stderr.str()
+        assert "INTERNALERROR" not in text
+        return result
+
+    def log(self, output: str = "out") -> Any:
+        log = json.loads((self.pytester.path / output / LOG).read_text(encoding="utf-8"), parse_constant=_never)
+        jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
+        return log
+
+    def outcomes(self, output: str = "out") -> dict[str, str]:
+        return {check["id"]: check["outcome"] for check in self.log(output)["checks"]}
+
+    def failed(self, output: str = "out") -> list[str]:
+        return [name for name, outcome in self.outcomes(output).items() if outcome in ("failed", "error")]
+
+    def reference(self, edit: Any = None) -> str:
+        """Record a reference; edit it."""
+        assert self.run("-q", output="reference").ret == 0
+        path = self.pytester.path / "reference" / LOG
+        if edit is not None:
+            log = json.loads(path.read_text(encoding="utf-8"))
+            edit(log)
+            path.write_text(json.dumps(log), encoding="utf-8")
+        return f"--parity-reference=reference/{LOG}"
+
+
+def _never(token: str) -> None:
+    raise AssertionError(f"{token} is no JSON")

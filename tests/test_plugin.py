@@ -1,0 +1,725 @@
+"""The plugin from outside: sessions of pytest, their outcome, and the artifact that they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .parity import LOG, Parity
+
+OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
+
+
+@pytest.fixture
+def parity(pytester: pytest.Pytester, pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Parity:
+    return Parity(pytester, pair, tmp_path_factory.mktemp("root"))
+
+
+OF_DATASET = [
+    "test_file[{}]",
+    "test_arrays[{}]",
+    "test_stage[{}-raw]",
+    "test_stage[{}-normalized]",
+    "test_stage[{}-grouped]",
+    "test_photon_dose[{}]",
+    "test_probe[{}-amplitude]",
+    "test_probe[{}-phase]",
+    "test_probe[{}-norm]",
+]
+OF_WHOLE = [
+    "test_datasets",
+    "test_flag[probe.trainable]",
+    "test_flag[probe.mask]",
+    "test_flag[intensity_scale.trainable]",
+    "test_params",
+    "test_metric[mae]",
+    "test_metric[ms_ssim]",
+    "test_metric[psnr]",
+    "test_metric[mse]",
+    "test_metric[frc50]",
+]
+NAMES = ["data_p1e4.npz", "data_p1e6.npz"]
+ALL = [f"d0parity::{check}" for check in OF_WHOLE + [c.format(name) for name in NAMES for c in OF_DATASET]]
+
+
+def of(name: str) -> list[str]:
+    return [f"d0parity::{check.format(name)}" for check in OF_DATASET]
+
+
+# --- recorded, match, drift --------------------------------------------------------------------
+
+
+def test_without_a_reference_the_values_are_recorded(parity: Parity) -> None:
+    result = parity.run()
+    assert result.ret == OK
+    result.assert_outcomes(passed=len(ALL))
+    log = parity.log()
+    assert (log["verdict"], log["reference"], log["drift"], log["problems"]) == ("recorded", None, [], [])
+    assert parity.outcomes() == dict.fromkeys(ALL, "passed")
+    for dataset in log["datasets"]:
+        (raw,) = [c for c in log["checks"] if c["id"] == f"d0parity::test_stage[{dataset['filename']}-raw]"]
+        assert raw["dataset"] == dataset["filename"]
+        assert raw["values"] == {"raw.nan_count": 0, "raw.inf_count": 0} | {
+            f"raw.{name}": value for name, value in dataset["stats"]["raw"].items()
+        }
+    assert sorted(os.listdir(parity.pytester.path / "out")) == sorted(
+        [LOG, "dose_parity_log.md", "probe_stats.csv", "stage_stats.csv", "SHA256SUMS"]
+    )
+    result.stdout.fnmatch_lines(["d0parity: scenario T,*", "*d0parity: T*", "recorded: *", "*out/dose_parity_log.md*"])
+
+
+def test_the_log_is_that_of_the_command_line(parity: Parity) -> None:
+    from pytest_d0parity.cli import main
+
+    parity.run("-q")
+    params = ["--baseline-params", str(parity.root / "params.dill")]
+    main(["log", "-q", "--scenario-id", "T", "--dataset-root", str(parity.root), *params, "--output", "cli"])
+    ours, theirs = parity.log(), parity.log("cli")
+    for log in (ours, theirs):
+        del log["metadata"]["timestamp"], log["checks"]
+    assert ours == theirs
+
+
+def test_against_its_own_log_it_matches(parity: Parity) -> None:
+    result = parity.run(parity.reference())
+    assert (result.ret, parity.log()["verdict"]) == (OK, "match")
+    result.stdout.fnmatch_lines([f"match: every compared value equals the reference reference/{LOG}"])
+
+
+def edit(*keys: Any, factor: float | None = None, value: Any = None) -> Any:
+    *path, last = keys
+
+    def change(log: Any) -> None:
+        for key in path:
+            log = log[key]
+        if factor is not None:
+            log[last] *= factor
+        elif value is not None:
+            log[last] = value
+        else:
+            del log[last]
+
+    return change
+
+
+STATS = ("datasets", 0, "stats")
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (edit(*STATS, "raw", "mean", factor=1.1), "test_stage[data_p1e4.npz-raw]"),
+        (edit(*STATS, "raw", "mean", value="NaN"), "test_stage[data_p1e4.npz-raw]"),
+        (edit(*STATS, "raw", "p90"), "test_stage[data_p1e4.npz-raw]"),
+        (edit(*STATS, "normalized", "p99", factor=0.5), "test_stage[data_p1e4.npz-normalized]"),
+        (edit(*STATS, "grouped", "n_patterns", value=7), "test_stage[data_p1e4.npz-grouped]"),
+        (edit("datasets", 0, "sha256", value="0" * 64), None),
+        (edit("datasets", 0, "arrays", "objectGuess", "crc32", value="0" * 8), "test_arrays[data_p1e4.npz]"),
+        (edit("datasets", 0, "arrays", "objectGuess"), "test_arrays[data_p1e4.npz]"),
+        (edit("datasets", 0, "photons", "per_pattern", factor=1.1), "test_photon_dose[data_p1e4.npz]"),
+        (edit("datasets", 0, "probe", "amplitude", "max", factor=1.1), "test_probe[data_p1e4.npz-amplitude]"),
+        (edit("datasets", 0, "probe", "phase", "p50", value=3.0), "test_probe[data_p1e4.npz-phase]"),
+        (edit("datasets", 0, "probe", "l2_norm", value=2.0), "test_probe[data_p1e4.npz-norm]"),
+        (edit("datasets", 0), "test_datasets"),
+        (edit("datasets", 1, "filename", value="data_p1e7.npz"), "test_datasets"),
+        (edit("baseline_params", "N", value=128), "test_params"),
+        (edit("baseline_params", "nepochs"), "test_params"),
+        (edit("baseline_params", "probe.mask", value=True), "test_flag[probe.mask]"),
+        (edit("metrics", "psnr", 0, factor=1.1), "test_metric[psnr]"),
+        (edit("metrics", "psnr"), "test_metric[psnr]"),
+        (edit("metrics", "ssim", value=[1.0, 1.0]), "test_metric[ssim]"),
+    ],
+)
+def test_exactly_the_check_fails_whose_value_was_moved(parity: Parity, change: Any, check: str | None) -> None:
+    result = parity.run(parity.reference(change))
+    log = parity.log()
+    if check is None:  # other bytes, the same arrays
+        assert (result.ret, log["verdict"], parity.failed()) == (OK, "match", [])
+        assert [row["verdict"] for row in log["drift"]] == ["repacked"]
+    else:
+        assert (result.ret, log["verdict"], parity.failed()) == (FAILED, "drift", [f"d0parity::{check}"])
+        assert {row["verdict"] for row in log["drift"]} == {"drift"}
+
+
+def test_the_message_is_a_table(parity: Parity) -> None:
+    result = parity.run(parity.reference(edit(*STATS, "raw", "mean", factor=1.25)))
+    mean = parity.log()["datasets"][0]["stats"]["raw"]["mean"]
+    result.stdout.fnmatch_lines(
+        [
+            f"data_p1e4.npz: 1 value drifts from the reference reference/{LOG}",
+            "value *reference *observed *difference *allowed *times allowed",
+            f"raw.mean *{mean * 1.25:.8g} *{mean:.8g} *{-mean / 4:+.4g} *1e-6 relative *2e+05",
+            "1 of 2 datasets drifts (data_p1e4.npz); it starts in raw, the stored diff3d itself.",
+            "FAILED d0parity::test_stage[[]data_p1e4.npz-raw[]]*",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+    assert "checks.py" not in result.stdout.str()
+
+
+def test_within_the_threshold(parity: Parity) -> None:
+    reference = parity.reference(edit(*STATS, "raw", "mean", factor=1.01))
+    result = parity.run(reference, "--parity-threshold=raw.mean:5%")
+    assert (result.ret, parity.log()["verdict"]) == (OK, "within_thresholds")
+    assert [row["verdict"] for row in parity.log()["drift"]] == ["within_thresholds"]
+
+
+def test_nan_against_a_number_drifts_whatever_is_allowed(parity: Parity) -> None:
+    reference = parity.reference(edit(*STATS, "raw", "mean", value="NaN"))
+    assert parity.run(reference, "--parity-threshold=*:inf").ret == FAILED
+    assert parity.failed() == ["d0parity::test_stage[data_p1e4.npz-raw]"]
+
+
+@pytest.mark.parametrize("lost", NAMES)
+def test_a_dataset_missing_here_drifts(parity: Parity, lost: str) -> None:
+    reference = parity.reference()
+    (parity.root / lost).unlink()
+    assert parity.run(reference).ret == FAILED
+    assert parity.failed() == ["d0parity::test_datasets"]
+    assert parity.log()["drift"][0] | {"where": lost, "observed": "(missing)"} == parity.log()["drift"][0]
+
+
+def test_a_dataset_that_the_reference_lacks_drifts_and_its_checks_say_why_they_compare_nothing(parity: Parity) -> None:
+    reference = parity.reference(edit("datasets", 1))
+    assert parity.run(reference).ret == FAILED
+    outcomes = parity.outcomes()
+    assert parity.failed() == ["d0parity::test_datasets"]
+    assert {outcomes[name] for name in of("data_p1e6.npz")} == {"skipped"}
+
+
+def repack(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_a_repacked_file_passes_and_is_called_so(parity: Parity) -> None:
+    reference = parity.reference()
+    repack(parity.root / "data_p1e6.npz")
+    result = parity.run(reference)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "match")
+    result.stdout.fnmatch_lines(["Repacked, which is no drift: data_p1e6.npz *"])
+    assert parity.run(reference, "--parity-threshold=sha256:exact").ret == FAILED
+    assert parity.failed() == ["d0parity::test_file[data_p1e6.npz]"]
+
+
+# --- which tests run ---------------------------------------------------------------------------
+
+
+def test_ids_are_short_and_say_nothing_of_the_installation(parity: Parity) -> None:
+    result = parity.run("--collect-only", "-q")
+    assert [line for line in result.outlines if "::" in line] == ALL
+    assert not (parity.pytester.path / "out").exists()
+    verbose = parity.run("-v", "--durations=3", "-rA").stdout.str()
+    assert "d0parity::test_stage[data_p1e4.npz-raw] PASSED" in verbose
+    assert "pytest_d0parity" not in verbose.replace("pytest_d0parity-", "")
+    assert "checks.py" not in verbose
+
+
+def test_own_tests_run_beside_ours(parity: Parity) -> None:
+    parity.pytester.makepyfile("def test_mine(): pass\ndef test_bad(): assert 0")
+    result = parity.run()
+    result.assert_outcomes(passed=len(ALL) + 1, failed=1)
+    assert (result.ret, parity.log()["verdict"]) == (FAILED, "recorded")
+
+
+@pytest.mark.parametrize("name", ["d0parity::test_stage[data_p1e4.npz-raw]", "d0parity::test_metric[psnr]"])
+def test_an_id_can_be_pasted_back(parity: Parity, name: str) -> None:
+    parity.pytester.makepyfile("def test_mine(): pass")
+    result = parity.run(name)
+    result.assert_outcomes(passed=1, deselected=len(ALL) - 1)
+    assert [check for check, outcome in parity.outcomes().items() if outcome == "passed"] == [name]
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+
+
+def test_ids_of_functions_and_of_users(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_own="def test_mine(): pass\ndef test_other(): pass")
+    parity.run("d0parity::test_probe").assert_outcomes(passed=6, deselected=len(ALL) - 6)
+    parity.run("d0parity").assert_outcomes(passed=len(ALL))
+    parity.run("test_own.py").assert_outcomes(passed=len(ALL) + 2)
+    parity.run("test_own.py::test_mine").assert_outcomes(passed=1, deselected=len(ALL))
+    parity.run("test_own.py::test_mine", "d0parity::test_params").assert_outcomes(passed=2, deselected=len(ALL) - 1)
+
+
+def test_an_id_that_is_none(parity: Parity) -> None:
+    result = parity.run("d0parity::test_nothing")
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["*not found: d0parity::test_nothing*"])
+    assert not (parity.pytester.path / "out" / LOG).exists()
+
+
+def test_a_selection_is_incomplete_and_measures_no_more_than_it_needs(parity: Parity) -> None:
+    result = parity.run("-k", "data_p1e4", parity.reference())
+    assert result.ret == OK
+    log = parity.log()
+    assert log["verdict"] == "incomplete"
+    assert [dataset["filename"] for dataset in log["datasets"]] == ["data_p1e4.npz"]
+    assert [name for name, outcome in parity.outcomes().items() if outcome == "passed"] == of("data_p1e4.npz")
+    assert log["drift"] == []
+    result.stdout.fnmatch_lines(["incomplete: not everything was compared with the reference*"])
+
+
+def test_deselect(parity: Parity) -> None:
+    result = parity.run("--deselect=d0parity::test_metric", parity.reference())
+    result.assert_outcomes(passed=len(ALL) - 5, deselected=5)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+
+
+def test_an_empty_selection_leaves_no_log_that_claims_parity(parity: Parity) -> None:
+    parity.run(parity.reference())
+    assert parity.log()["verdict"] == "match"
+    assert parity.run("-k", "nothing", f"--parity-reference=reference/{LOG}").ret == NO_TESTS
+    assert parity.log()["verdict"] == "incomplete"
+    assert parity.log()["datasets"] == []
+
+
+@pytest.mark.parametrize("option", ["-x", "--maxfail=2"])
+def test_what_was_planned_and_never_ran_is_not_run(parity: Parity, option: str) -> None:
+    reference = parity.reference(edit("baseline_params", "probe.mask", value=True))
+    if option == "--maxfail=2":
+        parity.pytester.makepyfile("def test_bad(): assert 0")
+    result = parity.run(option, reference)
+    outcomes = parity.outcomes()
+    assert (result.ret, parity.log()["verdict"]) == (FAILED, "incomplete")
+    assert outcomes["d0parity::test_flag[probe.mask]"] == "failed"
+    assert {outcomes[name] for name in of("data_p1e6.npz")} == {"not_run"}
+    assert [row["where"] for row in parity.log()["drift"]] == ["params.probe.mask"]
+    result.stdout.fnmatch_lines(["ERROR: parity is not shown, for d0parity::*planned and never reported"])
+
+
+def test_last_failed_also_beside_a_failure_of_the_user(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_a="def test_bad(): assert 0\ndef test_good(): pass", test_b="def test_c(): pass")
+    parity.run(output="reference")
+    moved = parity.log("reference")
+    moved["datasets"][0]["stats"]["raw"]["mean"] *= 2
+    (parity.pytester.path / "moved.json").write_text(json.dumps(moved))
+    reference = "--parity-reference=moved.json"
+    parity.run(reference)
+    result = parity.run("--lf", reference)
+    result.assert_outcomes(failed=2, deselected=len(ALL) - 1)
+    assert "d0parity::test_stage[data_p1e4.npz-raw]" in result.stdout.str()
+
+
+def test_twice_in_one_process(parity: Parity) -> None:
+    for _ in range(2):
+        parity.run().assert_outcomes(passed=len(ALL))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "python_functions = check_*",
+        "python_files = nothing.py\npython_classes = Nothing",
+        "addopts = --strict-markers --strict-config --import-mode=importlib",
+        "filterwarnings = error",
+        "empty_parameter_set_mark = fail_at_collect",
+    ],
+)
+def test_whatever_the_project_has_set(parity: Parity, settings: str) -> None:
+    parity.pytester.makeini(f"[pytest]\n{settings}")
+    result = parity.run()
+    result.assert_outcomes(passed=len(ALL))
+    assert parity.log()["verdict"] == "recorded"
+
+
+def test_a_project_that_skips_our_checks_has_no_parity(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(
+        """
+        import pytest
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.skip(reason="no"))
+        """
+    )
+    result = parity.run(reference)
+    assert parity.log()["verdict"] == "incomplete"
+    assert result.ret == FAILED
+
+
+def test_a_fixture_that_changes_the_folder_changes_nothing(parity: Parity) -> None:
+    parity.pytester.makeconftest(
+        """
+        import pytest
+        @pytest.fixture(autouse=True)
+        def elsewhere(tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+        """
+    )
+    sweep = os.path.relpath(parity.root, parity.pytester.path)
+    result = parity.pytester.runpytest_inprocess(
+        *("-p", "no:randomly", "--parity-scenario=T", f"--parity-dataset-root={sweep}", "--parity-output=out")
+    )
+    assert result.ret == OK
+    assert parity.log()["metadata"]["dataset_root"] == sweep
+    assert [dataset["path"] for dataset in parity.log()["datasets"]] == [f"{sweep}/{name}" for name in NAMES]
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+def test_an_unreadable_dataset_fails_its_checks_and_no_others(parity: Parity) -> None:
+    path = parity.root / "data_p1e4.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    result = parity.run()
+    assert result.ret == FAILED
+    assert parity.failed() == of("data_p1e4.npz")
+    assert set(parity.outcomes().values()) == {"passed", "failed"}
+    result.stdout.fnmatch_lines(["data_p1e4.npz: its zip directory cannot be read*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def arrays(**changed: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    found = {
+        "diff3d": rng.random((4, 3, 3)),
+        "probeGuess": rng.random((3, 3)) + 1j,
+        "scan_index": np.zeros(4, int),
+    }
+    return {name: array for name, array in (found | changed).items() if array is not None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "failed", "skipped"),
+    [
+        ({"diff3d": None}, ["arrays", "raw", "normalized", "grouped", "photon_dose"], []),
+        ({"diff3d": np.array([[["a"]]])}, ["arrays", "raw", "normalized", "grouped", "photon_dose"], []),
+        ({"diff3d": np.full((4, 3, 3), np.nan)}, ["raw", "normalized"], []),
+        ({"diff3d": np.zeros((4, 3, 3))}, ["raw", "normalized"], []),
+        ({"probeGuess": None}, [], ["amplitude", "phase", "-norm]"]),
+        ({"probeGuess": np.ones((3, 3))}, ["amplitude", "phase", "-norm]"], []),
+        ({"scan_index": None}, [], ["grouped"]),
+        ({"scan_index": np.zeros(3, int)}, ["arrays", "grouped"], []),
+        ({"scan_index": np.full(4, 0.5)}, ["arrays", "grouped"], []),
+        ({"extra": np.array([{}], dtype=object)}, ["arrays"], []),
+    ],
+)
+def test_a_bad_array_concerns_the_checks_of_it(
+    parity: Parity, changed: dict[str, Any], failed: list[str], skipped: list[str]
+) -> None:
+    np.savez(parity.root / "data_p1e5.npz", **arrays(**changed))
+    result = parity.run("-rs")
+    outcomes = parity.outcomes()
+    ours = [name for name in outcomes if "data_p1e5.npz" in name]
+    assert sorted(name for name in ours if outcomes[name] == "failed") == sorted(
+        name for name in ours if any(part in name for part in failed)
+    )
+    assert sorted(name for name in ours if outcomes[name] == "skipped") == sorted(
+        name for name in ours if any(part in name for part in skipped)
+    )
+    assert not [name for name in parity.failed() if name not in ours]
+    assert result.ret == (FAILED if failed else OK)
+    if skipped:
+        result.stdout.fnmatch_lines(["SKIPPED*there is no such array in the file*"])
+
+
+def test_a_mislabelled_dose_fails_the_dose_check(parity: Parity) -> None:
+    (parity.root / "data_p1e4.npz").rename(parity.root / "data_p2e4.npz")
+    result = parity.run()
+    assert parity.failed() == ["d0parity::test_photon_dose[data_p2e4.npz]"]
+    result.stdout.fnmatch_lines(["*its name claims 20000 photons per pattern*"])
+
+
+def test_one_dose_twice_and_a_name_without_dose(parity: Parity) -> None:
+    for name in ("data_p1e04.npz", "data_p1e4_v2.npz"):
+        (parity.root / name).write_bytes((parity.root / "data_p1e4.npz").read_bytes())
+    parity.run()
+    assert parity.failed() == ["d0parity::test_datasets", "d0parity::test_photon_dose[data_p1e4_v2.npz]"]
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--parity-dataset-root=nowhere", "dataset root nowhere does not exist"),
+        ("--parity-dataset-root=.", "holds no file named data_p"),
+        ("--parity-limit-datasets=data_p1e9.npz", "data_p1e9.npz is not in"),
+    ],
+)
+def test_no_sweep_fails_the_check_of_the_datasets(parity: Parity, option: str, says: str) -> None:
+    result = parity.run(option)
+    assert result.ret == FAILED
+    assert parity.failed() == ["d0parity::test_datasets"]
+    assert says in result.stdout.str()
+
+
+def test_bad_params_fail_their_checks(parity: Parity) -> None:
+    (parity.root / "params.dill").write_bytes(b"nonsense")
+    result = parity.run()
+    assert result.ret == FAILED
+    assert parity.failed() == [f"d0parity::{name}" for name in OF_WHOLE[1:]]
+    assert "params.dill cannot be read" in result.stdout.str()
+
+
+def test_without_params_their_checks_are_skipped_unless_the_reference_has_them(parity: Parity) -> None:
+    reference = parity.reference()
+    options = ["-p", "no:randomly", "--parity-scenario=T", f"--parity-dataset-root={parity.root}"]
+    result = parity.pytester.runpytest_inprocess(*options, "--parity-output=out", "-rs")
+    assert result.ret == OK
+    result.stdout.fnmatch_lines(["SKIPPED*the scenario names no baseline params"])
+    result = parity.pytester.runpytest_inprocess(*options, "--parity-output=out", reference)
+    assert result.ret == FAILED
+    assert parity.failed() == [f"d0parity::{name}" for name in OF_WHOLE[1:]]
+
+
+def test_odd_names_of_files(parity: Parity) -> None:
+    odd = [
+        b"data_p1e5 [1].npz",
+        b"data_p1e5::x.npz",
+        "data_p1e5é.npz".encode(),
+        b"data_p1e5\xff.npz",
+        b"data_p1e5\n.npz",
+    ]
+    for name in odd:
+        np.savez(parity.root / os.fsdecode(name), **arrays())
+    result = parity.run()
+    assert len(parity.outcomes()) == len(ALL) + len(odd) * len(OF_DATASET)
+    assert {name.split("[")[0] for name in parity.failed()} == {"d0parity::test_photon_dose"}
+    failing = [line.split(" - ")[0].removeprefix("FAILED ") for line in result.outlines if line.startswith("FAILED")]
+    assert len(failing) == len(odd)
+    parity.run(*failing).assert_outcomes(failed=len(odd), deselected=len(parity.outcomes()) - len(odd))
+
+
+# --- usage -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--parity-threshold=raw.mean"], "is no PATTERN:LIMIT"),
+        (["--parity-threshold=raw.mean:-1"], "is no limit"),
+        (["--parity-threshold=raw.mean:5%"], "a threshold has no effect without a reference"),
+        (["--parity-reference=none.json"], "log none.json cannot be read: there is no such file"),
+        (["--parity-reference=bad.json"], "log bad.json cannot be read: it is no JSON"),
+        (["--parity-reference=newer.json"], "log newer.json has schema version 99"),
+        (["--parity-limit-datasets=,"], "give at least one name"),
+        (["--parity-update-reference"], "which reference is to be updated"),
+        (["--parity-update-reference", "--parity-reference=bad.json"], "log bad.json cannot be read"),
+        (["--parity-update-reference", "--parity-reference=x.json", "--parity-threshold=raw:1"], "cannot be combined"),
+        (["--parity-output=bad.json"], "output *bad.json is a file"),
+    ],
+)
+def test_mistakes_are_told_at_start_up(parity: Parity, options: list[str], says: str) -> None:
+    (parity.pytester.path / "bad.json").write_text('{"datasets": [')
+    (parity.pytester.path / "newer.json").write_text('{"schema_version": 99, "datasets": []}')
+    result = parity.run(*options)
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines([f"*{says}*"])
+    assert "Traceback" not in result.stderr.str()
+    assert not (parity.pytester.path / "out" / LOG).exists()
+
+
+def test_options_without_a_scenario_are_a_mistake(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--parity-reference=x.json")
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["*--parity-reference has no effect without --parity-scenario*"])
+
+
+def test_a_session_without_the_option_is_untouched(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+        def test_nothing_was_imported():
+            heavy = {"numpy", "dill", "rich", "msgspec", "isal", "filelock", "pytest_d0parity.session"}
+            assert not heavy & set(sys.modules)
+        def test_user(parity_record): assert 0
+        def test_datasets(parity_dataset): assert 0
+        def test_others(parity_params, parity_scenario): assert 0
+        """
+    )
+    result = pytester.runpytest_subprocess(
+        "-rs", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:hypothesispytest"
+    )
+    result.assert_outcomes(passed=1, skipped=3)
+    result.stdout.fnmatch_lines(["SKIPPED*the session was started without --parity-scenario"])
+    assert not (pytester.path / "plans").exists()
+
+
+# --- artifacts ---------------------------------------------------------------------------------
+
+
+def test_a_log_that_cannot_be_written_fails_the_session(parity: Parity) -> None:
+    parity.pytester.makeconftest(
+        """
+        import os, shutil
+        def pytest_collection_finish():
+            shutil.rmtree("out")
+            open("out", "w").close()
+        """
+    )
+    for quiet in ([], ["-q"], ["-qq"], ["--no-summary"], ["-p", "no:terminal"]):
+        (parity.pytester.path / "out").unlink(missing_ok=True)
+        result = parity.run(*quiet)
+        assert result.ret == FAILED
+        assert "out/dose_parity_log.json cannot be written" in result.stdout.str() + result.stderr.str(), quiet
+
+
+def test_two_sessions_at_once_into_one_folder(parity: Parity) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    runs = [
+        subprocess.Popen(
+            [*command, *parity.options, "--parity-output=out"], cwd=parity.pytester.path, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    for run in runs:
+        run.communicate(timeout=120)
+        assert run.returncode == OK
+    assert parity.log()["verdict"] == "recorded"
+    assert not [name for name in os.listdir(parity.pytester.path / "out") if name.endswith(".tmp")]
+
+
+def test_ctrl_c_leaves_what_was_finished(parity: Parity) -> None:
+    parity.pytester.makeconftest(
+        """
+        import time, pytest
+        @pytest.fixture(autouse=True)
+        def slow(request):
+            if "data_p1e6" in request.node.name:
+                open("reached", "w").close()
+                time.sleep(60)
+        """
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *parity.options]
+    run = subprocess.Popen(
+        [*command, "--parity-output=out"], cwd=parity.pytester.path, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (parity.pytester.path / "reached").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == INTERRUPTED
+    log = parity.log()
+    assert log["verdict"] == "incomplete"
+    assert [dataset["filename"] for dataset in log["datasets"]] == ["data_p1e4.npz"]
+    outcomes = parity.outcomes()
+    assert {outcomes[name] for name in of("data_p1e4.npz")} == {"passed"}
+    assert {outcomes[name] for name in of("data_p1e6.npz")} == {"not_run"}
+    assert "incomplete: " in out
+
+
+def test_a_collection_error_leaves_an_incomplete_log(parity: Parity) -> None:
+    parity.pytester.makepyfile("import nothing_of_this_name")
+    result = parity.run()
+    assert result.ret == INTERRUPTED
+    assert parity.log()["verdict"] == "incomplete"
+
+
+def test_the_default_output_and_the_history(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    (parity.pytester.path / "plan.md").write_text("# Plan\n")
+    options = ["-p", "no:randomly", *parity.options, "--parity-history=plan.md"]
+    assert parity.pytester.runpytest_inprocess(*options).ret == OK
+    (folder,) = (parity.pytester.path / "plans/active/seed/reports").iterdir()
+    assert (folder / LOG).exists()
+    assert "verdict recorded" in (parity.pytester.path / "plan.md").read_text()
+    monkeypatch.setenv("ARTIFACT_DIR", "artifacts")
+    assert parity.pytester.runpytest_inprocess(*options).ret == OK
+    assert (parity.pytester.path / "artifacts" / LOG).exists()
+
+
+def test_the_step_summary(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(parity.pytester.path / "summary.md"))
+    reference = parity.reference(edit(*STATS, "raw", "mean", factor=1.1))
+    parity.run(reference)
+    text = (parity.pytester.path / "summary.md").read_text()
+    assert text.count("### D0 parity: T") == 2
+    assert "**drift**: 1 value differs" in text
+    assert "| data_p1e4.npz:raw.mean |" in text
+
+
+# --- a reference brought up to date ------------------------------------------------------------
+
+
+def content(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_a_reference_is_made_and_matched(parity: Parity) -> None:
+    reference = "--parity-reference=refs/new.json"
+    result = parity.run(reference, "--parity-update-reference")
+    assert (result.ret, parity.log()["verdict"]) == (OK, "recorded")
+    result.stdout.fnmatch_lines(["Reference refs/new.json is new*"])
+    assert parity.run(reference).ret == OK
+    assert parity.log()["verdict"] == "match"
+
+
+def test_an_update_says_what_changed(parity: Parity) -> None:
+    reference = parity.reference(edit(*STATS, "raw", "mean", factor=1.1))
+    result = parity.run(reference, "--parity-update-reference")
+    assert result.ret == OK
+    result.stdout.fnmatch_lines(["Reference * is updated; 1 value changed:", "value *", "data_p1e4.npz:raw.mean *"])
+    assert parity.run(reference).ret == OK
+    assert parity.log()["verdict"] == "match"
+    parity.run(reference, "--parity-update-reference").stdout.fnmatch_lines(["* is updated; no value changed."])
+
+
+def test_an_update_never_prunes(parity: Parity) -> None:
+    reference = parity.reference(edit(*STATS, "raw", "mean", factor=1.1))
+    path = parity.pytester.path / "reference" / LOG
+    before = content(path)
+    (parity.root / "data_p1e4.npz").unlink()
+    result = parity.run(reference, "--parity-update-reference")
+    assert result.ret == OK
+    result.stdout.fnmatch_lines(["Kept as they were, for they were not observed: data_p1e4.npz"])
+    after = content(path)
+    assert after["datasets"] == before["datasets"]
+    assert after["total_datasets"] == 2
+
+
+def test_a_partial_update_accepts_what_was_checked_as_a_whole(parity: Parity) -> None:
+    def move(log: Any) -> None:
+        for dataset in log["datasets"]:
+            dataset["stats"]["raw"]["mean"] *= 1.1
+        log["baseline_params"]["N"] = 7
+        log["metrics"]["psnr"] = [1.0, 1.0]
+        log["metrics"]["mae"] = [1.0, 1.0]
+
+    reference = parity.reference(move)
+    path = parity.pytester.path / "reference" / LOG
+    before = content(path)
+    result = parity.run(reference, "--parity-update-reference", "-k", "data_p1e4 or psnr or (data_p1e6 and phase)")
+    assert result.ret == OK
+    after = content(path)
+    assert after["datasets"][0] != before["datasets"][0]
+    assert after["datasets"][1] == before["datasets"][1]
+    assert after["baseline_params"] == before["baseline_params"]
+    assert after["metrics"]["psnr"] != [1.0, 1.0]
+    assert after["metrics"]["mae"] == [1.0, 1.0]
+
+
+def test_a_failed_check_is_never_accepted(parity: Parity) -> None:
+    reference = parity.reference()
+    path = parity.pytester.path / "reference" / LOG
+    before = path.read_bytes()
+    (parity.root / "data_p1e4.npz").rename(parity.root / "data_p2e4.npz")
+    result = parity.run(reference, "--parity-update-reference")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: reference * is left as it was, for d0parity::test_photon_dose*not passed"])
+    assert path.read_bytes() == before
+
+
+def test_an_older_reference_is_replaced_as_a_whole_or_not_at_all(parity: Parity) -> None:
+    def age(log: Any) -> None:
+        del log["schema_version"], log["checks"]
+
+    reference = parity.reference(age)
+    path = parity.pytester.path / "reference" / LOG
+    before = path.read_bytes()
+    result = parity.run(reference, "--parity-update-reference", "-k", "not data_p1e4")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: log * is of an older schema*data_p1e4.npz*"])
+    assert path.read_bytes() == before
+    assert parity.run(reference, "--parity-update-reference").ret == OK
+    assert content(path)["schema_version"] == 1
