@@ -39,7 +39,9 @@ class Parity:
 
     def run(self, *more: str, output: str = "out", inprocess: bool = True) -> pytest.RunResult:
         run = self.pytester.runpytest_inprocess if inprocess else self.pytester.runpytest_subprocess
-        result = run("-p", "no:randomly", "-p", "no:hypothesispytest", *self.options, f"--parity-output={output}", *more)
+        result = run(
+            "-p", "no:randomly", "-p", "no:hypothesispytest", *self.options, f"--parity-output={output}", *more
+        )
         text = result.stdout.str() + result.stderr.str()
         assert "INTERNALERROR" not in text
         return result
