@@ -88,6 +88,11 @@ class Choice:
     filenames: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether something that was asked for is not there."""
+        return any(problem.severity == "error" for problem in self.problems)
+
 
 def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> EvidenceLog:
     """Look at everything that a scenario names, record it, and compare it with the reference, if one is named.
@@ -153,8 +158,18 @@ def yardstick_of(scenario: Scenario) -> Yardstick | None:
     return yardstick.limited_to(scenario.limit_datasets)
 
 
-def assemble(scenario: Scenario, run: BaselineRun, choice: Choice, datasets: Sequence[Dataset]) -> EvidenceLog:
-    """Make a log of what was captured; an incomplete one where a dataset of the choice is missing."""
+def assemble(
+    scenario: Scenario, run: BaselineRun, choice: Choice, datasets: Sequence[Dataset], folder: str = "."
+) -> EvidenceLog:
+    """Make a log of what was captured; an incomplete one where a dataset that was asked for is missing.
+
+    Parameters
+    ----------
+    scenario, run, choice, datasets
+        What was captured.
+    folder : str
+        Whose repository is recorded.
+    """
     measured = {dataset.filename for dataset in datasets}
     missing = [printable(name) for name in choice.filenames if name not in measured]
     problems = run.problems + choice.problems
@@ -162,18 +177,18 @@ def assemble(scenario: Scenario, run: BaselineRun, choice: Choice, datasets: Seq
         message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", where="datasets", message=message),)
     return EvidenceLog(
-        metadata=_metadata(scenario, run),
+        metadata=_metadata(scenario, run, folder),
         baseline_params=run.parameters,
         metrics=run.metrics,
         datasets=tuple(datasets),
         total_datasets=len(datasets),
-        verdict="incomplete" if missing else "recorded",
+        verdict="incomplete" if missing or choice.has_errors else "recorded",
         problems=problems,
     )
 
 
-def _metadata(scenario: Scenario, run: BaselineRun) -> Metadata:
-    sha, dirty = git_state()
+def _metadata(scenario: Scenario, run: BaselineRun, folder: str) -> Metadata:
+    sha, dirty = git_state(folder)
     return Metadata(
         scenario_id=scenario.scenario_id,
         dataset_root=scenario.dataset_root,
@@ -248,7 +263,12 @@ def choose_datasets(scenario: Scenario) -> Choice:
         )
         for same in same_doses(names)
     ]
-    return Choice(tuple(names), tuple(problems))
+    told_apart: dict[str, str] = {}
+    for name in names:
+        if told_apart.setdefault(valid_utf8(name), name) != name:
+            message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
+            problems.append(Problem(severity="error", where="datasets", message=message))
+    return Choice(tuple(told_apart.values()), tuple(problems))
 
 
 def _is_entry(root: str, name: str) -> bool:

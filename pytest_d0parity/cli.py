@@ -149,13 +149,13 @@ def _record(scenario: Scenario, output: str, history: str | None, terminal: Term
         return UNREADABLE
     except CaptureInterrupted as interrupt:
         log, code = interrupt.log, INTERRUPTED
-    written = _write(log, output, history, terminal)
+    written = _write(scenario, log, output, history, terminal)
     if code == DONE and (log.has_errors or not written or log.verdict == "incomplete"):
         return UNREADABLE
     return DRIFT if code == DONE and log.verdict == "drift" else code
 
 
-def _write(log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
+def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
     from .reports import HistoryError, ReportError, append_to_history, append_to_step_summary, write_reports
 
     def attempt(step: Callable[[], object]) -> bool:
@@ -166,7 +166,7 @@ def _write(log: EvidenceLog, output: str, history: str | None, terminal: Termina
             return False
         return True
 
-    written = attempt(lambda: write_reports(log, output))
+    written = attempt(lambda: write_reports(log, output, scenario.reference_path))
     terminal.done(log, output if written else None)
     told = attempt(lambda: append_to_step_summary(log))
     kept = history is None or attempt(lambda: append_to_history(history, log, output))
@@ -206,6 +206,7 @@ def _compare_logs(options: argparse.Namespace, project: Project, terminal: Termi
         differences=comparison.differences,
         filenames=tuple(observed.datasets),
         reference=options.reference,
+        verified=False,
     )
     terminal.say(outcome.told_as(options.format))
     if observed.has_errors:

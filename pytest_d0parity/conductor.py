@@ -8,16 +8,15 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from .capture import assemble, yardstick_of
-from .drift import Comparison, Yardstick
-from .evidence import Check, EvidenceLog, LogError, convert_for_json
+from .capture import yardstick_of
+from .drift import Yardstick
+from .evidence import EvidenceLog, LogError, convert_for_json
+from .ledger import Ledger
 from .options import OPTIONS
 from .project import ProjectError, find_project
 from .reference import ReferenceUpdate, update_reference
@@ -27,21 +26,21 @@ from .reports import (
     append_to_history,
     append_to_step_summary,
     difference_table,
+    is_log_of,
     outcome_of,
     prepare_folder,
     write_reports,
 )
 from .scenario import Scenario, ScenarioError, default_output, make_scenario
-from .session import PARITY, ParitySession, PlannedCheck, not_found, recorded_values
-from .store import Evidence, Store
-from .text import printable, valid_utf8
-from .values import values_of
+from .session import PARITY, ParitySession, not_found
+from .store import Store
+from .text import printable
 
 __all__ = ["Conductor", "begin"]
 
 _FOLDER = "d0parity_folder"  # where the workers find the store of the run
 _SHOWN = 5
-_ACCEPTABLE = ("passed", "skipped")
+_PROBLEMS = 20
 
 
 def begin(config: pytest.Config) -> None:
@@ -56,8 +55,13 @@ def begin(config: pytest.Config) -> None:
     options = {name: config.getoption(f"parity_{name}") for name in OPTIONS}
     update = bool(config.getoption("parity_update_reference"))
     try:
-        project = find_project(str(config.rootpath))
-        scenario = make_scenario(project, config.getoption("parity_scenario"), options, invocation)
+        scenario_id = config.getoption("parity_scenario")
+        if not scenario_id:
+            raise ScenarioError("--parity-scenario is empty; name a scenario")
+        # pytest may take its root elsewhere: the value of an option can look to it like a path to tests.
+        project = find_project(invocation)
+        project = project if project.path else find_project(str(config.rootpath))
+        scenario = make_scenario(project, scenario_id, options, invocation)
         if update:
             _check_update(scenario, options)
         yardstick = None if update else yardstick_of(scenario)
@@ -70,6 +74,8 @@ def begin(config: pytest.Config) -> None:
         store = Store(folder)
         given = options["output"]
         output = os.path.join(invocation, given) if given else default_output(project, invocation)
+        if update and is_log_of(output, scenario.reference_path):
+            raise pytest.UsageError("the reference is the log that this session writes; name another --parity-output")
         conductor = Conductor(config, scenario, yardstick, store, folder, output, update)
         config.pluginmanager.register(conductor, "d0parity-conductor")
     session = ParitySession(config, scenario, yardstick, store)
@@ -89,24 +95,6 @@ def _check_update(scenario: Scenario, options: dict[str, Any]) -> None:
         )
     if os.path.lexists(scenario.reference_path):
         yardstick_of(scenario)  # what cannot be read is told now, and not after hours of measuring
-
-
-@dataclass
-class _Received:
-    """What the reports of one test have told so far."""
-
-    outcome: Literal["passed", "failed", "error", "skipped"] | None = None
-    properties: Sequence[tuple[str, object]] = ()
-
-    def add(self, report: pytest.TestReport) -> None:
-        self.properties = report.user_properties or self.properties
-        if report.failed:
-            if self.outcome != "failed":
-                self.outcome = "failed" if report.when == "call" else "error"
-        elif report.skipped:
-            self.outcome = self.outcome or "skipped"
-        elif report.when == "call":
-            self.outcome = "passed"
 
 
 class Conductor:
@@ -144,10 +132,12 @@ class Conductor:
         self._folder = folder
         self._output = output
         self._update = update
-        self._evidence = Evidence(scenario, yardstick, store)
-        self._received: dict[str, _Received] = {}
+        self._ledger = Ledger(scenario, yardstick, store, str(config.invocation_params.dir))
+        self._running = False
+        self._written = False
         self._log: EvidenceLog | None = None
         self._changes: ReferenceUpdate | None = None
+        self._not_taken: list[str] = []
         self._errors: list[str] = []
 
     # --- the session
@@ -161,11 +151,24 @@ class Conductor:
 
     def pytest_sessionstart(self) -> None:
         """Make the folder for the artifacts, so that hours of reading do not end at a closed door."""
-        if not self._config.option.collectonly:
+        if self._is_for_real():
             try:
                 prepare_folder(self._output)
             except ReportError as error:
                 raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Replace the log of an earlier session by one that claims nothing, should this one never end."""
+        if self._is_for_real():
+            self._running = True
+            self._attempt(lambda: write_reports(self._ledger.log(), self._output, self._scenario.reference_path))
+            self._errors.clear()  # whatever keeps it from being written will be told at the end
+
+    def _is_for_real(self) -> bool:
+        """Whether tests are run, and not only collected or set up."""
+        options = ("collectonly", "setuponly", "setupplan")
+        return not any(self._config.getoption(name, False) for name in options)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -173,11 +176,8 @@ class Conductor:
         node.workerinput[_FOLDER] = str(self._folder)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Receive a report; one that is run again starts anew."""
-        if str(report.outcome) == "rerun":
-            self._received.pop(report.nodeid, None)
-        else:
-            self._received.setdefault(report.nodeid, _Received()).add(report)
+        """Receive a report."""
+        self._ledger.receive(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -192,141 +192,69 @@ class Conductor:
     # --- the conclusion
 
     def _conclude(self, session: pytest.Session) -> None:
-        if self._config.option.collectonly or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+        if not self._running:
             return
         unknown = self._store.get("unknown")
         if unknown:  # only workers have looked for them
             self._errors.append(not_found(unknown))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         else:
-            self._log = self._make_log()
+            self._log = self._ledger.log()
             self._write(self._log)
             if self._update:
                 self._update_reference(self._log)
-            never = [check.id for check in self._plan if check.selected and self._outcome(check) == "not_run"]
+            never = self._ledger.never_reported()
             if never:
                 self._errors.append(f"parity is not shown, for {_listed(never)} planned and never reported")
-            elif self._log.verdict == "incomplete" and all(check.selected for check in self._plan):
-                self._errors.append("parity is not shown, for not everything was looked at")
+            elif self._log.verdict == "incomplete" and all(check.selected for check in self._ledger.plan()):
+                self._errors.append("parity is not shown, for not everything could be looked at")
             failed = self._errors or self._log.verdict == "drift"
             if failed and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._tell_without_summary()
 
-    @cached_property
-    def _plan(self) -> list[PlannedCheck]:
-        plan: list[PlannedCheck] = self._store.get("plan") or []
-        return sorted(plan, key=lambda check: check.subject is None)
-
-    def _outcome(self, check: PlannedCheck) -> Literal["passed", "failed", "error", "skipped", "not_run"]:
-        received = self._received.get(check.id)
-        return (received and received.outcome) or "not_run"
-
-    def _make_log(self) -> EvidenceLog:
-        log = assemble(self._scenario, self._evidence.run, self._evidence.choice, self._evidence.measured)
-        checks = tuple(self._checks())
-        complete = bool(checks) and all(check.outcome != "not_run" for check in checks) and log.verdict == "recorded"
-        log = replace(log, checks=checks, verdict="recorded" if complete else "incomplete")
-        if self._yardstick is None:
-            return log
-        comparison = Comparison.of(self._comparisons(self._yardstick))
-        return replace(
-            log,
-            reference=self._yardstick.record,
-            drift=comparison.differences,
-            verdict=comparison.verdict if complete else "incomplete",
-            problems=log.problems + (self._yardstick.unused_thresholds(values_of(log)) if complete else ()),
-        )
-
-    def _checks(self) -> Iterator[Check]:
-        for check in self._all_checks():
-            received = self._received.get(check.id, _Received())
-            values = recorded_values(received.properties, check.dataset).values
-            yield Check(
-                id=valid_utf8(check.id),
-                dataset=None if check.dataset is None else valid_utf8(check.dataset),
-                outcome=self._outcome(check),
-                values=dict(values),
-            )
-
-    def _all_checks(self) -> list[PlannedCheck]:
-        """Give the planned ones, and the tests that turned out to record values."""
-        planned = {check.id for check in self._plan}
-        others = [
-            PlannedCheck(name, None, None, selected=True)
-            for name, received in sorted(self._received.items())
-            if name not in planned and recorded_values(received.properties, None).values
-        ]
-        return self._plan + others
-
-    def _comparisons(self, yardstick: Yardstick) -> Iterator[Comparison]:
-        measured = {dataset.filename for dataset in self._evidence.measured}
-        for check in self._all_checks():
-            outcome = self._outcome(check)
-            if outcome == "not_run":
-                continue
-            if check.subject is None:
-                values = recorded_values(self._received[check.id].properties, check.dataset)
-                if outcome != "skipped" and (values.values or check.id in yardstick.values.checks):
-                    yield yardstick.compare_check(check.id, values)
-            elif check.dataset is None or check.dataset in measured:
-                yield check.subject.compare(self._evidence, yardstick)
-
     def _write(self, log: EvidenceLog) -> None:
         history = self._config.getoption("parity_history")
-        self._attempt(lambda: write_reports(log, self._output))
+        self._written = self._attempt(lambda: write_reports(log, self._output, self._scenario.reference_path))
         self._attempt(lambda: append_to_step_summary(log))
         if history is not None:
             path = os.path.join(str(self._config.invocation_params.dir), history)
-            self._attempt(lambda: append_to_history(path, log, self._shown_output))
+            self._attempt(lambda: append_to_history(path, log, self._shown_output()))
 
-    def _attempt(self, step: Callable[[], object]) -> None:
+    def _attempt(self, step: Callable[[], object]) -> bool:
         try:
             step()
         except (ReportError, HistoryError, LogError) as error:
             self._errors.append(str(error))
+            return False
+        return True
 
     def _update_reference(self, log: EvidenceLog) -> None:
         path, called = self._scenario.reference_path, self._scenario.reference
         assert path is not None  # noqa: S101 - begin() has seen to it
         assert called is not None  # noqa: S101
-        bad = [check.id for check in self._plan if check.selected and self._outcome(check) not in _ACCEPTABLE]
-        accepted = self._accepted(log)
-        if bad:
-            self._errors.append(f"reference {printable(called)} is left as it was, for {_listed(bad)} not passed")
-        elif not accepted.datasets and not accepted.baseline_params and not accepted.metrics:
-            self._errors.append(f"reference {printable(called)} is left as it was, for nothing was checked as a whole")
-        else:
+        accepted = self._ledger.accepted(log)
+        failed = self._ledger.not_passed()
+        reason = None
+        if failed:
+            reason = f"{_listed(failed)} not passed"
+        elif not accepted.datasets and (log.datasets or not accepted.baseline_params):
+            reason = "of no dataset all checks have run"
+        if reason:
+            self._errors.append(f"reference {printable(called)} is left as it was, for {reason}")
+            return
 
-            def update() -> None:
-                self._changes = update_reference(path, called, accepted)
+        def update() -> None:
+            self._changes = update_reference(path, called, accepted)
+            taken = {dataset.filename for dataset in accepted.datasets}
+            self._not_taken = [dataset.filename for dataset in log.datasets if dataset.filename not in taken]
 
-            self._attempt(update)
-
-    def _accepted(self, log: EvidenceLog) -> EvidenceLog:
-        """Leave out what was not checked; a dataset is accepted as a whole or not at all."""
-        ran = [check for check in self._plan if self._outcome(check) != "not_run"]
-        partial = {check.dataset for check in self._plan if check.subject and self._outcome(check) == "not_run"}
-        names = {
-            name
-            for check in ran
-            if check.subject and not check.dataset
-            for name in check.subject.values(self._evidence)
-        }
-        datasets = tuple(dataset for dataset in log.datasets if dataset.filename not in partial)
-        return replace(
-            log,
-            datasets=datasets,
-            total_datasets=len(datasets),
-            baseline_params={key: value for key, value in log.baseline_params.items() if f"params.{key}" in names},
-            metrics={key: pair for key, pair in log.metrics.items() if f"metrics.{key}.train" in names},
-        )
+        self._attempt(update)
 
     # --- telling
 
-    @property
     def _shown_output(self) -> str:
-        """The output folder, from where the user stands."""
+        """Give the output folder, from where the user stands."""
         given: str | None = self._config.getoption("parity_output")
         return given or os.path.relpath(self._output, self._config.invocation_params.dir)
 
@@ -352,11 +280,18 @@ class Conductor:
         tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
         yield f"{len(log.checks)} checks, {log.total_datasets} datasets: {tally or 'none'}"
         yield from filter(None, [outcome.text()])
-        for problem in log.all_problems:
+        for problem in log.all_problems[:_PROBLEMS]:
             yield f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}"
+        if len(log.all_problems) > _PROBLEMS:
+            yield f"... and {len(log.all_problems) - _PROBLEMS} more problems"
         if self._changes is not None:
             yield from _told(self._changes)
-        yield f"Read {printable(os.path.join(self._shown_output, 'dose_parity_log.md'))}; every digit is in the .json."
+        if self._not_taken:
+            names = ", ".join(map(printable, self._not_taken))
+            yield f"Not taken over, for not all of their checks have run: {names}"
+        if self._written:
+            path = printable(os.path.join(self._shown_output(), "dose_parity_log.md"))
+            yield f"Read {path}; every digit is in the .json."
 
     def _tell_without_summary(self) -> None:
         """Make errors seen where the user wants no summary, or no terminal plugin at all."""
@@ -373,7 +308,7 @@ class Conductor:
             content = {
                 "scenario_id": self._log.metadata.scenario_id,
                 "verdict": outcome.verdict,
-                "output": self._shown_output,
+                "output": self._shown_output(),
                 "reference": self._log.reference,
                 "checks": Counter(check.outcome for check in self._log.checks),
                 "drift": outcome.differences,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ class ParityDataset:
         As the name spells it, like ``"1e5"``.
     sha256 : str or None
     size_bytes : int or None
-    arrays : dict of str to ArrayInfo
+    arrays : mapping of str to ArrayInfo
         Shape, dtype, CRC-32 and length of every array.
     stats : Stats
         The stages `raw`, `normalized` and `grouped`; None where one could not be measured.
@@ -43,7 +44,7 @@ class ParityDataset:
     photon_dose: str | None
     sha256: str | None
     size_bytes: int | None
-    arrays: dict[str, ArrayInfo]
+    arrays: Mapping[str, ArrayInfo]
     stats: Stats
     photons: Photons | None
     probe: ProbeStats | None

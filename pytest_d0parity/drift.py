@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from .evidence import Difference, EvidenceLog, Problem, Reference, Scalar, read_log
 from .text import printable, valid_utf8
@@ -22,6 +24,7 @@ _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
 _UNITLESS = frozenset({"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction"})
 _ROUNDING = 1e-12  # of the largest magnitude in a group; below it a value is as good as zero
 _FILE = ("sha256", "size_bytes")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
 
@@ -161,11 +164,13 @@ class Yardstick:
         if limit is not None and limit.is_exact:
             return False
         arrays = within(expected, ("arrays",))
-        has_crc = any(name.endswith(".crc32") for name in arrays)
+        hashes = expected.get("sha256"), observed.get("sha256")
         return (
-            has_crc
-            and expected.get("sha256") != observed.get("sha256") is not None
+            any(name.endswith(".crc32") for name in arrays)
             and arrays == within(observed, ("arrays",))
+            and all(isinstance(value, str) and _SHA256.fullmatch(value) for value in hashes)
+            and all(type(values.get("size_bytes")) is int for values in (expected, observed))
+            and hashes[0] != hashes[1]
         )
 
     def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
@@ -195,13 +200,13 @@ class Yardstick:
         own: Sequence[Threshold] = (),
     ) -> Comparison:
         names = [name for name in dict.fromkeys([*expected, *observed]) if self.values.knows(name)]
+        magnitudes = _magnitudes(expected)
         found = []
         for name in names:
             limit = self._given(dataset, name, own)
-            floor = _ROUNDING * _magnitude(expected, name) if limit is None else 0.0
-            difference = _difference(
-                where + name, expected.get(name, MISSING), observed.get(name, MISSING), limit, floor
-            )
+            group, _, statistic = name.rpartition(".")
+            floor = _ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
+            difference = _difference(where + name, expected.get(name, _NONE), observed.get(name, _NONE), limit, floor)
             if difference is not None:
                 found.append(difference)
         return Comparison(tuple(sorted(found, key=_badness)), len(names))
@@ -243,7 +248,7 @@ def judge(log: EvidenceLog, yardstick: Yardstick) -> EvidenceLog:
         log,
         reference=yardstick.record,
         drift=comparison.differences,
-        verdict=comparison.verdict,
+        verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
         problems=log.problems + yardstick.unused_thresholds(observed),
     )
 
@@ -251,73 +256,68 @@ def judge(log: EvidenceLog, yardstick: Yardstick) -> EvidenceLog:
 # --- one value ---------------------------------------------------------------------------------
 
 
+class _Missing:
+    """No value at all, which differs from any value, also from a text that says so."""
+
+
+_NONE = _Missing()
+
+
 def _difference(
-    where: str, expected: Scalar, observed: Scalar, given: Threshold | None, floor: float
+    where: str, expected: Scalar | _Missing, observed: Scalar | _Missing, given: Threshold | None, floor: float
 ) -> Difference | None:
-    if _same(expected, observed):
+    missing = isinstance(expected, _Missing) or isinstance(observed, _Missing)
+    if not missing and _same(expected, observed):
         return None
     limit = given or (DEFAULT if isinstance(expected, float) or isinstance(observed, float) else EXACT)
     distance, text = None, limit.text
-    if isinstance(expected, str | bool) and expected != MISSING:
+    if isinstance(expected, str | bool):
         text = EXACT.text  # no threshold allows another text or flag
     if _is_number(expected) and _is_number(observed):
-        allowed = max(limit.relative * abs(_float(expected)), limit.absolute)
+        allowed = max(limit.relative * abs(float(expected)), limit.absolute)
         if limit is DEFAULT and floor > allowed:
             allowed, text = floor, f"{_ROUNDING:g} of the largest in its group"
-        distance = _ratio(_gap(expected, observed), allowed)
+        distance = _ratio(abs(observed - expected), allowed)
     return Difference(
         where=where,
-        expected=expected,
-        observed=observed,
+        expected=MISSING if isinstance(expected, _Missing) else expected,
+        observed=MISSING if isinstance(observed, _Missing) else observed,
         threshold=text,
         distance=distance,
         verdict="within_thresholds" if distance is not None and distance <= 1 else "drift",
     )
 
 
-def _same(expected: Scalar, observed: Scalar) -> bool:
+def _same(expected: object, observed: object) -> bool:
     if isinstance(expected, float) and isinstance(observed, float) and math.isnan(expected):
         return math.isnan(observed)
     return expected == observed and isinstance(expected, bool) == isinstance(observed, bool)
 
 
-def _is_number(value: Scalar) -> bool:
-    """Whether a value can be nearer to or farther from another; NaN and infinities cannot."""
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value can be near another one; NaN, infinities, and integers beyond all floats cannot."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return isinstance(value, int) or math.isfinite(value)
-
-
-def _float(value: Scalar) -> float:
-    try:
-        return float(value or 0.0)
-    except OverflowError:  # an integer beyond all floats
-        return math.inf
-
-
-def _gap(expected: Scalar, observed: Scalar) -> float:
-    if isinstance(expected, int) and isinstance(observed, int):
-        return _float(abs(expected - observed))
-    return abs(_float(expected) - _float(observed))
+    return abs(value) <= sys.float_info.max
 
 
 def _ratio(gap: float, allowed: float) -> float:
     if allowed == math.inf:
         return 0.0
-    return gap / allowed if allowed and math.isfinite(gap / allowed) else math.inf
+    try:
+        return float(gap) / allowed
+    except (ZeroDivisionError, OverflowError):
+        return math.inf
 
 
-def _magnitude(values: Named, name: str) -> float:
-    """Largest magnitude among the statistics of a value's group."""
-    group, _, statistic = name.rpartition(".")
-    if group not in _GROUPS or statistic in _UNITLESS:
-        return 0.0
-    members = (
-        _float(value)
-        for other, value in values.items()
-        if _is_number(value) and other.startswith(f"{group}.") and other.rpartition(".")[2] not in _UNITLESS
-    )
-    return max(map(abs, members), default=0.0)
+def _magnitudes(values: Named) -> dict[str, float]:
+    """Largest magnitude among the statistics of each group."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        group, _, statistic = name.rpartition(".")
+        if group in _GROUPS and statistic not in _UNITLESS and _is_number(value):
+            found[group] = max(found.get(group, 0.0), abs(float(value)))
+    return found
 
 
 def within(values: Named, names: Sequence[str]) -> Named:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from .drift import PRESENT
 from .evidence import Difference
@@ -39,11 +39,12 @@ def explain_origin(differences: Iterable[Difference], filenames: Sequence[str]) 
     """
     drifted = [difference for difference in differences if difference.verdict == "drift"]
     names = [valid_utf8(name) for name in filenames]
+    known = frozenset(names)
     one_sided = [d.where for d in drifted if PRESENT in (d.expected, d.observed)]
     parts: dict[str, set[str]] = {}
     others = []
     for difference in drifted:
-        dataset = _dataset(difference.where, names)
+        dataset = _dataset(difference.where, known)
         if dataset is not None:
             parts.setdefault(dataset, set()).add(_part(difference.where.removeprefix(f"{dataset}:")))
         elif difference.where not in one_sided:
@@ -60,8 +61,14 @@ def explain_origin(differences: Iterable[Difference], filenames: Sequence[str]) 
     return " ".join(sentences)
 
 
-def _dataset(where: str, names: Sequence[str]) -> str | None:
-    return max((name for name in names if where.startswith(f"{name}:")), key=len, default=None)
+def _dataset(where: str, names: Collection[str]) -> str | None:
+    """Give the longest of the names that stands before a colon."""
+    end = where.rfind(":")
+    while end > 0:
+        if where[:end] in names:
+            return where[:end]
+        end = where.rfind(":", 0, end)
+    return None
 
 
 def _part(name: str) -> str:

@@ -18,8 +18,12 @@ def timestamp() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat()
 
 
-def git_state() -> tuple[str, bool | None]:
-    """Commit of the repository around the current folder, and whether it has changes.
+def git_state(folder: str = ".") -> tuple[str, bool | None]:
+    """Commit of the repository around a folder, and whether it has changes.
+
+    Parameters
+    ----------
+    folder : str
 
     Returns
     -------
@@ -28,18 +32,19 @@ def git_state() -> tuple[str, bool | None]:
     dirty : bool or None
         None where the commit is unknown.
     """
-    sha = _git("rev-parse", "--verify", "HEAD")
+    sha = _git(folder, "rev-parse", "--verify", "HEAD")
     if not sha:
         return "unknown", None
-    changes = _git("status", "--porcelain", "--untracked-files=no")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return sha, None if changes is None else bool(changes)
 
 
-def _git(*arguments: str) -> str | None:
+def _git(folder: str, *arguments: str) -> str | None:
     try:
         # No optional locks: reading the state of somebody's repository must not write to it.
         run = subprocess.run(  # noqa: S603 - arguments of ours
             ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's own git
+            cwd=folder,
             capture_output=True,
             text=True,
             errors="replace",

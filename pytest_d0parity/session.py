@@ -6,11 +6,11 @@ import glob
 import json
 import os
 import re
+import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
-from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from .store import Evidence, Store
 from .subjects import Subject
 from .text import printable, valid_utf8
 from .thresholds import Threshold, ThresholdError, threshold_of
-from .values import BUILT_IN, NUMBERS, CheckValues
+from .values import NUMBERS, CheckValues
 
 __all__ = [
     "PARITY",
@@ -42,11 +42,13 @@ FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "par
 
 # Recorded values travel on the test reports as properties whose names begin with these.
 _VALUE = "d0parity:"
+_BIG = "d0parity-int:"  # as text: execnet, which carries the reports of xdist, fails on some integers
 _LIMIT = "d0parity-limit:"
 _NAME = re.compile(r"[^\s:]+")
 
 PARITY = pytest.StashKey["ParitySession"]()
 SUBJECT = pytest.StashKey[Subject]()
+ENDED = pytest.StashKey[bool]()
 
 
 class RecordError(TypeError):
@@ -113,8 +115,9 @@ class ParitySession:
 
     def _checks(self, session: pytest.Session) -> list[pytest.Item]:
         module = import_module(".checks", __package__)
+        # Its path is the project's, whose conftest.py applies, and not where the package is installed.
         node = _ChecksModule.from_parent(
-            session, path=Path(str(module.__file__)), name="d0parity", nodeid="d0parity", module=module
+            session, path=session.config.rootpath, name="d0parity", nodeid="d0parity", module=module
         )
         items = [item for item in node.collect() if isinstance(item, pytest.Function)]
         for item in items:
@@ -135,7 +138,8 @@ class ParitySession:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrize the users' own checks over the sweep."""
-        if "parity_dataset" in metafunc.fixturenames:
+        given = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _argnames(mark)}
+        if "parity_dataset" in metafunc.fixturenames and "parity_dataset" not in given:
             metafunc.parametrize("parity_dataset", self.filename_params(), indirect=True)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
@@ -177,12 +181,18 @@ class ParitySession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget what an earlier run of the same test has recorded."""
-        item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith((_VALUE, _LIMIT))]
+        item.stash[ENDED] = False
+        item.user_properties[:] = [
+            pair for pair in item.user_properties if not pair[0].startswith((_VALUE, _BIG, _LIMIT))
+        ]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Compare what a check of the users' own has recorded."""
-        result = yield
+        try:
+            result = yield
+        finally:
+            item.stash[ENDED] = True
         if self.yardstick is not None and SUBJECT not in item.stash:
             self._compare_own(item, self.yardstick)
         return result
@@ -197,25 +207,30 @@ class ParitySession:
 
     def record(self, item: pytest.Item, values: Mapping[str, Scalar]) -> None:
         """Put the values of a built-in check on its report."""
-        item.user_properties += [(_VALUE + name, convert_for_json(value)) for name, value in values.items()]
+        item.user_properties += [_as_property(name, convert_for_json(value)) for name, value in values.items()]
 
     def record_own(self, item: pytest.Item, name: str, value: Any, rel: float | None, abs: float | None) -> None:  # noqa: A002
         """Put a value of a check of the users' own on its report: see the fixture ``parity_record``."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise RecordError(f"{name!r} is no name for a value: a text without blanks and colons is")
+        if item.stash.get(ENDED, False):
+            raise RecordError(f"{name!r} comes too late to be compared: record it before the test has ended")
         said = convert_for_json(_scalar(name, value))
-        earlier = dict(item.user_properties)
-        if earlier.get(_VALUE + name, said) != said:
-            raise RecordError(f"{name!r} is recorded twice, as {earlier[_VALUE + name]!r} and as {said!r}")
-        limits = {key: float(share) for key, share in (("rel", rel), ("abs", abs)) if share is not None}
+        earlier = recorded_values(item.user_properties, None).values
+        if name in earlier:
+            before = convert_for_json(earlier[name])
+            if (type(before), before) != (type(said), said):
+                raise RecordError(f"{name!r} is recorded twice, as {before!r} and as {said!r}")
+            return
+        item.user_properties.append(_as_property(name, said))
+        limits = {key: limit for key, limit in (("rel", rel), ("abs", abs)) if limit is not None}
         if limits:
             try:
                 threshold_of(name, limits)
             except ThresholdError as error:
                 raise RecordError(str(error)) from None
-            earlier[_LIMIT + name] = json.dumps(limits)
-        earlier[_VALUE + name] = said
-        item.user_properties[:] = list(earlier.items())
+            shares = {key: float(limit) for key, limit in limits.items()}
+            item.user_properties.append((_LIMIT + name, json.dumps(shares)))
 
     def dataset(self, filename: str) -> ParityDataset:
         """Give a dataset to a check of the users' own, which fails where the file cannot be read at all."""
@@ -224,6 +239,7 @@ class ParitySession:
         if unreadable:
             pytest.fail(f"{printable(filename)}: {'; '.join(unreadable)}", pytrace=False)
         values = {item.name: getattr(record, item.name) for item in fields(ParityDataset)}
+        values["arrays"] = MappingProxyType(values["arrays"])  # the log's own must not be changed
         return ParityDataset(**values | {"path": self.scenario.dataset_path(filename)})
 
     def load_params(self) -> dict[str, Any]:
@@ -265,6 +281,8 @@ def recorded_values(properties: Iterable[tuple[str, object]], dataset: str | Non
     for name, value in properties:
         if name.startswith(_VALUE):
             values[name.removeprefix(_VALUE)] = NUMBERS.get(value, value) if isinstance(value, str) else value
+        elif name.startswith(_BIG):
+            values[name.removeprefix(_BIG)] = int(str(value))
         elif name.startswith(_LIMIT):
             limits.append(threshold_of(glob.escape(name.removeprefix(_LIMIT)), json.loads(str(value))))
     return CheckValues(None if dataset is None else valid_utf8(dataset), values, tuple(limits))
@@ -274,6 +292,16 @@ def drift_message(drifted: Sequence[Difference], yardstick: Yardstick, prefix: s
     """Say what drifts: a sentence, and a table without the prefix that all names have in common."""
     count = "1 value drifts" if len(drifted) == 1 else f"{len(drifted)} values drift"
     return f"{count} from the reference {printable(yardstick.record.path)}\n\n{difference_table(drifted, prefix)}"
+
+
+def _as_property(name: str, value: Any) -> tuple[str, object]:
+    if isinstance(value, int) and not isinstance(value, bool) and value != _clipped(value):
+        return _BIG + name, str(value)
+    return _VALUE + name, value
+
+
+def _clipped(value: int) -> int:
+    return max(-(2**31), min(value, 2**31 - 1))
 
 
 def not_found(ids: Sequence[str]) -> str:
@@ -290,18 +318,31 @@ def _take_ids(config: pytest.Config) -> tuple[list[str], bool]:
     by_id : bool
         Whether tests are asked for by id, ours or others.
     """
-    ours = [
-        argument
-        for argument in config.args
-        if argument.startswith(BUILT_IN) or (argument == "d0parity" and not os.path.exists(argument))
-    ]
-    by_id = any("::" in argument for argument in config.args) or bool(ours)
-    config.args[:] = [argument for argument in config.args if argument not in ours]
-    return ours, by_id
+    own = {argument: name for argument in config.args if (name := _own_id(config, argument))}
+    by_id = any("::" in argument for argument in config.args) or bool(own)
+    config.args[:] = [argument for argument in config.args if argument not in own]
+    return list(own.values()), by_id
+
+
+def _own_id(config: pytest.Config, argument: str) -> str | None:
+    """Give the id of ours that an argument names; None where it names none.
+
+    pytest prints ids relative to where the user stands, so one of ours may begin with ``../``.
+    """
+    head, colons, rest = argument.partition("::")
+    is_there = os.path.exists(os.path.join(config.invocation_params.dir, head))
+    if os.path.basename(head) != "d0parity" or is_there:
+        return None
+    return f"d0parity{colons}{rest}"
 
 
 def _is_named(name: str, wanted: str) -> bool:
     return name == wanted or name.startswith((f"{wanted}[", f"{wanted}::"))
+
+
+def _argnames(mark: pytest.Mark) -> list[str]:
+    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
 
 
 def _dataset_of(item: pytest.Item) -> str | None:
@@ -312,6 +353,8 @@ def _dataset_of(item: pytest.Item) -> str | None:
 def _scalar(name: str, value: Any) -> Scalar:
     if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
         value = value.item()
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise RecordError(f"{name!r} is an integer beyond all floating numbers, which cannot be recorded")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     kind = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__qualname__}"

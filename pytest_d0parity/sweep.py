@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from .files import describe_os_error
-from .text import printable
+from .text import printable, valid_utf8
 
 __all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "list_sweep", "same_doses", "sort_by_dose"]
 
@@ -45,7 +45,7 @@ def sort_by_dose(filenames: Iterable[str]) -> list[str]:
 
     def order(filename: str) -> tuple[float, bytes]:
         dose = dose_of(filename)
-        return math.inf if dose is None else dose, os.fsencode(filename)
+        return math.inf if dose is None else dose, valid_utf8(filename).encode()
 
     return sorted(filenames, key=order)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["DEFAULT", "EXACT", "Threshold", "ThresholdError", "parse_threshold", "threshold_of"]
 
-_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf")
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf", re.ASCII)
 _LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, or exact"
 
 
@@ -43,9 +43,9 @@ class Threshold:
     def covers(self, dataset: str | None, name: str) -> bool:
         """Whether this threshold is for a value, or for something that the value lies below."""
         of_dataset, _, of_name = self.pattern.rpartition(":")
-        if of_dataset and (dataset is None or not fnmatchcase(dataset, of_dataset)):
+        if of_dataset and (dataset is None or not _matches(dataset, of_dataset)):
             return False
-        return any(fnmatchcase(part, of_name) for part in _with_parents(name))
+        return any(_matches(part, of_name) for part in _with_parents(name))
 
     @property
     def is_exact(self) -> bool:
@@ -121,7 +121,9 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
 def _of_table(pattern: str, table: dict[str, Any]) -> Threshold:
     for key, value in table.items():
         if key not in ("rel", "abs"):
-            raise ThresholdError(f"{key!r} for {pattern!r} is not known; give rel, abs, or both")
+            raise ThresholdError(
+                f"{key!r} for {pattern!r} is not known; give rel, abs, or both. A pattern with a dot in it needs quotes"
+            )
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value < 0:
             raise ThresholdError(f"{key} = {value!r} for {pattern!r} is no limit; a number from 0 is")
     if not table:
@@ -129,6 +131,10 @@ def _of_table(pattern: str, table: dict[str, Any]) -> Threshold:
     relative, absolute = float(table.get("rel", 0.0)), float(table.get("abs", 0.0))
     text = " or ".join(f"{key} {value!r}" for key, value in table.items())
     return Threshold(relative, absolute, text, pattern)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)  # a name may hold brackets of its own
 
 
 def _with_parents(name: str) -> Iterator[str]:

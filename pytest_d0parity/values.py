@@ -179,11 +179,15 @@ def _whole(content: Mapping[str, Any]) -> Iterator[tuple[str, Scalar]]:
 
 
 def _checks(content: Mapping[str, Any]) -> Iterator[tuple[str, CheckValues]]:
+    seen: set[str] = set()
     for number, check in enumerate(_objects(content, "checks", "")):
         where = f"checks[{number}]"
         name, dataset = check.get("id"), check.get("dataset")
         if not isinstance(name, str) or not isinstance(dataset, str | None):
             raise _StructureError(f"{where} has no id, or a dataset that is no name")
+        if name in seen:
+            raise _StructureError(f"it holds the check {printable(name)!r} twice")
+        seen.add(name)
         if not name.startswith(BUILT_IN) and check.get("outcome") not in ("not_run", "skipped"):
             values = _object(check.get("values"), f"{where}.values")
             yield name, CheckValues(dataset, dict(_leaves("", values, values, where)))
@@ -214,7 +218,7 @@ def _shape(value: Any, where: str) -> str:
 
 def _objects(entry: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, Any]]:
     where = f"{where}.{name}".lstrip(".")
-    return [_object(item, f"{where}[{number}]") for number, item in enumerate(_list(entry.get(name, []), where))]
+    return [_object(item, f"{where}[{number}]") for number, item in enumerate(_list(entry.get(name) or [], where))]
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -412,7 +412,7 @@ def test_params_that_cannot_be_read(root: Path, output: Path, content: bytes) ->
 
 
 def test_params_full_of_unknown_classes(root: Path, output: Path) -> None:
-    from pickles import Foreign, dumps
+    from .pickles import Foreign, dumps
 
     params = {"N": 64, "intensity_scale": Foreign("m", "Unknown"), "label": Foreign("m", "Other"), "mae": [1.0, 2.0]}
     (root / "params.dill").write_bytes(dumps(params))

@@ -615,3 +615,78 @@ def test_a_reference_is_read_as_python_numbers(tmp_path: Path, record: Any) -> N
     assert math.isnan(values.whole["metrics.frc50.test"])  # type: ignore[arg-type]
     assert convert_for_json(values.whole["metrics.frc50.test"]) == "NaN"
     assert np.isclose(values.datasets["data_p1e3.npz"]["probe.l2_norm"], 1)  # type: ignore[arg-type]
+
+
+# --- what a hostile reader found ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [None, True, "NaN", "text", "0" * 63])
+def test_a_hash_that_is_none_makes_no_repacked_file(tmp_path: Path, record: Any, capsys: Capture, value: Any) -> None:
+    other = copy.deepcopy(record)
+    other["datasets"][0]["sha256"] = value
+    assert told(tmp_path, capsys, other, record)[0] == DRIFT
+    del other["datasets"][0]["sha256"], other["datasets"][0]["size_bytes"]
+    code, outcome = told(tmp_path, capsys, other, record)
+    assert code == DRIFT
+    assert {"data_p1e3.npz:sha256", "data_p1e3.npz:size_bytes"} <= {row["where"] for row in outcome["differences"]}
+
+
+def test_a_huge_integer_allows_nothing(tmp_path: Path, record: Any, capsys: Capture) -> None:
+    other = copy.deepcopy(record)
+    raw(other)["mean"] = 10**400
+    assert told(tmp_path, capsys, other, record)[0] == DRIFT
+    assert told(tmp_path, capsys, record, other)[0] == DRIFT
+
+
+def test_a_text_that_says_missing_is_there(tmp_path: Path, record: Any, capsys: Capture) -> None:
+    other = copy.deepcopy(record)
+    record["baseline_params"]["label"] = "(missing)"
+    del other["baseline_params"]["label"]
+    assert told(tmp_path, capsys, other, record)[0] == DRIFT
+    assert told(tmp_path, capsys, record, other)[0] == DRIFT
+
+
+@pytest.mark.parametrize("factor", [1.1, 1.000_000_1])
+def test_a_run_never_replaces_the_reference_that_it_differs_from(
+    sweep: Path, tmp_path: Path, record: Any, factor: float, capsys: Capture
+) -> None:
+    raw(record)["mean"] *= factor
+    (tmp_path / "out").mkdir()
+    reference = write(tmp_path / "out" / "dose_parity_log.json", record)
+    options = ["--dataset-root", str(sweep), "--baseline-params", str(sweep / "params.dill")]
+    for _ in range(2):
+        assert main(["log", *options, "--output", str(tmp_path / "out"), "--reference", reference]) == UNREADABLE
+        assert "is the reference itself and is left as it was" in capsys.readouterr().err
+    assert json.loads(Path(reference).read_text()) == record
+    raw(record)["mean"] /= factor
+
+
+def test_two_names_that_look_the_same_in_a_log(copied: Path, tmp_path: Path) -> None:
+    import os
+
+    data = (copied / "data_p1e5.npz").read_bytes()
+    (copied / os.fsdecode(b"data_p1e7\xff.npz")).write_bytes(data)
+    (copied / "data_p1e7\\xff.npz").write_bytes(data)
+    code, content = log(copied, tmp_path / "out")
+    assert code == UNREADABLE
+    assert len(content["datasets"]) == 4
+    assert "rename it" in content["problems"][0]["message"]
+
+
+def test_a_dataset_that_was_asked_for_and_is_not_there_leaves_the_log_incomplete(
+    sweep: Path, tmp_path: Path, record: Any
+) -> None:
+    reference = write(tmp_path / "ref.json", record)
+    limit = ["--limit-datasets", "data_p1e3.npz,data_p1e4.npz"]
+    params = ["--baseline-params", str(sweep / "params.dill")]
+    code, content = log(sweep, tmp_path / "out", *params, *limit, "--reference", reference)
+    assert (code, content["verdict"]) == (UNREADABLE, "incomplete")
+
+
+def test_two_checks_of_one_id_are_no_log(tmp_path: Path, record: Any, capsys: Capture) -> None:
+    check = {"id": "a", "dataset": None, "outcome": "passed", "values": {}}
+    record["checks"] = [check, check]
+    assert compare(tmp_path, record, record) == UNREADABLE
+    assert "the check 'a' twice" in capsys.readouterr().err
+    record["checks"] = None
+    assert compare(tmp_path, record, record) == MATCH

@@ -165,7 +165,10 @@ def test_numpy_values_become_plain_ones(parity: Parity) -> None:
         ("parity_record('', 1)", "'' is no name"),
         ("parity_record(3, 1)", "3 is no name"),
         ("parity_record('x', 1); parity_record('x', 2)", "'x' is recorded twice, as 1 and as 2"),
-        ("parity_record('x', 1, rel=-1)", "rel = -1.0 for 'x' is no limit"),
+        ("parity_record('x', 1); parity_record('x', True)", "'x' is recorded twice, as 1 and as True"),
+        ("parity_record('x', 1, rel='5%')", "rel = '5%' for 'x' is no limit"),
+        ("parity_record('x', 10**5000)", "'x' is an integer beyond all floating numbers"),
+        ("parity_record('x', 1, rel=-1)", "rel = -1 for 'x' is no limit"),
         ("parity_record('x', 1, abs=float('nan'))", "abs = nan for 'x' is no limit"),
     ],
 )
@@ -265,3 +268,60 @@ def _order(parity: Parity) -> list[tuple[bool, str, int]]:
     first = any("test_it[data" in name for name in parity.outcomes())
     pairs = [(name, axis) for name in ("data_p1e4.npz", "data_p1e6.npz") for axis in (0, 1)]
     return [(first, *pair) for pair in (pairs if first else sorted(pairs, key=lambda pair: pair[1]))]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_integers_of_any_size_travel(parity: Parity, workers: list[str]) -> None:
+    numbers = [-(2**31) - 1, -3_000_000_000, -(2**63), 2**31, 2**64, -(10**30), 10**300]
+    parity.pytester.makepyfile(
+        test_a=f"""
+        import pytest
+        @pytest.mark.parametrize("number", {numbers})
+        def test_it(parity_record, number): parity_record("x", number)
+        """
+    )
+    assert parity.run(*workers, "--junitxml=junit.xml", inprocess=False).ret == OK
+    assert [recorded["x"] for recorded in values(parity).values()] == numbers
+    assert parity.run(*workers, f"--parity-reference=out/{LOG}", output="again", inprocess=False).ret == OK
+
+
+def test_a_value_that_comes_after_the_test_is_an_error(parity: Parity) -> None:
+    parity.pytester.makepyfile(
+        test_a="""
+        import pytest
+        @pytest.fixture
+        def late(parity_record):
+            yield
+            parity_record("late", 5)
+        def test_it(late): pass
+        """
+    )
+    result = own(parity)
+    result.assert_outcomes(passed=1, errors=1, deselected=28)
+    result.stdout.fnmatch_lines(["E *RecordError: 'late' comes too late to be compared*"])
+
+
+def test_a_users_choice_of_datasets(parity: Parity) -> None:
+    parity.pytester.makepyfile(
+        test_a="""
+        import pytest
+        @pytest.mark.parametrize("parity_dataset", ["data_p1e6.npz"], indirect=True)
+        def test_it(parity_dataset, parity_record): parity_record("x", 1)
+        """
+    )
+    own(parity).assert_outcomes(passed=1, deselected=28)
+    assert parity.log()["checks"][-1]["dataset"] == "data_p1e6.npz"
+
+
+def test_the_record_of_a_dataset_cannot_be_changed(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_a="def test_it(parity_dataset): parity_dataset.arrays.clear()")
+    assert parity.run().ret == FAILED
+    assert all(dataset["arrays"] for dataset in parity.log()["datasets"])
+
+
+def test_a_check_that_records_nothing_any_more_drifts_in_the_log_as_well(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_a="def test_it(parity_record): parity_record('x', 1)")
+    parity.run()
+    parity.pytester.makepyfile(test_a="def test_it(): pass")
+    result = parity.run(f"--parity-reference=out/{LOG}", output="again")
+    assert (result.ret, parity.log("again")["verdict"]) == (FAILED, "drift")

@@ -22,10 +22,11 @@ from typing import Any
 import dill
 import numpy as np
 import pytest
-from pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
 
 from pytest_d0parity import ParamsError, Placeholder, load_params
 from pytest_d0parity.params import read_baseline, read_params
+
+from .pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
 
 PROTOCOLS = range(6)
 

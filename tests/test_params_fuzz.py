@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-HUNT = Path(__file__).with_name("fuzz_params.py")
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_but_the_documented_error_comes_out(seed: int, tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, HUNT, str(seed), "1500"],
+        [sys.executable, "-m", "tests.fuzz_params", str(seed), "1500"],
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -723,3 +723,130 @@ def test_an_older_reference_is_replaced_as_a_whole_or_not_at_all(parity: Parity)
     assert path.read_bytes() == before
     assert parity.run(reference, "--parity-update-reference").ret == OK
     assert content(path)["schema_version"] == 1
+
+
+# --- what a hostile reader found ---------------------------------------------------------------
+
+
+def test_the_reference_in_the_output_folder_is_never_replaced_by_what_differs(parity: Parity) -> None:
+    parity.reference(edit(*STATS, "raw", "mean", factor=1.1))
+    path = parity.pytester.path / "reference" / LOG
+    before = path.read_bytes()
+    for _ in range(2):
+        result = parity.run(f"--parity-reference=reference/{LOG}", output="reference")
+        assert result.ret == FAILED
+        result.stdout.fnmatch_lines(["ERROR: *is the reference itself and is left as it was*"])
+    assert path.read_bytes() == before
+    assert (
+        parity.run(f"--parity-reference=reference/{LOG}", "--parity-update-reference", output="reference").ret == USAGE
+    )
+
+
+def test_its_own_log_in_the_output_folder_matches(parity: Parity) -> None:
+    parity.run()
+    assert parity.run(f"--parity-reference=out/{LOG}").ret == OK
+    assert parity.log()["verdict"] == "match"
+
+
+def test_the_table_counts_wherever_pytest_sees_its_root(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reference = parity.reference(edit(*STATS, "raw", "mean", factor=1 + 1e-8))
+    (parity.pytester.path / "pyproject.toml").write_text("[tool.d0parity.thresholds]\n'*' = 'exact'")
+    options = ["-p", "no:randomly", "-p", "no:hypothesispytest", "--parity-scenario", "T", "--parity-output", "out"]
+    # To pytest, which does not know the option yet, its value looks like a path to tests.
+    root = ["--parity-dataset-root", str(parity.root), "--parity-baseline-params", str(parity.root / "params.dill")]
+    result = parity.pytester.runpytest_inprocess(*options, *root, reference)
+    assert result.ret == FAILED
+    assert parity.log()["verdict"] == "drift"
+    name = next(line.split(" ")[1] for line in result.outlines if line.startswith("FAILED"))
+    again = parity.pytester.runpytest_inprocess(*options, *root, reference, name)
+    again.assert_outcomes(failed=1, deselected=len(ALL) - 1)
+
+
+def test_an_id_can_be_pasted_back_in_a_subfolder(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    parity.pytester.makeini("[pytest]")
+    sub = parity.pytester.path / "sub"
+    sub.mkdir()
+    (parity.root / "data_p1e4.npz").rename(parity.root / "data_p2e4.npz")
+    monkeypatch.chdir(sub)
+    result = parity.run()
+    name = next(line.split(" - ")[0].removeprefix("FAILED ") for line in result.outlines if line.startswith("FAILED"))
+    assert name == "../d0parity::test_photon_dose[data_p2e4.npz]"
+    parity.run(name).assert_outcomes(failed=1, deselected=len(ALL) - 1)
+
+
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--fixtures", "--cache-show", "--markers"])
+def test_a_session_that_runs_no_test_writes_nothing(parity: Parity, option: str) -> None:
+    parity.run()
+    before = (parity.pytester.path / "out" / LOG).read_bytes()
+    parity.run(option)
+    assert (parity.pytester.path / "out" / LOG).read_bytes() == before
+
+
+def test_a_process_that_vanishes_leaves_no_claim(parity: Parity) -> None:
+    parity.run(parity.reference())
+    assert parity.log()["verdict"] == "match"
+    parity.pytester.makepyfile("import os\ndef test_vanish(): os._exit(0)")
+    parity.run(f"--parity-reference=reference/{LOG}", inprocess=False)
+    assert parity.log()["verdict"] == "incomplete"
+
+
+def test_a_session_that_ends_itself_shows_no_parity(parity: Parity) -> None:
+    parity.pytester.makepyfile("import pytest\ndef test_it(): pytest.exit('enough', returncode=0)")
+    result = parity.run(parity.reference())
+    assert result.ret != OK
+    assert parity.log()["verdict"] == "incomplete"
+
+
+def test_a_failed_subtest_is_a_failed_check(parity: Parity) -> None:
+    pytest.importorskip("_pytest.subtests", reason="this pytest reports no subtests")
+    parity.pytester.makepyfile(
+        """
+        def test_it(parity_scenario, subtests):
+            for number in range(3):
+                with subtests.test(number=number):
+                    assert number != 1
+        """
+    )
+    result = parity.run("--parity-reference=new.json", "--parity-update-reference")
+    assert result.ret == FAILED
+    assert parity.failed() == ["test_a_failed_subtest_is_a_failed_check.py::test_it"]
+    assert not (parity.pytester.path / "new.json").exists()
+
+
+def test_all_skipped_by_a_fixture_is_no_parity(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest("import pytest\n@pytest.fixture(autouse=True)\ndef gpu(): pytest.skip('needs a gpu')")
+    assert parity.run(reference).ret == FAILED
+    assert parity.log()["verdict"] == "incomplete"
+
+
+def test_a_new_reference_without_a_whole_dataset_is_refused(parity: Parity) -> None:
+    result = parity.run("-k", "not phase", "--parity-reference=new.json", "--parity-update-reference")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: reference new.json is left as it was, for of no dataset all checks have run"])
+    assert not (parity.pytester.path / "new.json").exists()
+    options = ["--parity-reference=new.json", "--parity-update-reference"]
+    result = parity.run("-k", "not (phase and p1e4)", *options)
+    result.stdout.fnmatch_lines(["Not taken over, for not all of their checks have run: data_p1e4.npz"])
+
+
+def test_an_empty_scenario_is_a_mistake(parity: Parity) -> None:
+    assert parity.run("--parity-scenario=").ret == USAGE
+
+
+def test_many_sessions_keep_one_history(parity: Parity) -> None:
+    (parity.pytester.path / "plan.md").write_text("# Plan\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    options = [*parity.options, "--parity-history=plan.md", "-k", "test_params"]
+    runs = [
+        subprocess.Popen(
+            [*command, *options, f"--parity-output=out{number}"], cwd=parity.pytester.path, stdout=subprocess.PIPE
+        )
+        for number in range(6)
+    ]
+    for run in runs:
+        run.communicate(timeout=120)
+        assert run.returncode == OK
+    assert (parity.pytester.path / "plan.md").read_text().count("verdict incomplete") == 6

@@ -22,13 +22,16 @@ __all__ = [
     "append_to_history",
     "append_to_step_summary",
     "difference_table",
+    "is_log_of",
     "outcome_of",
     "prepare_folder",
     "write_reports",
 ]
 
+LOG = "dose_parity_log.json"
+
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
-    "dose_parity_log.json": to_json,
+    LOG: to_json,
     "dose_parity_log.md": to_markdown,
     "probe_stats.csv": probe_table,
     "stage_stats.csv": stage_table,
@@ -62,7 +65,12 @@ def prepare_folder(folder: str) -> None:
         raise ReportError(f"output folder {printable(folder)} cannot be written to: permission denied")
 
 
-def write_reports(log: EvidenceLog, folder: str) -> list[str]:
+def is_log_of(folder: str, path: str | None) -> bool:
+    """Whether a path is that of the log that goes into a folder."""
+    return path is not None and os.path.realpath(path) == os.path.realpath(os.path.join(folder, LOG))
+
+
+def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -> list[str]:
     """Write every artifact of a log, each of them whole or not at all.
 
     Parameters
@@ -70,6 +78,8 @@ def write_reports(log: EvidenceLog, folder: str) -> list[str]:
     log : EvidenceLog
     folder : str
         A folder that is there.
+    reference : str, optional
+        The log that this one was compared with. It is never replaced by one that differs.
 
     Returns
     -------
@@ -84,6 +94,9 @@ def write_reports(log: EvidenceLog, folder: str) -> list[str]:
     written, failed = [], []
     for name, render in _FILES.items():
         path = os.path.join(folder, name)
+        if name == LOG and log.verdict != "match" and is_log_of(folder, reference):
+            failed.append(f"{printable(path)} is the reference itself and is left as it was; name another output")
+            continue
         content = render(log)
         try:
             write_atomically(path, content.encode() if isinstance(content, str) else content)

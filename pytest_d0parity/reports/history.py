@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import tempfile
+
+from filelock import FileLock
 
 from ..evidence import EvidenceLog
 from ..files import describe_os_error, open_regular, write_atomically
@@ -38,16 +43,28 @@ def append_to_history(path: str, log: EvidenceLog, output: str) -> None:
         If the file is not there, or cannot be read or written. It is then unchanged.
     """
     try:
-        with open_regular(path) as file:
-            data = file.read() or b""
-        text = data.decode("utf-8", "surrogateescape")
-        ending = "\r\n" if "\r\n" in text else "\n"
-        lines = text.replace("\r\n", "\n").split("\n")
-        _insert(lines, log.metadata.scenario_id, _entry(log, output))
-        write_atomically(path, ending.join(lines).encode("utf-8", "surrogateescape"))
+        with _lock(path):
+            _append(path, log, output)
     except OSError as error:
         reason = describe_os_error(error)
         raise HistoryError(f"history {printable(path)} cannot be brought up to date: {reason}") from None
+
+
+def _lock(path: str) -> FileLock:
+    """Make a lock among the runs of one user, kept out of the project's folders."""
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    return FileLock(os.path.join(tempfile.gettempdir(), f"d0parity-{user}-{name}.lock"))
+
+
+def _append(path: str, log: EvidenceLog, output: str) -> None:
+    with open_regular(path) as file:
+        data = file.read() or b""
+    text = data.decode("utf-8", "surrogateescape")
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines = text.replace("\r\n", "\n").split("\n")
+    _insert(lines, log.metadata.scenario_id, _entry(log, output))
+    write_atomically(path, ending.join(lines).encode("utf-8", "surrogateescape"))
 
 
 def _entry(log: EvidenceLog, output: str) -> str:

@@ -37,6 +37,8 @@ class Outcome:
         Which log it was compared with.
     left_out : tuple of str
         Datasets of the reference that the scenario does not ask for.
+    verified : bool
+        Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
     """
 
     verdict: str
@@ -44,6 +46,7 @@ class Outcome:
     filenames: tuple[str, ...]
     reference: str | None
     left_out: tuple[str, ...] = ()
+    verified: bool = True
 
     @property
     def sentence(self) -> str:
@@ -75,10 +78,18 @@ class Outcome:
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
             names = ", ".join(map(printable, dict.fromkeys(repacked)))
-            remarks.append(f"Repacked, which is no drift: {names} (other bytes, and every array in them the same).")
+            remarks.append(f"Repacked, which is no drift: {names} ({self._repacked_how()}).")
         if self.left_out:
             remarks.append(f"Not asked for, and not compared: {', '.join(map(printable, self.left_out))}.")
         return remarks
+
+    def _repacked_how(self) -> str:
+        if self.verified:
+            return "other bytes, and every array in them the same"
+        return (
+            "other bytes, and by the checksums in both logs the same arrays; those of arrays that are not measured are "
+            "verified by 'd0parity log --reference' and by pytest"
+        )
 
     def text(self) -> str:
         """Give remarks and table for a terminal; empty where there is nothing to tell."""

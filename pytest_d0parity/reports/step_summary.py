@@ -12,6 +12,7 @@ from .outcome import outcome_of
 __all__ = ["step_summary", "step_summary_file"]
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
+_PROBLEMS = 20
 
 
 def step_summary_file() -> str | None:
@@ -21,7 +22,11 @@ def step_summary_file() -> str | None:
 
 def step_summary(log: EvidenceLog) -> str:
     """Give verdict, drift and problems of a log as Markdown."""
-    problems = [f"- {problem.severity}: {escape(printable(problem.message))}" for problem in log.all_problems]
+    problems = [
+        f"- {problem.severity}: {escape(printable(problem.message))}" for problem in log.all_problems[:_PROBLEMS]
+    ]
+    if len(log.all_problems) > _PROBLEMS:
+        problems.append(f"- ... and {len(log.all_problems) - _PROBLEMS} more problems")
     parts = [
         f"### D0 parity: {escape(log.metadata.scenario_id)}",
         outcome_of(log).told_as("markdown"),
