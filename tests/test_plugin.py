@@ -793,8 +793,9 @@ def test_a_process_that_vanishes_leaves_no_claim(parity: Parity) -> None:
 
 
 def test_a_session_that_ends_itself_shows_no_parity(parity: Parity) -> None:
+    reference = parity.reference()
     parity.pytester.makepyfile("import pytest\ndef test_it(): pytest.exit('enough', returncode=0)")
-    result = parity.run(parity.reference())
+    result = parity.run(reference)
     assert result.ret != OK
     assert parity.log()["verdict"] == "incomplete"
 
