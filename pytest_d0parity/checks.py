@@ -65,9 +65,7 @@ def test_metric(metric: str, check: Check) -> None:
 
 def subject_of(item: pytest.Function) -> Subject:
     """Give the subject of one of the checks above."""
-    callspec = getattr(item, "callspec", None)
-    # Before pytest 8, what is not handed to a fixture was among the funcargs.
-    params: dict[str, Any] = {**getattr(callspec, "funcargs", {}), **getattr(callspec, "params", {})}
+    params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     kind: Any = item.originalname.removeprefix("test_")
     part = next((params[name] for name in ("stage", "part", "flag", "metric") if name in params), "")
     return Subject(kind, params.get("filename"), part)

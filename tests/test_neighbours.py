@@ -223,8 +223,11 @@ def test_rerunfailures(parity: Parity, workers: list[str]) -> None:
     (check,) = [check for check in parity.log()["checks"] if check["id"] == "test_own.py::test_flaky"]
     assert (check["outcome"], check["values"]) == ("passed", {"tries": 2})
     cases = ET.parse(parity.pytester.path / "junit.xml").getroot().iter("testcase")
-    tries = [case for case in cases if case.get("name") == "test_flaky"]  # pytest-rerunfailures reports every one
-    assert [[entry.get("value") for entry in case.iter("property")] for case in tries] == [["0"], ["1"], ["2"]]
+    tries = [
+        case for case in cases if case.get("name") == "test_flaky"
+    ]  # every one, or the last: it depends on versions
+    recorded = [[entry.get("value") for entry in case.iter("property")] for case in tries]
+    assert recorded in ([["2"]], [["0"], ["1"], ["2"]])
 
 
 def test_cov(parity: Parity) -> None:

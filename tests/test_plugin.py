@@ -574,8 +574,8 @@ def test_two_sessions_at_once_into_one_folder(parity: Parity) -> None:
         for _ in range(3)
     ]
     for run in runs:
-        run.communicate(timeout=120)
-        assert run.returncode == OK
+        out, _ = run.communicate(timeout=120)
+        assert run.returncode == OK, out.decode()
     assert parity.log()["verdict"] == "recorded"
     assert not [name for name in os.listdir(parity.pytester.path / "out") if name.endswith(".tmp")]
 
