@@ -138,7 +138,7 @@ def _log(options: argparse.Namespace) -> int:
 def _record(scenario: Scenario, output: str, history: str | None, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
     from .capture import CaptureInterrupted, capture_evidence
-    from .evidence import LogError
+    from .logfile import LogError
     from .reports import ReportError, prepare_folder
 
     try:
@@ -174,7 +174,7 @@ def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | Non
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from .evidence import LogError
+    from .logfile import LogError
     from .terminal import Terminal
 
     with Terminal() as terminal:
@@ -190,7 +190,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _compare_logs(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
     from .drift import read_yardstick
-    from .evidence import read_log
+    from .logfile import read_log
     from .reports import Outcome
     from .values import values_of_file
 

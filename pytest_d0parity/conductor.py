@@ -15,8 +15,9 @@ import pytest
 
 from .capture import yardstick_of
 from .drift import Yardstick
-from .evidence import EvidenceLog, LogError, convert_for_json
+from .evidence import EvidenceLog, convert_for_json
 from .ledger import Ledger
+from .logfile import LogError
 from .options import OPTIONS
 from .project import ProjectError, find_project
 from .reference import ReferenceUpdate, update_reference

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard
 
-from .evidence import Difference, EvidenceLog, Problem, Reference, Scalar, read_log
+from .evidence import Difference, EvidenceLog, Problem, Reference, Scalar
+from .logfile import read_log
 from .text import printable, valid_utf8
 from .thresholds import DEFAULT, EXACT, Threshold
 from .values import CheckValues, Named, Values, values_of, values_of_file

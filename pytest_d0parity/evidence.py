@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import math
 import os
@@ -14,13 +13,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from .files import LFS_POINTER, describe_os_error, open_regular
 from .params import Placeholder
 from .photons import Photons
-from .provenance import TOOL
 from .records import PRESENT_WHEN_NOT_ZERO, as_dict
 from .statistics import GroupedStats, ProbeStats, StageStats
-from .text import printable, valid_utf8
+from .text import valid_utf8
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -29,8 +26,6 @@ __all__ = [
     "Dataset",
     "Difference",
     "EvidenceLog",
-    "LogError",
-    "LogFile",
     "Metadata",
     "Problem",
     "Reference",
@@ -38,7 +33,6 @@ __all__ = [
     "Stats",
     "convert_for_json",
     "json_schema",
-    "read_log",
     "to_json",
 ]
 
@@ -294,99 +288,6 @@ def to_json(log: EvidenceLog) -> str:
         Two-space indented, in the order of the schema, with a final newline.
     """
     return json.dumps(convert_for_json(log), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-class LogError(ValueError):
-    """An evidence log that cannot be read. The message names the file and the reason."""
-
-
-@dataclass(frozen=True)
-class LogFile:
-    """An evidence log as it lies on disk.
-
-    Attributes
-    ----------
-    path : str
-        As given.
-    sha256 : str
-        Of its bytes.
-    version : int
-        Its schema version; 0 for the logs from before there was one.
-    content : dict
-        The parsed JSON.
-    """
-
-    path: str
-    sha256: str
-    version: int
-    content: dict[str, Any]
-
-
-def read_log(path: str, called: str | None = None) -> LogFile:
-    """Read a log, also one that was written by hand or by the tool before this one.
-
-    Parameters
-    ----------
-    path : str
-        The JSON file. The bare tokens ``NaN`` and ``Infinity`` of older logs are understood.
-    called : str, optional
-        What to call the file in the record and in messages; its path by default.
-
-    Returns
-    -------
-    LogFile
-
-    Raises
-    ------
-    LogError
-        If it is not there, is no JSON object, says a key twice, or has a schema version that is newer
-        than `SCHEMA_VERSION`.
-    """
-    called = path if called is None else called
-    try:
-        with open_regular(path) as file:
-            data = file.read() or b""
-        content = _parse(data)
-    except OSError as error:
-        raise LogError(f"log {printable(called)} cannot be read: {describe_os_error(error)}; check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise LogError(f"log {printable(called)} cannot be read: {error}") from None
-    version = content.get("schema_version", 0)
-    if type(version) is not int or version < 0:
-        raise LogError(f"log {printable(called)} cannot be read: its schema_version is {version!r}, not a number")
-    if version > SCHEMA_VERSION:
-        raise LogError(
-            f"log {printable(called)} has schema version {version}; this is {TOOL}, which knows up to "
-            f"{SCHEMA_VERSION}: upgrade it"
-        )
-    return LogFile(called, hashlib.sha256(data).hexdigest(), version, content)
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    if data.startswith(LFS_POINTER):
-        raise ValueError("it is a Git LFS pointer, not the log: run 'git lfs pull'")
-    if not data.strip():
-        raise ValueError("it is empty; copy it again")
-    try:
-        content = json.loads(data, object_pairs_hook=_unique)
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text; dose_parity_log.json is expected") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"it is no JSON, or only a part of it (line {error.lineno}, column {error.colno}: {error.msg})"
-        ) from None
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__}; a JSON object is expected")
-    return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it says {printable(twice)!r} twice, and nobody can say which one is meant")
-    return content
 
 
 def json_schema() -> dict[str, Any]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .drift import Yardstick
-from .evidence import Difference, EvidenceLog, LogError, LogFile, Reference, convert_for_json, read_log
+from .evidence import Difference, EvidenceLog, Reference, convert_for_json
 from .files import describe_os_error, write_atomically
+from .logfile import LogError, LogFile, read_log
 from .sweep import sort_by_dose
 from .text import printable
 from .values import values_of_file

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .evidence import EvidenceLog, LogError, LogFile, Scalar, convert_for_json
+from .evidence import EvidenceLog, Scalar, convert_for_json
+from .logfile import LogError, LogFile
 from .photons import Photons
 from .records import PRESENT_WHEN_NOT_ZERO
 from .statistics import GroupedStats, PartStats, StageStats

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pytest_d0parity import convert_for_json, json_schema
 from pytest_d0parity.cli import main
 from pytest_d0parity.drift import read_yardstick
-from pytest_d0parity.evidence import LogFile
+from pytest_d0parity.logfile import LogFile
 from pytest_d0parity.thresholds import DEFAULT, Threshold, parse_threshold
 from pytest_d0parity.values import values_of_file
 
