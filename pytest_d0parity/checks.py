@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .drift import MISSING
 from .evidence import Problem
 from .params import METRICS
 from .session import PARITY, ParitySession, drift_message
@@ -104,6 +105,8 @@ def _run(parity: ParitySession, item: pytest.Function, subject: Subject) -> None
     table = ""
     if parity.yardstick is not None:
         drifted = subject.compare(parity.evidence, parity.yardstick).drifted
+        if any(problem.severity == "error" for problem in problems):
+            drifted = tuple(row for row in drifted if row.observed != MISSING)  # the problem itself tells why
         if drifted:
             about = f"{printable(subject.dataset)}: " if subject.dataset else ""
             table = f"{about}{drift_message(drifted, parity.yardstick, f'{subject.dataset}:')}"

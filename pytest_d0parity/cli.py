@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from .options import add_options, add_threshold_option, split_names
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('pytest-d0parity')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     log = commands.add_parser("log", help="record a sweep and its params", description=_LOG)
@@ -88,7 +90,10 @@ def log_main(argv: Sequence[str] | None = None) -> int:
 
 
 _LOG = "Record every value of a photon-dose sweep and of the params of its baseline run in an evidence log."
-_COMPARE = "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift."
+_COMPARE = (
+    "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift. "
+    "The thresholds of the project that you stand in count as well."
+)
 _DEMO = "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
 _SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
 
@@ -206,6 +211,7 @@ def _compare_logs(options: argparse.Namespace, project: Project, terminal: Termi
         differences=comparison.differences,
         filenames=tuple(observed.datasets),
         reference=options.reference,
+        left_out=yardstick.record_beside(observed.checks).left_out,
         verified=False,
     )
     terminal.say(outcome.told_as(options.format))

@@ -66,22 +66,30 @@ def begin(config: pytest.Config) -> None:
         if update:
             _check_update(scenario, options)
         yardstick = None if update else yardstick_of(scenario)
-    except (ProjectError, ScenarioError, LogError) as error:
+    except (ProjectError, ScenarioError) as error:
         raise pytest.UsageError(str(error)) from None
+    except LogError as error:
+        raise pytest.UsageError(f"the reference: {error}{_how_to_make(scenario)}") from None
     if hasattr(config, "workerinput"):
         store = Store(Path(config.workerinput[_FOLDER]))
     else:
-        folder = Path(tempfile.mkdtemp(prefix="d0parity-"))
-        store = Store(folder)
         given = options["output"]
         output = os.path.join(invocation, given) if given else default_output(project, invocation)
         if update and is_log_of(output, scenario.reference_path):
             raise pytest.UsageError("the reference is the log that this session writes; name another --parity-output")
+        folder = Path(tempfile.mkdtemp(prefix="d0parity-"))
+        store = Store(folder)
         conductor = Conductor(config, scenario, yardstick, store, folder, output, update)
         config.pluginmanager.register(conductor, "d0parity-conductor")
     session = ParitySession(config, scenario, yardstick, store)
     config.stash[PARITY] = session
     config.pluginmanager.register(session, "d0parity-session")
+
+
+def _how_to_make(scenario: Scenario) -> str:
+    if scenario.reference_path is None or os.path.lexists(scenario.reference_path):
+        return ""
+    return "; to make it of what is observed, add --parity-update-reference"
 
 
 def _check_update(scenario: Scenario, options: dict[str, Any]) -> None:
@@ -279,8 +287,11 @@ class Conductor:
         yield f"{log.verdict}: {outcome.sentence}"
         counts = Counter(check.outcome for check in log.checks)
         tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-        yield f"{len(log.checks)} checks, {log.total_datasets} datasets: {tally or 'none'}"
+        datasets = "1 dataset" if log.total_datasets == 1 else f"{log.total_datasets} datasets"
+        yield f"{len(log.checks)} checks, {datasets}: {tally or 'none'}"
         yield from filter(None, [outcome.text()])
+        if log.verdict == "drift":
+            yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
         for problem in log.all_problems[:_PROBLEMS]:
             yield f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}"
         if len(log.all_problems) > _PROBLEMS:
@@ -322,6 +333,8 @@ def _told(update: ReferenceUpdate) -> Iterator[str]:
     path = printable(update.path)
     if update.is_new:
         yield f"Reference {path} is new: review it, and commit it."
+    elif not update.is_written:
+        yield f"Reference {path} is left as it was: no value changed."
     elif update.changes:
         count = "1 value" if len(update.changes) == 1 else f"{len(update.changes)} values"
         yield f"Reference {path} is updated; {count} changed:"

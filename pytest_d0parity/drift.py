@@ -92,6 +92,11 @@ class Yardstick:
         left_out = tuple(name for name in self.values.datasets if name not in asked)
         return replace(self, record=replace(self.record, left_out=left_out), values=replace(self.values, datasets=kept))
 
+    def record_beside(self, checks: Collection[str]) -> Reference:
+        """Say which log it is, and what of it is left out by a run of these checks of the users' own."""
+        left_out = tuple(name for name in self.values.checks if name not in checks)
+        return replace(self.record, left_out=self.record.left_out + left_out)
+
     def compare(self, observed: Values) -> Comparison:
         """Compare everything. A check that did not run on this side is left alone."""
         both = [name for name in self.values.datasets if name in observed.datasets]
@@ -181,6 +186,8 @@ class Yardstick:
             named.update((None, name) for name in values.whole)
             named.update((dataset, name) for dataset, names in values.datasets.items() for name in names)
             named.update((check.dataset, name) for check in values.checks.values() for name in check.values)
+        # What is left out has names as well, which a threshold may be for.
+        named.update((dataset, name) for dataset in self.record.left_out for _, name in tuple(named))
         return tuple(
             Problem(
                 severity="warning",
@@ -247,7 +254,7 @@ def judge(log: EvidenceLog, yardstick: Yardstick) -> EvidenceLog:
     comparison = yardstick.compare(observed)
     return replace(
         log,
-        reference=yardstick.record,
+        reference=yardstick.record_beside(observed.checks),
         drift=comparison.differences,
         verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
         problems=log.problems + yardstick.unused_thresholds(observed),
@@ -277,7 +284,7 @@ def _difference(
     if _is_number(expected) and _is_number(observed):
         allowed = max(limit.relative * abs(float(expected)), limit.absolute)
         if limit is DEFAULT and floor > allowed:
-            allowed, text = floor, f"{_ROUNDING:g} of the largest in its group"
+            allowed, text = floor, f"{_ROUNDING:g} of group"
         distance = _ratio(abs(observed - expected), allowed)
     return Difference(
         where=where,

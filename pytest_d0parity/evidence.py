@@ -130,12 +130,13 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One test of a pytest session, and the values that it recorded."""
+    """One test of a pytest session, the values that it recorded, and the thresholds that it names for some."""
 
     id: str
     dataset: str | None
     outcome: Literal["passed", "failed", "error", "skipped", "not_run"]
     values: dict[str, Scalar] = field(default_factory=dict)
+    limits: dict[str, dict[Literal["rel", "abs"], float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +150,8 @@ class Reference:
     sha256 : str
         Of its bytes.
     left_out : tuple of str
-        Its datasets that the scenario's `limit_datasets` leaves out.
+        What it holds and this run did not look at: datasets that `limit_datasets` leaves out, and checks of the
+        users' own that did not run.
     """
 
     path: str

@@ -12,7 +12,7 @@ from .capture import assemble
 from .drift import Comparison, Yardstick
 from .evidence import Check, EvidenceLog
 from .scenario import Scenario
-from .session import PlannedCheck, recorded_values
+from .session import PlannedCheck, recorded_limits, recorded_values
 from .store import Evidence, Store
 from .text import valid_utf8
 from .values import values_of
@@ -99,9 +99,10 @@ class Ledger:
         if self._yardstick is None:
             return log
         comparison = Comparison.of(self._comparisons(checks, self._yardstick))
+        ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped")}
         return replace(
             log,
-            reference=self._yardstick.record,
+            reference=self._yardstick.record_beside(ran),
             drift=comparison.differences,
             verdict=comparison.verdict if complete else "incomplete",
             problems=log.problems + (self._yardstick.unused_thresholds(values_of(log)) if complete else ()),
@@ -140,11 +141,13 @@ class Ledger:
 
     def _entry(self, check: PlannedCheck) -> Check:
         received = self._received.get(check.id, _Received())
+        recorded = recorded_values(received.properties, check.dataset)
         return Check(
             id=valid_utf8(check.id),
             dataset=None if check.dataset is None else valid_utf8(check.dataset),
             outcome=self.outcome(check),
-            values=dict(recorded_values(received.properties, check.dataset).values),
+            values=dict(recorded.values),
+            limits=recorded_limits(received.properties),
         )
 
     def _comparisons(self, checks: Sequence[PlannedCheck], yardstick: Yardstick) -> Iterator[Comparison]:

@@ -1,10 +1,11 @@
-"""The origin of drift: one sentence that says where it starts."""
+"""The origin of drift: a few sentences that say where it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from .drift import PRESENT
+from .drift import MISSING, PRESENT
 from .evidence import Difference
 from .text import printable, valid_utf8
 
@@ -17,13 +18,40 @@ _PARTS = {
     "grouped": "it starts in grouped: raw and normalized agree, so look at scan_index",
     "photons": "it is in the photon count alone: every stage agrees",
     "probe": "it is in the probe alone: the diffraction data agree",
+    "order": "a measured array holds other data with the same statistics, as after a change of its order",
     "arrays": "it is in arrays that are not measured: every statistic agrees",
     "file": "it is in the bytes of the file alone: every array agrees",
 }
+_MEASURED = ("arrays.diff3d.", "arrays.probeGuess.", "arrays.scan_index.")
 _SHOWN = 3
 
 
-def explain_origin(differences: Iterable[Difference], filenames: Sequence[str]) -> str:
+@dataclass
+class _Drift:
+    """What drifts in one dataset."""
+
+    parts: set[str] = field(default_factory=set)
+    lost: bool = True
+    hashes: tuple[object, object] | None = None
+
+    def add(self, name: str, difference: Difference) -> None:
+        part = name.partition(".")[0]
+        if part in ("sha256", "size_bytes"):
+            part = "file"
+        elif name.startswith(_MEASURED):
+            part = "order"
+        else:
+            self.lost = self.lost and difference.observed == MISSING
+        self.parts.add(part)
+        if name == "sha256":
+            self.hashes = difference.expected, difference.observed
+
+    @property
+    def first(self) -> str:
+        return next(part for part in _PARTS if part in self.parts)
+
+
+def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
     """Say where the drift starts.
 
     Parameters
@@ -31,34 +59,56 @@ def explain_origin(differences: Iterable[Difference], filenames: Sequence[str]) 
     differences : iterable of Difference
     filenames : sequence of str
         The datasets of the log.
+    complete : bool
+        Whether everything was compared; otherwise nothing is said to agree.
 
     Returns
     -------
     str
         Empty where nothing drifts.
     """
-    drifted = [difference for difference in differences if difference.verdict == "drift"]
     names = [valid_utf8(name) for name in filenames]
     known = frozenset(names)
-    one_sided = [d.where for d in drifted if PRESENT in (d.expected, d.observed)]
-    parts: dict[str, set[str]] = {}
-    others = []
-    for difference in drifted:
+    by_dataset: dict[str, _Drift] = {}
+    there, here, others = [], [], []
+    for difference in differences:
+        if difference.verdict != "drift":
+            continue
         dataset = _dataset(difference.where, known)
         if dataset is not None:
-            parts.setdefault(dataset, set()).add(_part(difference.where.removeprefix(f"{dataset}:")))
-        elif difference.where not in one_sided:
+            by_dataset.setdefault(dataset, _Drift()).add(difference.where.removeprefix(f"{dataset}:"), difference)
+        elif (difference.expected, difference.observed) == (PRESENT, MISSING):
+            there.append(difference.where)
+        elif (difference.expected, difference.observed) == (MISSING, PRESENT):
+            here.append(difference.where)
+        else:
             others.append(difference.where)
 
-    sentences = [f"One side alone holds {_listed(one_sided)}."] if one_sided else []
+    sentences = [f"In the reference alone: {_listed(there)}."] if there else []
+    sentences += [f"Not in the reference: {_listed(here)}."] if here else []
+    sentences += _swapped(by_dataset)
     for part, meaning in _PARTS.items():
-        starting = [name for name in names if part in parts.get(name, ()) and part == _first(parts[name])]
-        if starting:
-            sentences.append(f"{_who(starting, names)}; {meaning}.")
+        starting = [name for name in names if name in by_dataset and by_dataset[name].first == part]
+        lost = [name for name in starting if by_dataset[name].lost and part in ("raw", "probe")]
+        kept = [name for name in starting if name not in lost]
+        if lost:
+            sentences.append(f"{_who(lost, names)}; what the reference has of it could not be measured here.")
+        if kept:
+            sentences.append(f"{_who(kept, names)}{f'; {meaning}' if complete else ''}.")
     if others:
-        agree = "" if parts or one_sided else "The datasets agree. "
+        agree = "" if by_dataset or there or here or not complete else "The datasets agree. "
         sentences.append(f"{agree}Drifting beside the datasets: {_listed(others)}.")
     return " ".join(sentences)
+
+
+def _swapped(by_dataset: dict[str, _Drift]) -> list[str]:
+    """Say which files hold what the reference calls by another name."""
+    expected = {drift.hashes[0]: name for name, drift in by_dataset.items() if drift.hashes}
+    return [
+        f"{printable(name)} is the file that the reference calls {printable(expected[drift.hashes[1]])}."
+        for name, drift in by_dataset.items()
+        if drift.hashes and isinstance(drift.hashes[1], str) and drift.hashes[1] in expected
+    ]
 
 
 def _dataset(where: str, names: Collection[str]) -> str | None:
@@ -69,15 +119,6 @@ def _dataset(where: str, names: Collection[str]) -> str | None:
             return where[:end]
         end = where.rfind(":", 0, end)
     return None
-
-
-def _part(name: str) -> str:
-    part = name.partition(".")[0]
-    return "file" if part in ("sha256", "size_bytes") else part
-
-
-def _first(parts: set[str]) -> str:
-    return next(part for part in _PARTS if part in parts)
 
 
 def _who(starting: Sequence[str], names: Sequence[str]) -> str:

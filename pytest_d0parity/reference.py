@@ -31,6 +31,8 @@ class ReferenceUpdate:
         As given.
     is_new : bool
         Whether there was no reference before.
+    is_written : bool
+        Whether anything was to be written at all.
     changes : tuple of Difference
         From the old reference to the new one, the largest first.
     kept : tuple of str
@@ -39,6 +41,7 @@ class ReferenceUpdate:
 
     path: str
     is_new: bool
+    is_written: bool
     changes: tuple[Difference, ...]
     kept: tuple[str, ...]
 
@@ -80,13 +83,15 @@ def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdat
         content = _merged(old.content, content)
         after = values_of_file(LogFile(called, "", log.schema_version, content))
         changes = Yardstick(Reference(path=called, sha256=old.sha256), before).compare(after).differences
+        if not changes and old.version == log.schema_version:
+            return ReferenceUpdate(path=called, is_new=False, is_written=False, changes=(), kept=kept)
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         text = json.dumps(convert_for_json(content), indent=2, ensure_ascii=False, allow_nan=False)
         write_atomically(path, f"{text}\n".encode())
     except OSError as error:
         raise LogError(f"reference {printable(called)} cannot be written: {describe_os_error(error)}") from None
-    return ReferenceUpdate(path=called, is_new=old is None, changes=changes, kept=kept)
+    return ReferenceUpdate(path=called, is_new=old is None, is_written=True, changes=changes, kept=kept)
 
 
 def _accepted(log: Mapping[str, Any]) -> dict[str, Any]:

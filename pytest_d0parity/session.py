@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
@@ -25,8 +24,8 @@ from .scenario import Scenario
 from .store import Evidence, Store
 from .subjects import Subject
 from .text import printable, valid_utf8
-from .thresholds import Threshold, ThresholdError, threshold_of
-from .values import NUMBERS, CheckValues
+from .thresholds import ThresholdError, threshold_of
+from .values import NUMBERS, CheckValues, thresholds_of_check
 
 __all__ = [
     "PARITY",
@@ -35,6 +34,7 @@ __all__ = [
     "RecordError",
     "drift_message",
     "not_found",
+    "recorded_limits",
     "recorded_values",
 ]
 
@@ -211,6 +211,7 @@ class ParitySession:
 
     def record_own(self, item: pytest.Item, name: str, value: Any, rel: float | None, abs: float | None) -> None:  # noqa: A002
         """Put a value of a check of the users' own on its report: see the fixture ``parity_record``."""
+        __tracebackhide__ = True
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise RecordError(f"{name!r} is no name for a value: a text without blanks and colons is")
         if item.stash.get(ENDED, False):
@@ -277,15 +278,18 @@ class _ChecksModule(pytest.Module):
 def recorded_values(properties: Iterable[tuple[str, object]], dataset: str | None) -> CheckValues:
     """Take the recorded values out of the properties of a test."""
     values: dict[str, Any] = {}
-    limits: list[Threshold] = []
     for name, value in properties:
         if name.startswith(_VALUE):
             values[name.removeprefix(_VALUE)] = NUMBERS.get(value, value) if isinstance(value, str) else value
         elif name.startswith(_BIG):
             values[name.removeprefix(_BIG)] = int(str(value))
-        elif name.startswith(_LIMIT):
-            limits.append(threshold_of(glob.escape(name.removeprefix(_LIMIT)), json.loads(str(value))))
-    return CheckValues(None if dataset is None else valid_utf8(dataset), values, tuple(limits))
+    limits = thresholds_of_check(recorded_limits(properties))
+    return CheckValues(None if dataset is None else valid_utf8(dataset), values, limits)
+
+
+def recorded_limits(properties: Iterable[tuple[str, object]]) -> dict[str, Any]:
+    """Take the thresholds that a test names for its values out of its properties."""
+    return {name.removeprefix(_LIMIT): json.loads(str(value)) for name, value in properties if name.startswith(_LIMIT)}
 
 
 def drift_message(drifted: Sequence[Difference], yardstick: Yardstick, prefix: str) -> str:
@@ -351,6 +355,7 @@ def _dataset_of(item: pytest.Item) -> str | None:
 
 
 def _scalar(name: str, value: Any) -> Scalar:
+    __tracebackhide__ = True
     if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, int) and abs(value) > sys.float_info.max:

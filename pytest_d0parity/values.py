@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ from .photons import Photons
 from .records import PRESENT_WHEN_NOT_ZERO
 from .statistics import GroupedStats, PartStats, StageStats
 from .text import printable
-from .thresholds import Threshold
+from .thresholds import Threshold, ThresholdError, threshold_of
 
 __all__ = [
     "BUILT_IN",
@@ -22,6 +23,7 @@ __all__ = [
     "CheckValues",
     "Named",
     "Values",
+    "thresholds_of_check",
     "values_of",
     "values_of_dataset",
     "values_of_file",
@@ -115,6 +117,11 @@ def whole_values(parameters: Named, metrics: Mapping[str, tuple[Scalar, Scalar]]
     return dict(_whole(convert_for_json({"baseline_params": parameters, "metrics": metrics})))
 
 
+def thresholds_of_check(limits: Mapping[str, Any]) -> tuple[Threshold, ...]:
+    """Make thresholds of those that a check names for its values, as ``{"rel": 0.01}`` by name."""
+    return tuple(threshold_of(glob.escape(name), limit) for name, limit in limits.items())
+
+
 class _StructureError(ValueError):
     pass
 
@@ -191,7 +198,12 @@ def _checks(content: Mapping[str, Any]) -> Iterator[tuple[str, CheckValues]]:
         seen.add(name)
         if not name.startswith(BUILT_IN) and check.get("outcome") not in ("not_run", "skipped"):
             values = _object(check.get("values"), f"{where}.values")
-            yield name, CheckValues(dataset, dict(_leaves("", values, values, where)))
+            limits = _object(check.get("limits"), f"{where}.limits")
+            try:
+                thresholds = thresholds_of_check(limits)
+            except ThresholdError as error:
+                raise _StructureError(f"{where}.limits: {error}") from None
+            yield name, CheckValues(dataset, dict(_leaves("", values, values, where)), thresholds)
 
 
 def _record(prefix: str, entry: Any, record: type, where: str) -> Iterator[tuple[str, Scalar]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -74,6 +75,7 @@ def test_a_log_matches_itself(tmp_path: Path, record: Any, capsys: Capture) -> N
             "drifted": 0,
             "within_thresholds": 0,
             "origin": "",
+            "not_compared": [],
             "differences": [],
         },
     )
@@ -417,7 +419,7 @@ def test_what_the_limit_leaves_out_of_the_reference_is_said(
     code, content = log(sweep, tmp_path / "out", *options, "--reference", reference)
     assert (code, content["verdict"]) == (MATCH, "match")
     assert content["reference"]["left_out"] == ["data_p1e3.npz", "data_p1e9.npz"]
-    assert "not compared: data_p1e3.npz, data_p1e9.npz" in capsys.readouterr().out
+    assert "not looked at by this run: data_p1e3.npz, data_p1e9.npz" in capsys.readouterr().out
 
 
 def test_an_older_log_is_a_reference(sweep: Path, tmp_path: Path, record: Any) -> None:
@@ -564,7 +566,7 @@ def test_drift_beside_the_datasets(tmp_path: Path, record: Any, capsys: Capture)
     assert outcome["origin"] == "The datasets agree. Drifting beside the datasets: metrics.psnr.train."
     del other["datasets"][1]
     _, outcome = told(tmp_path, capsys, record, other)
-    assert outcome["origin"].startswith("One side alone holds data_p1e5.npz.")
+    assert outcome["origin"].startswith("In the reference alone: data_p1e5.npz.")
 
 
 def test_markdown_survives_hostile_names(tmp_path: Path, record: Any, capsys: Capture) -> None:
@@ -690,3 +692,51 @@ def test_two_checks_of_one_id_are_no_log(tmp_path: Path, record: Any, capsys: Ca
     assert "the check 'a' twice" in capsys.readouterr().err
     record["checks"] = None
     assert compare(tmp_path, record, record) == MATCH
+
+
+# --- what a newcomer stumbled over -------------------------------------------------------------
+
+
+def test_data_in_another_order_is_not_called_unmeasured(copied: Path, tmp_path: Path, capsys: Capture) -> None:
+    log(copied, tmp_path / "before")
+    path = copied / "data_p1e5.npz"
+    with np.load(path) as npz:
+        arrays = dict(npz)
+    np.savez(path, **arrays | {"diff3d": arrays["diff3d"][::-1]})
+    capsys.readouterr()
+    log(copied, tmp_path / "after", "--reference", str(tmp_path / "before" / "dose_parity_log.json"))
+    assert "a measured array holds other data with the same statistics" in capsys.readouterr().out
+
+
+def test_files_that_were_swapped_are_named(copied: Path, tmp_path: Path, capsys: Capture) -> None:
+    log(copied, tmp_path / "before")
+    (copied / "data_p1e5.npz").rename(copied / "x")
+    (copied / "data_p1e3.npz").rename(copied / "data_p1e5.npz")
+    (copied / "x").rename(copied / "data_p1e3.npz")
+    capsys.readouterr()
+    log(copied, tmp_path / "after", "--reference", str(tmp_path / "before" / "dose_parity_log.json"))
+    out = capsys.readouterr().out
+    assert "data_p1e3.npz is the file that the reference calls data_p1e5.npz." in out
+    assert "data_p1e5.npz is the file that the reference calls data_p1e3.npz." in out
+
+
+def test_a_file_that_cannot_be_read_does_not_start_in_raw(copied: Path, tmp_path: Path, capsys: Capture) -> None:
+    log(copied, tmp_path / "before")
+    (copied / "data_p1e5.npz").write_bytes(b"")
+    capsys.readouterr()
+    log(copied, tmp_path / "after", "--reference", str(tmp_path / "before" / "dose_parity_log.json"))
+    assert "what the reference has of it could not be measured here" in capsys.readouterr().out
+
+
+def test_texts_that_look_like_numbers_are_quoted(tmp_path: Path, record: Any, capsys: Capture) -> None:
+    other = copy.deepcopy(record)
+    other["baseline_params"]["nepochs"] = "50"
+    assert compare(tmp_path, record, other) == DRIFT
+    assert re.search(r"params.nepochs +50 +\"50\" ", capsys.readouterr().out)
+
+
+def test_a_threshold_for_what_is_left_out_is_no_mistake(sweep: Path, tmp_path: Path, record: Any) -> None:
+    reference = write(tmp_path / "ref.json", record)
+    options = ["--baseline-params", str(sweep / "params.dill"), "--limit-datasets", "data_p1e5.npz"]
+    options += ["--reference", reference, "--threshold", "data_p1e3.npz:raw.p99:1"]
+    assert log(sweep, tmp_path / "out", *options)[1]["problems"] == []

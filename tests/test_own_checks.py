@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pytest_d0parity.cli import main
+
 from .parity import LOG, Parity
 
 OK, FAILED = 0, 1
@@ -69,6 +71,13 @@ def test_a_value_lands_in_the_log_and_is_compared(parity: Parity) -> None:
     result.stdout.fnmatch_lines(["1 value drifts from the reference moved.json", "probe_offset.0 *1 *"])
     assert parity.run(reference, "--parity-threshold=probe_offset:2", output="wide").ret == OK
     assert parity.log("wide")["verdict"] == "within_thresholds"
+    # The thresholds that a check names are in the log, so that a comparison of two logs knows them.
+    log = parity.log()
+    for check in log["checks"]:
+        if check["id"] == name:
+            check["values"]["probe_offset.0"] += 0.04
+    (parity.pytester.path / "near.json").write_text(json.dumps(log))
+    assert main(["compare", "near.json", f"out/{LOG}"]) == OK
     assert parity.run(reference, "--parity-threshold=data_p1e4.npz:probe_offset:2", output="other").ret == FAILED
 
 
@@ -124,6 +133,8 @@ def test_a_check_that_did_not_run_is_no_drift(parity: Parity) -> None:
         patch.setenv("WITHOUT", "1")
         assert parity.run(f"--parity-reference=out/{LOG}", output="skipped").ret == OK
     assert parity.log("skipped")["verdict"] == "match"
+    assert parity.log("skipped")["reference"]["left_out"] == ["test_a.py::test_it"]
+    assert main(["compare", f"out/{LOG}", f"skipped/{LOG}"]) == OK
     (parity.pytester.path / "test_a.py").unlink()
     assert parity.run(f"--parity-reference=out/{LOG}", output="gone").ret == OK
     assert parity.log("gone")["verdict"] == "match"

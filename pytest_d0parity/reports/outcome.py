@@ -36,7 +36,7 @@ class Outcome:
     reference : str or None
         Which log it was compared with.
     left_out : tuple of str
-        Datasets of the reference that the scenario does not ask for.
+        What the reference has, and this run did not look at.
     verified : bool
         Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
     """
@@ -59,20 +59,22 @@ class Outcome:
             f"{_values(drifted)} from the {reference} beyond {'its threshold' if drifted == 1 else 'their thresholds'}"
         )
         match self.verdict:
+            case "match" if self._count("repacked"):
+                return f"every array and every other value equals the {reference}"
             case "match":
                 return f"every compared value equals the {reference}"
             case "within_thresholds":
                 return f"{_values(within)} from the {reference}, none beyond its threshold"
             case "drift":
                 return beyond
-        found = f", and {_values(drifted)} beyond its threshold" if drifted else ""
+        found = f"; {beyond}" if drifted else ""
         return f"not everything was compared with the {reference}, so parity is not shown{found}"
 
     @property
     def remarks(self) -> list[str]:
         """Where drift starts, which files were repacked, and what was left out, in plain sentences."""
         remarks = []
-        origin = explain_origin(self.differences, self.filenames)
+        origin = explain_origin(self.differences, self.filenames, complete=self.verdict != "incomplete")
         if origin:
             remarks.append(origin)
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
@@ -80,7 +82,8 @@ class Outcome:
             names = ", ".join(map(printable, dict.fromkeys(repacked)))
             remarks.append(f"Repacked, which is no drift: {names} ({self._repacked_how()}).")
         if self.left_out:
-            remarks.append(f"Not asked for, and not compared: {', '.join(map(printable, self.left_out))}.")
+            names = ", ".join(map(printable, self.left_out))
+            remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
 
     def _repacked_how(self) -> str:
@@ -111,6 +114,7 @@ class Outcome:
             "drifted": self._count("drift"),
             "within_thresholds": self._count("within_thresholds"),
             "origin": explain_origin(self.differences, self.filenames),
+            "not_compared": self.left_out,
             "differences": self.differences,
         }
 
@@ -122,6 +126,8 @@ class Outcome:
         parts = []
         for verdict in ("drift", "within_thresholds"):
             rows = [difference for difference in self.differences if difference.verdict == verdict]
+            if rows and verdict == "within_thresholds":
+                parts.append("Within the thresholds:")
             if rows:
                 parts.append(render(rows))
         return parts
@@ -188,8 +194,11 @@ def _row(difference: Difference, prefix: str = "") -> list[str]:
 
 def _pair(expected: Scalar, observed: Scalar) -> tuple[str, str]:
     """Both values, with as many digits as it takes to tell them apart."""
-    short = _short(expected), _short(observed)
-    return short if short[0] != short[1] else (_full(expected), _full(observed))
+    for told in (_short, _full, _literal):
+        pair = told(expected), told(observed)
+        if pair[0] != pair[1]:
+            break
+    return pair
 
 
 def _short(value: Scalar) -> str:
@@ -202,7 +211,11 @@ def _short(value: Scalar) -> str:
 def _full(value: Scalar) -> str:
     if isinstance(value, str):
         return printable(value)
-    return json.dumps(convert_for_json(value)).strip('"')
+    return _literal(value).strip('"')
+
+
+def _literal(value: Scalar) -> str:
+    return json.dumps(convert_for_json(value), ensure_ascii=False)
 
 
 def _gap(difference: Difference) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from ..evidence import EvidenceLog
-from ..text import printable
 from .markup import escape
 from .outcome import outcome_of
 
@@ -22,9 +21,7 @@ def step_summary_file() -> str | None:
 
 def step_summary(log: EvidenceLog) -> str:
     """Give verdict, drift and problems of a log as Markdown."""
-    problems = [
-        f"- {problem.severity}: {escape(printable(problem.message))}" for problem in log.all_problems[:_PROBLEMS]
-    ]
+    problems = [f"- {p.severity}: {escape(p.where)}: {escape(p.message)}" for p in log.all_problems[:_PROBLEMS]]
     if len(log.all_problems) > _PROBLEMS:
         problems.append(f"- ... and {len(log.all_problems) - _PROBLEMS} more problems")
     parts = [
