@@ -174,6 +174,14 @@ def test_within_the_threshold(parity: Parity) -> None:
     assert [row["verdict"] for row in parity.log()["drift"]] == ["within_thresholds"]
 
 
+def test_the_digest_lists_the_checks_that_did_not_pass(parity: Parity) -> None:
+    parity.run(parity.reference(edit(*STATS, "raw", "mean", factor=1.1)), "--deselect=d0parity::test_params")
+    digest = (parity.pytester.path / "out" / "dose_parity_log.md").read_text()
+    assert "28 checks: 26 passed, 1 not run, 1 failed." in digest
+    assert r"| failed | d0parity::test_stage\[data_p1e4.npz-raw\] |" in digest
+    assert "| not run | d0parity::test_params |" in digest
+
+
 def test_nan_against_a_number_drifts_whatever_is_allowed(parity: Parity) -> None:
     reference = parity.reference(edit(*STATS, "raw", "mean", value="NaN"))
     assert parity.run(reference, "--parity-threshold=*:inf").ret == FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -63,6 +64,7 @@ def to_markdown(log: EvidenceLog) -> str:
         _PROBLEM_STATEMENT,
         "## Verdict",
         _VERDICTS[log.verdict],
+        *_checks(log),
         *_problems(log),
         "## Metadata",
         table(["key", "value"], convert_for_json(log.metadata).items()),
@@ -86,6 +88,15 @@ def to_markdown(log: EvidenceLog) -> str:
         _INTERPRETATION,
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _checks(log: EvidenceLog) -> list[str]:
+    if not log.checks:
+        return []
+    tally = Counter(check.outcome.replace("_", " ") for check in log.checks)
+    rows = [[check.outcome.replace("_", " "), check.id] for check in log.checks if check.outcome != "passed"]
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in tally.items())
+    return ["## Checks", f"{len(log.checks)} checks: {counts}.", *([table(["outcome", "check"], rows)] if rows else [])]
 
 
 def _problems(log: EvidenceLog) -> list[str]:
