@@ -36,7 +36,7 @@ class _Received:
                 self.outcome = "failed" if report.when == "call" else "error"
         elif report.skipped:
             self.outcome = self.outcome or "skipped"
-        elif report.when == "call":  # subtests may have failed before
+        elif report.passed and report.when == "call":  # subtests may have failed before
             self.outcome = self.outcome or "passed"
 
 
@@ -63,11 +63,10 @@ class Ledger:
         self._received: dict[str, _Received] = {}
 
     def receive(self, report: pytest.TestReport) -> None:
-        """Enter a report; a test that is run again starts anew."""
-        if str(report.outcome) == "rerun":
-            self._received.pop(report.nodeid, None)
-        else:
-            self._received.setdefault(report.nodeid, _Received()).add(report)
+        """Enter a report; a test that is set up again, as after a failure, starts anew."""
+        if report.when == "setup":
+            self._received[report.nodeid] = _Received()
+        self._received.setdefault(report.nodeid, _Received()).add(report)
 
     def plan(self) -> list[PlannedCheck]:
         """Give the planned checks, the built-in ones first; none before the tests are collected."""

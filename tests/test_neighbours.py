@@ -250,3 +250,22 @@ def test_the_plugin_loads_without_its_neighbours(parity: Parity) -> None:
     options = ["-p", "no:xdist", "-p", "no:pytest_jsonreport", "-p", "no:rerunfailures", "-p", "no:cacheprovider"]
     assert run(parity, *options).ret == OK
     assert parity.log()["verdict"] == "recorded"
+
+
+def test_a_rerun_starts_anew(parity: Parity) -> None:
+    parity.pytester.makepyfile(
+        test_own="""
+        import pytest
+        from pathlib import Path
+        def test_it(parity_record):
+            first = not Path("tried").exists()
+            Path("tried").touch()
+            if not first:
+                pytest.skip("no")
+            parity_record("x", 1)
+            assert 0
+        """
+    )
+    run(parity, "--reruns=1")
+    (check,) = [check for check in parity.log()["checks"] if check["id"] == "test_own.py::test_it"]
+    assert (check["outcome"], check["values"]) == ("skipped", {})
