@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal, TypeGuard
 
 from .evidence import Difference, EvidenceLog, Problem, Reference, Scalar
@@ -285,7 +286,8 @@ def _difference(
         allowed = max(limit.relative * abs(float(expected)), limit.absolute)
         if limit is DEFAULT and floor > allowed:
             allowed, text = floor, f"{_ROUNDING:g} of group"
-        distance = _ratio(abs(observed - expected), allowed)
+        # As fractions: an integer and a float that differ must not become equal on the way.
+        distance = _ratio(abs(Fraction(observed) - Fraction(expected)), allowed)
     return Difference(
         where=where,
         expected=MISSING if isinstance(expected, _Missing) else expected,
@@ -309,7 +311,7 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return abs(value) <= sys.float_info.max
 
 
-def _ratio(gap: float, allowed: float) -> float:
+def _ratio(gap: Fraction, allowed: float) -> float:
     if allowed == math.inf:
         return 0.0
     try:

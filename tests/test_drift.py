@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pytest_d0parity import convert_for_json, json_schema
@@ -214,6 +214,7 @@ def read_yardstick_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
     return Yardstick(Reference(path="x", sha256=""), values_of_file(LogFile("x", "", 1, content)), thresholds)
 
 
+@example(2**53 + 1, 0.0, "0.001", True)  # as floats they would be equal
 @given(NUMBERS, NUMBERS | st.floats(-1e-3, 1e-3), LIMITS | st.none(), st.booleans())
 def test_the_verdict_on_any_two_numbers(expected: float, other: float, limit: str | None, near: bool) -> None:
     observed = expected + other if near else other
@@ -557,6 +558,12 @@ def test_where_drift_starts(
 ) -> None:
     _, outcome = told(tmp_path, capsys, record, drift(record, *paths))
     assert sentence in outcome["origin"]
+
+
+def test_what_comes_later_drifts_because_of_what_comes_before(tmp_path: Path, record: Any, capsys: Capture) -> None:
+    paths = [(0, "stats", stage, "mean") for stage in ("raw", "normalized", "grouped")]
+    _, outcome = told(tmp_path, capsys, record, drift(record, *paths, (0, "photons", "per_pattern")))
+    assert outcome["origin"] == "1 of 3 datasets drifts (data_p1e3.npz); it starts in raw, the stored diff3d itself."
 
 
 def test_drift_beside_the_datasets(tmp_path: Path, record: Any, capsys: Capture) -> None:
