@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .options import OPTIONS, add_options
+from .options import add_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         begin(config)
         return
-    given = [name for name in (*OPTIONS, "update_reference") if config.getoption(f"parity_{name}")]
-    if given:
-        option = f"--parity-{given[0].replace('_', '-')}"
-        raise pytest.UsageError(f"{option} has no effect without --parity-scenario ID, which turns the checks on")
+    for name in ("reference", "threshold", "update-reference"):
+        if config.getoption(f"--parity-{name}"):  # somebody wants a comparison, and would believe in one
+            raise pytest.UsageError(
+                f"--parity-{name} compares nothing without --parity-scenario=ID, which turns the checks on"
+            )
 
 
 def _session(request: pytest.FixtureRequest) -> ParitySession:
