@@ -108,10 +108,12 @@ class AmplitudeSample:
                 self._stride *= 2
         self._blocks += 1
 
-        candidates = narrow[(narrow > 0) & (narrow < self._limit)]
-        bits = candidates.view(np.uint32)
-        fresh = np.unique(candidates[self._known[bits >> _TABLE_SHIFT] != bits])
-        if fresh.size:
+        # Between zero and the limit, in one comparison of bit patterns: zero wraps around to the largest.
+        bits = narrow.view(np.uint32)
+        bits = bits[bits - np.uint32(1) < self._limit.view(np.uint32) - np.uint32(1)]
+        bits = bits[self._known[bits >> _TABLE_SHIFT] != bits]
+        if bits.size:
+            fresh = np.unique(bits).view(np.float32)
             bits = fresh.view(np.uint32)
             self._known[bits >> _TABLE_SHIFT] = bits
             self._lowest = np.union1d(self._lowest, fresh)[:_KEEP]

@@ -18,6 +18,7 @@ __all__ = ["Selection"]
 Values = NDArray[Any]
 
 _DIGIT = 16  # bits of a key that one pass counts
+_ENOUGH = 1 << 16  # digits are counted when there are so many
 _COLLECT = 1 << 17  # so few values are kept and sorted instead of counted
 
 
@@ -47,22 +48,32 @@ class _Bucket:
         self._shift = bits - _DIGIT * (digits + 1)
         self._kept: list[Values] | None = [] if population <= _COLLECT else None
         self._counts = np.zeros(0 if self._kept is not None else 1 << _DIGIT, np.int64)
+        self._waiting: list[NDArray[np.uint16]] = []
+        self._length = 0
 
-    def add(self, keys: Values) -> None:
+    def add(self, keys: Values, prefixes: Values) -> None:
         if self.digits:
-            keys = keys[keys >> keys.dtype.type(self._shift + _DIGIT) == self.prefix]
+            keys = keys[prefixes == self.prefix]
         if self._kept is not None:
             self._kept.append(keys.copy())
         elif keys.size:
-            digit = (keys >> keys.dtype.type(self._shift)).astype(np.intp)
-            if self.digits:
-                digit &= (1 << _DIGIT) - 1
-            self._counts += np.bincount(digit, minlength=1 << _DIGIT)
+            self._waiting.append((keys >> keys.dtype.type(self._shift)).astype(np.uint16))
+            self._length += keys.size
+            if self._length >= _ENOUGH:
+                self._count()
+
+    def _count(self) -> None:
+        # Few at a time, the counters would cost more than the values.
+        digits = np.concatenate(self._waiting).astype(np.intp)
+        self._counts += np.bincount(digits, minlength=1 << _DIGIT)
+        self._waiting, self._length = [], 0
 
     def close(self) -> None:
         if self._kept is not None:
             self._sorted = np.sort(np.concatenate(self._kept))
         else:
+            if self._waiting:
+                self._count()
             self._ends = np.cumsum(self._counts)
 
     def find(self, rank: int) -> tuple[int, int, int | None]:
@@ -94,14 +105,27 @@ class Selection:
     def __init__(self, size: int, bits: int) -> None:
         self._bits = bits
         self._buckets = {0: _Bucket(0, 0, size, bits)}
+        self._digits = 0
         self._pending: dict[int, tuple[int, int]] = {}
         self.found: dict[int, float] = {}
+        self._zeros = 0, 0  # minus zeros, and plain ones
 
-    def add(self, finite: Values) -> None:
-        """Take the next values of a pass: float32 or float64, finite."""
+    def add(self, finite: Values, zeros: int = 0) -> None:
+        """Take the next values of a pass: float32 or float64, finite; in the first pass also how many are zero."""
         keys = _keys(finite)
+        if zeros:
+            below = int(np.count_nonzero(keys == keys.dtype.type((1 << (self._bits - 1)) - 1)))  # minus zero
+            self._zeros = self._zeros[0] + below, self._zeros[1] + zeros - below
+        # All buckets of a pass have prefixes of one length; the first one has none at all.
+        prefixes = keys >> keys.dtype.type(self._bits - _DIGIT * self._digits) if self._digits else keys
         for bucket in self._buckets.values():
-            bucket.add(keys)
+            bucket.add(keys, prefixes)
+
+    def _is_zero(self, key: int, inner: int, population: int) -> bool:
+        """Whether a rank of a bucket of the first pass is one of the zeros, next to which the sign changes."""
+        sign = 1 << (_DIGIT - 1)
+        below, plain = self._zeros
+        return (key == sign and inner < plain) or (key == sign - 1 and inner >= population - below)
 
     def want(self, ranks: Iterable[int]) -> None:
         """Say, before the first pass is closed, which ranks (from 0) are wanted."""
@@ -116,11 +140,15 @@ class Selection:
         for rank, (prefix, within) in self._pending.items():
             bucket = self._buckets[prefix]
             key, inner, population = bucket.find(within)
-            if population is None:
+            if population is not None and not bucket.digits and self._is_zero(key, inner, population):
+                # Where most pixels are empty, most ranks end here, and the largest bucket is not looked into.
+                self.found[rank] = 0.0
+            elif population is None:
                 self.found[rank] = _value(key, self._bits)
             else:
                 pending[rank] = (key, inner)
                 if key not in opened:
                     opened[key] = _Bucket(key, bucket.digits + 1, population, self._bits)
         self._buckets, self._pending = opened, pending
+        self._digits += 1
         return bool(pending)

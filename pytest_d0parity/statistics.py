@@ -474,13 +474,14 @@ def describe(
             if not block.finite.size:
                 continue
             count += block.finite.size
-            zeros += block.finite.size - int(np.count_nonzero(block.finite))
+            empty = block.finite.size - int(np.count_nonzero(block.finite))
+            zeros += empty
             low = min(low, float(block.finite.min()))
             high = max(high, float(block.finite.max()))
             tree.add(_Moments.of(block, 0))
             if selection is None:
                 selection = Selection(size, block.finite.dtype.itemsize * 8)
-            selection.add(block.finite)
+            selection.add(block.finite, empty)
         if selection is None:
             return Distribution(0, nan_count, inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {})
 

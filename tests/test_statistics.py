@@ -352,3 +352,17 @@ def test_folding_adds_in_an_order_fixed_by_the_length(length: int) -> None:
         return terms[0]
 
     assert float(statistics._fold(values)) == by_hand(values.tolist())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.005, 0.05, 0.3, 0.6, 0.97])
+@pytest.mark.parametrize("others", [(1e-3, 2.0), (-1.0, 1.0), (-3.0, -1e-39), (1e-42, 1e-39), (-1e-300, 1e-300)])
+def test_many_zeros_of_both_signs(dtype: type, share: float, others: tuple[float, float]) -> None:
+    rng = np.random.default_rng(int(share * 1000))
+    values = rng.uniform(*others, 300_000).astype(dtype)
+    zeros = rng.random(values.size) < share
+    values[zeros] = np.where(rng.random(int(zeros.sum())) < 0.5, -0.0, 0.0)
+    found = summarize_array(values)
+    for name, percent in (("p01", 1), ("p10", 10), ("median", 50), ("p90", 90), ("p99", 99)):
+        assert found[name] == np.percentile(values.astype(np.float64), percent), name
+        assert not np.signbit(found[name]) or found[name]
