@@ -356,7 +356,7 @@ def test_folding_adds_in_an_order_fixed_by_the_length(length: int) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("share", [0.005, 0.05, 0.3, 0.6, 0.97])
-@pytest.mark.parametrize("others", [(1e-3, 2.0), (-1.0, 1.0), (-3.0, -1e-39), (1e-42, 1e-39), (-1e-300, 1e-300)])
+@pytest.mark.parametrize("others", [(1e-3, 2.0), (-1.0, 1.0), (-1e-39, -1e-42), (1e-42, 1e-39), (-1e-310, 1e-310)])
 def test_many_zeros_of_both_signs(dtype: type, share: float, others: tuple[float, float]) -> None:
     rng = np.random.default_rng(int(share * 1000))
     values = rng.uniform(*others, 300_000).astype(dtype)
