@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -19,73 +20,83 @@ __all__ = ["subject_of"]
 Check = Callable[[], None]
 
 
-def test_datasets(check: Check) -> None:
+def test_datasets(parity_check: Check) -> None:
     """The sweep holds the datasets that the reference holds, each dose once."""
-    check()
+    parity_check()
 
 
-def test_file(filename: str, check: Check) -> None:
+def test_file(parity_filename: str, parity_check: Check) -> None:
     """The file can be read, and has the bytes of the reference's, or was repacked."""
-    check()
+    parity_check()
 
 
-def test_arrays(filename: str, check: Check) -> None:
+def test_arrays(parity_filename: str, parity_check: Check) -> None:
     """Each array can be read, and has the shape, dtype and CRC-32 of the reference's."""
-    check()
+    parity_check()
 
 
-def test_stage(filename: str, stage: str, check: Check) -> None:
+def test_stage(parity_filename: str, parity_stage: str, parity_check: Check) -> None:
     """A stage holds finite values, and has the statistics of the reference's."""
-    check()
+    parity_check()
 
 
-def test_photon_dose(filename: str, check: Check) -> None:
+def test_photon_dose(parity_filename: str, parity_check: Check) -> None:
     """As many photons are counted in the data as the name claims, and as in the reference."""
-    check()
+    parity_check()
 
 
-def test_probe(filename: str, part: str, check: Check) -> None:
+def test_probe(parity_filename: str, parity_part: str, parity_check: Check) -> None:
     """The probe has the amplitude, phase and norm of the reference's."""
-    check()
+    parity_check()
 
 
-def test_flag(flag: str, check: Check) -> None:
+def test_flag(parity_flag: str, parity_check: Check) -> None:
     """A flag of probe or intensity scale is that of the reference."""
-    check()
+    parity_check()
 
 
-def test_params(check: Check) -> None:
+def test_params(parity_check: Check) -> None:
     """The baseline run had the parameters of the reference."""
-    check()
+    parity_check()
 
 
-def test_metric(metric: str, check: Check) -> None:
+def test_metric(parity_metric: str, parity_check: Check) -> None:
     """The baseline run reached the metric of the reference."""
-    check()
+    parity_check()
 
 
 def subject_of(item: pytest.Function) -> Subject:
     """Give the subject of one of the checks above."""
     params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    own = {name: params[name] for name in _own_parameters(item.function)}
     kind: Any = item.originalname.removeprefix("test_")
-    part = next((params[name] for name in ("stage", "part", "flag", "metric") if name in params), "")
-    return Subject(kind, params.get("filename"), part)
+    filename = own.pop("parity_filename", None)
+    return Subject(kind, filename, next(iter(own.values()), ""))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize the checks over what there is to check."""
     parity = metafunc.config.stash[PARITY]
-    if "filename" in metafunc.fixturenames:
-        metafunc.parametrize("filename", parity.filename_params())
     known = parity.yardstick.values.whole if parity.yardstick else {}
     metrics = [name.split(".")[1] for name in known if name.startswith("metrics.")]
-    for name, values in (("stage", STAGES), ("part", PARTS), ("flag", FLAGS), ("metric", (*METRICS, *metrics))):
-        if name in metafunc.fixturenames:
-            metafunc.parametrize(name, list(dict.fromkeys(values)))
+    values: dict[str, Any] = {
+        "parity_filename": parity.filename_params(),
+        "parity_stage": STAGES,
+        "parity_part": PARTS,
+        "parity_flag": FLAGS,
+        "parity_metric": list(dict.fromkeys([*METRICS, *metrics])),
+    }
+    for name in _own_parameters(metafunc.function):
+        metafunc.parametrize(name, values[name])
+
+
+def _own_parameters(function: Callable[..., object]) -> list[str]:
+    """Give the names of a check's own parameters: not those that a fixture of the user's brings along."""
+    return [name for name in signature(function).parameters if name != "parity_check"]
 
 
 @pytest.fixture
-def check(request: pytest.FixtureRequest) -> Check:
+def parity_check(request: pytest.FixtureRequest) -> Check:
     """Record the values of the check that asks, compare them, and tell what belongs to it."""
     parity = request.config.stash[PARITY]
     item: pytest.Function = request.node

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -201,8 +202,10 @@ def _compare_logs(options: argparse.Namespace, project: Project, terminal: Termi
 
     file = read_log(options.log)
     observed = values_of_file(file)
-    thresholds = thresholds_of(project, observed.scenario_id, options.threshold)
-    yardstick = read_yardstick(options.reference, thresholds)
+    yardstick = read_yardstick(options.reference)
+    # The side that is trusted decides how strictly the other is looked at.
+    thresholds = thresholds_of(project, yardstick.values.scenario_id, options.threshold)
+    yardstick = replace(yardstick, thresholds=thresholds)
     comparison = yardstick.compare(observed)
     for problem in yardstick.unused_thresholds(observed):
         terminal.problem(problem)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal, TypeGuard
 
 from .evidence import Difference, EvidenceLog, Problem, Reference, Scalar
@@ -109,7 +110,7 @@ class Yardstick:
                     for name in both
                 ),
                 self.compare_whole(observed.whole),
-                *(self.compare_check(name, check) for name, check in observed.checks.items()),
+                *(self.compare_check(name, self._as_trusted(name, check)) for name, check in observed.checks.items()),
             ]
         )
 
@@ -161,8 +162,13 @@ class Yardstick:
             return Comparison((), 0)
         known = self.values.checks.get(check_id)
         return self._compare(
-            f"{check_id}:", observed.dataset, known.values if known else {}, observed.values, observed.thresholds
+            f"{check_id}:", observed.dataset, known.values if known else {}, observed.values, observed.limits
         )
+
+    def _as_trusted(self, check_id: str, observed: CheckValues) -> CheckValues:
+        """Put the limits of the reference in place of those that the other log brings along."""
+        known = self.values.checks.get(check_id)
+        return replace(observed, limits=known.limits) if known else observed
 
     def is_repacked(self, filename: str, observed: Named) -> bool:
         """Whether a file has other bytes than the reference's, by what the archives say about equal arrays."""
@@ -206,7 +212,7 @@ class Yardstick:
         dataset: str | None,
         expected: Named,
         observed: Named,
-        own: Sequence[Threshold] = (),
+        own: Mapping[str, Threshold] = MappingProxyType({}),
     ) -> Comparison:
         names = [name for name in dict.fromkeys([*expected, *observed]) if self.values.knows(name)]
         magnitudes = _magnitudes(expected)
@@ -220,9 +226,11 @@ class Yardstick:
                 found.append(difference)
         return Comparison(tuple(sorted(found, key=_badness)), len(names))
 
-    def _given(self, dataset: str | None, name: str, own: Sequence[Threshold] = ()) -> Threshold | None:
-        covering = [limit for limit in (*own, *self.thresholds) if limit.covers(dataset, name)]
-        return covering[-1] if covering else None
+    def _given(
+        self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
+    ) -> Threshold | None:
+        covering = [limit for limit in self.thresholds if limit.covers(dataset, name)]
+        return covering[-1] if covering else own.get(name)
 
 
 def read_yardstick(path: str, thresholds: Sequence[Threshold] = (), called: str | None = None) -> Yardstick:

@@ -97,8 +97,8 @@ class Ledger:
         log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
         if self._yardstick is None:
             return log
-        comparison = Comparison.of(self._comparisons(checks, self._yardstick))
-        ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped")}
+        comparison = Comparison.of(self._comparisons(checks, self._yardstick, complete))
+        ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
             reference=self._yardstick.record_beside(ran),
@@ -149,15 +149,26 @@ class Ledger:
             limits=recorded_limits(received.properties),
         )
 
-    def _comparisons(self, checks: Sequence[PlannedCheck], yardstick: Yardstick) -> Iterator[Comparison]:
-        measured = {dataset.filename for dataset in self._evidence.measured}
+    def _comparisons(
+        self, checks: Sequence[PlannedCheck], yardstick: Yardstick, complete: bool
+    ) -> Iterator[Comparison]:
+        """Compare what was looked at; everything, whatever checks there are, where nothing was left out."""
+        evidence = self._evidence
+        if complete:
+            yield yardstick.compare_names([valid_utf8(name) for name in evidence.choice.filenames])
+            yield yardstick.compare_whole(evidence.whole)
+        measured = {dataset.filename: valid_utf8(dataset.filename) for dataset in evidence.measured}
+        for filename, name in measured.items() if complete else ():
+            if name in yardstick.values.datasets:
+                sound = not any(problem.severity == "error" for problem in evidence.dataset(filename).problems)
+                yield yardstick.compare_dataset(name, evidence.values(filename), sound=sound)
         for check in checks:
             outcome = self.outcome(check)
             if outcome == "not_run":
                 continue
             if check.subject is None:
                 values = recorded_values(self._received[check.id].properties, check.dataset)
-                if outcome != "skipped" and (values.values or check.id in yardstick.values.checks):
+                if values.values or (outcome != "skipped" and check.id in yardstick.values.checks):
                     yield yardstick.compare_check(check.id, values)
-            elif check.dataset is None or check.dataset in measured:
-                yield check.subject.compare(self._evidence, yardstick)
+            elif not complete and (check.dataset is None or check.dataset in measured):
+                yield check.subject.compare(evidence, yardstick)

@@ -15,14 +15,15 @@ __all__ = ["explain_origin"]
 _PARTS = {
     "raw": "it starts in raw, the stored diff3d itself",
     "normalized": "it starts in normalized: raw agrees, so the normalisation differs",
+    "order": "a measured array differs while its statistics agree: in its order, dtype or shape",
     "grouped": "it starts in grouped: raw and normalized agree, so look at scan_index",
     "photons": "it is in the photon count alone: every stage agrees",
     "probe": "it is in the probe alone: the diffraction data agree",
-    "order": "a measured array holds other data with the same statistics, as after a change of its order",
     "arrays": "it is in arrays that are not measured: every statistic agrees",
-    "file": "it is in the bytes of the file alone: every array agrees",
+    "file": "the bytes of the file differ, and nothing else that was compared",
 }
-_MEASURED = ("arrays.diff3d.", "arrays.probeGuess.", "arrays.scan_index.")
+# Where a measured array differs, so do the values that come of it; otherwise its statistics say nothing of it.
+_FOLLOWS = {"diff3d": "raw", "probeGuess": "probe", "scan_index": "grouped"}
 _SHOWN = 3
 
 
@@ -31,6 +32,7 @@ class _Drift:
     """What drifts in one dataset."""
 
     parts: set[str] = field(default_factory=set)
+    arrays: set[str] = field(default_factory=set)
     lost: bool = True
     hashes: tuple[object, object] | None = None
 
@@ -38,8 +40,9 @@ class _Drift:
         part = name.partition(".")[0]
         if part in ("sha256", "size_bytes"):
             part = "file"
-        elif name.startswith(_MEASURED):
-            part = "order"
+        elif part == "arrays" and name.split(".")[1] in _FOLLOWS:
+            self.arrays.add(name.split(".")[1])
+            return
         else:
             self.lost = self.lost and difference.observed == MISSING
         self.parts.add(part)
@@ -48,7 +51,9 @@ class _Drift:
 
     @property
     def first(self) -> str:
-        return next(part for part in _PARTS if part in self.parts)
+        unexplained = any(_FOLLOWS[array] not in self.parts for array in self.arrays)
+        parts = self.parts | {"order"} if unexplained else self.parts
+        return next((part for part in _PARTS if part in parts), "order")
 
 
 def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
@@ -107,7 +112,7 @@ def _swapped(by_dataset: dict[str, _Drift]) -> list[str]:
     return [
         f"{printable(name)} is the file that the reference calls {printable(expected[drift.hashes[1]])}."
         for name, drift in by_dataset.items()
-        if drift.hashes and isinstance(drift.hashes[1], str) and drift.hashes[1] in expected
+        if drift.hashes and drift.hashes[1] != MISSING and drift.hashes[1] is not None and drift.hashes[1] in expected
     ]
 
 

@@ -14,11 +14,9 @@ from .files import describe_os_error, write_atomically
 from .logfile import LogError, LogFile, read_log
 from .sweep import sort_by_dose
 from .text import printable
-from .values import values_of_file
+from .values import has_run, values_of_file
 
 __all__ = ["ReferenceUpdate", "update_reference"]
-
-_NOT_OBSERVED = ("not_run", "skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +34,7 @@ class ReferenceUpdate:
     changes : tuple of Difference
         From the old reference to the new one, the largest first.
     kept : tuple of str
-        Datasets that were in the reference and were not observed now.
+        Datasets, parameters and metrics that were in the reference and were not observed now.
     """
 
     path: str
@@ -75,7 +73,10 @@ def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdat
         before = values_of_file(old)
         observed = {dataset["filename"] for dataset in content["datasets"]}
         kept = tuple(name for name in before.datasets if name not in observed)
-        if kept and old.version < log.schema_version:
+        for part in ("baseline_params", "metrics"):
+            if content[part]:
+                kept += tuple(f"{part}: {name}" for name in old.content.get(part) or {} if name not in content[part])
+        if set(before.datasets) - observed and old.version < log.schema_version:
             raise LogError(
                 f"log {printable(called)} is of an older schema, which cannot hold these datasets beside new ones: "
                 f"{', '.join(map(printable, kept))}; observe the whole sweep, or write to another file"
@@ -102,12 +103,12 @@ def _accepted(log: Mapping[str, Any]) -> dict[str, Any]:
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     datasets = _by(old["datasets"], "filename") | _by(new["datasets"], "filename")
-    observed = [check for check in new["checks"] if check["outcome"] not in _NOT_OBSERVED]
-    checks = _by(new["checks"], "id") | _by(old.get("checks", ()), "id") | _by(observed, "id")
+    observed = [check for check in new["checks"] if has_run(check)]
+    checks = _by(new["checks"], "id") | _by(old.get("checks") or (), "id") | _by(observed, "id")
     return {
         **new,
-        "baseline_params": {**old.get("baseline_params", {}), **new["baseline_params"]},
-        "metrics": {**old.get("metrics", {}), **new["metrics"]},
+        "baseline_params": {**(old.get("baseline_params") or {}), **new["baseline_params"]},
+        "metrics": {**(old.get("metrics") or {}), **new["metrics"]},
         "datasets": [datasets[name] for name in sort_by_dose(datasets)],
         "total_datasets": len(datasets),
         "checks": list(checks.values()),

@@ -25,7 +25,7 @@ from .store import Evidence, Store
 from .subjects import Subject
 from .text import printable, valid_utf8
 from .thresholds import ThresholdError, threshold_of
-from .values import NUMBERS, CheckValues, thresholds_of_check
+from .values import NUMBERS, CheckValues, limits_of_check
 
 __all__ = [
     "PARITY",
@@ -235,6 +235,10 @@ class ParitySession:
 
     def dataset(self, filename: str) -> ParityDataset:
         """Give a dataset to a check of the users' own, which fails where the file cannot be read at all."""
+        names = self.evidence.choice.filenames
+        if filename not in names:
+            there = ", ".join(map(printable, names))
+            pytest.fail(f"{printable(str(filename))} is no dataset of the sweep; there is: {there}", pytrace=False)
         record = self.evidence.dataset(filename)
         unreadable = [p.message for p in record.problems if p.severity == "error" and p.where == filename]
         if unreadable:
@@ -283,7 +287,7 @@ def recorded_values(properties: Iterable[tuple[str, object]], dataset: str | Non
             values[name.removeprefix(_VALUE)] = NUMBERS.get(value, value) if isinstance(value, str) else value
         elif name.startswith(_BIG):
             values[name.removeprefix(_BIG)] = int(str(value))
-    limits = thresholds_of_check(recorded_limits(properties))
+    limits = limits_of_check(recorded_limits(properties))
     return CheckValues(None if dataset is None else valid_utf8(dataset), values, limits)
 
 
@@ -351,7 +355,8 @@ def _argnames(mark: pytest.Mark) -> list[str]:
 
 def _dataset_of(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get("parity_dataset") if callspec else None
+    name = callspec.params.get("parity_dataset") if callspec else None
+    return name if isinstance(name, str) else None  # a test may put something else in the fixture's place
 
 
 def _scalar(name: str, value: Any) -> Scalar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -124,13 +125,18 @@ def _of_table(pattern: str, table: dict[str, Any]) -> Threshold:
             raise ThresholdError(
                 f"{key!r} for {pattern!r} is not known; give rel, abs, or both. A pattern with a dot in it needs quotes"
             )
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _limit_of(value):
             raise ThresholdError(f"{key} = {value!r} for {pattern!r} is no limit; a number from 0 is")
     if not table:
         raise ThresholdError(f"no limit is given for {pattern!r}; give rel, abs, or both")
     relative, absolute = float(table.get("rel", 0.0)), float(table.get("abs", 0.0))
     text = " or ".join(f"{key} {value!r}" for key, value in table.items())
     return Threshold(relative, absolute, text, pattern)
+
+
+def _limit_of(value: float) -> float:
+    """Give the largest limit: any float, but no integer beyond all of them. NaN is below nothing."""
+    return sys.float_info.max if isinstance(value, int) else math.inf
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .evidence import EvidenceLog, Scalar, convert_for_json
@@ -23,7 +22,8 @@ __all__ = [
     "CheckValues",
     "Named",
     "Values",
-    "thresholds_of_check",
+    "has_run",
+    "limits_of_check",
     "values_of",
     "values_of_dataset",
     "values_of_file",
@@ -42,11 +42,11 @@ _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_cou
 
 @dataclass(frozen=True)
 class CheckValues:
-    """What a user's own check recorded, about which dataset, and the thresholds that it names itself."""
+    """What a user's own check recorded, about which dataset, and the thresholds that it names, by value."""
 
     dataset: str | None
     values: Named
-    thresholds: tuple[Threshold, ...] = ()
+    limits: Mapping[str, Threshold] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,20 @@ def whole_values(parameters: Named, metrics: Mapping[str, tuple[Scalar, Scalar]]
     return dict(_whole(convert_for_json({"baseline_params": parameters, "metrics": metrics})))
 
 
-def thresholds_of_check(limits: Mapping[str, Any]) -> tuple[Threshold, ...]:
+def limits_of_check(limits: Mapping[str, Any]) -> dict[str, Threshold]:
     """Make thresholds of those that a check names for its values, as ``{"rel": 0.01}`` by name."""
-    return tuple(threshold_of(glob.escape(name), limit) for name, limit in limits.items())
+    for name, limit in limits.items():
+        if not isinstance(limit, dict):
+            raise ThresholdError(f"{name!r} is a {_kind(limit)}; an object with rel or abs is expected")
+    return {
+        name: threshold_of(name, {key: NUMBERS.get(share, share) for key, share in limit.items()})
+        for name, limit in limits.items()
+    }
+
+
+def has_run(check: Mapping[str, Any]) -> bool:
+    """Whether an entry of a log's checks is of one that ran, be it only until it recorded something."""
+    return check.get("outcome") not in ("not_run", "skipped") or bool(check.get("values"))
 
 
 class _StructureError(ValueError):
@@ -196,11 +207,11 @@ def _checks(content: Mapping[str, Any]) -> Iterator[tuple[str, CheckValues]]:
         if name in seen:
             raise _StructureError(f"it holds the check {printable(name)!r} twice")
         seen.add(name)
-        if not name.startswith(BUILT_IN) and check.get("outcome") not in ("not_run", "skipped"):
+        if not name.startswith(BUILT_IN) and has_run(check):
             values = _object(check.get("values"), f"{where}.values")
             limits = _object(check.get("limits"), f"{where}.limits")
             try:
-                thresholds = thresholds_of_check(limits)
+                thresholds = limits_of_check(limits)
             except ThresholdError as error:
                 raise _StructureError(f"{where}.limits: {error}") from None
             yield name, CheckValues(dataset, dict(_leaves("", values, values, where)), thresholds)
@@ -210,7 +221,7 @@ def _record(prefix: str, entry: Any, record: type, where: str) -> Iterator[tuple
     if entry is None:
         return
     entry = dict.fromkeys(PRESENT_WHEN_NOT_ZERO, 0) | dict(_object(entry, where))
-    yield from _leaves(prefix, entry, (field.name for field in fields(record)), where)
+    yield from _leaves(prefix, entry, (item.name for item in fields(record)), where)
 
 
 def _leaves(prefix: str, entry: Mapping[str, Any], names: Iterable[str], where: str) -> Iterator[tuple[str, Scalar]]:

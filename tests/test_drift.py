@@ -712,7 +712,7 @@ def test_data_in_another_order_is_not_called_unmeasured(copied: Path, tmp_path: 
     np.savez(path, **arrays | {"diff3d": arrays["diff3d"][::-1]})
     capsys.readouterr()
     log(copied, tmp_path / "after", "--reference", str(tmp_path / "before" / "dose_parity_log.json"))
-    assert "a measured array holds other data with the same statistics" in capsys.readouterr().out
+    assert "a measured array differs while its statistics agree" in capsys.readouterr().out
 
 
 def test_files_that_were_swapped_are_named(copied: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -747,3 +747,41 @@ def test_a_threshold_for_what_is_left_out_is_no_mistake(sweep: Path, tmp_path: P
     options = ["--baseline-params", str(sweep / "params.dill"), "--limit-datasets", "data_p1e5.npz"]
     options += ["--reference", reference, "--threshold", "data_p1e3.npz:raw.p99:1"]
     assert log(sweep, tmp_path / "out", *options)[1]["problems"] == []
+
+
+def test_the_scenario_of_the_reference_decides_about_thresholds(
+    tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.d0parity.scenarios.LOOSE.thresholds]\n"*" = {rel = 100.0}')
+    monkeypatch.chdir(tmp_path)
+    other = copy.deepcopy(record)
+    raw(other)["mean"] *= 1.5
+    other["metadata"]["scenario_id"] = "LOOSE"
+    assert compare(tmp_path, record, other) == DRIFT
+    record["metadata"]["scenario_id"] = "LOOSE"
+    assert compare(tmp_path, record, other) == MATCH
+
+
+@pytest.mark.parametrize(
+    ("paths", "changed", "sentence"),
+    [
+        ([(0, "probe", "l2_norm")], "diff3d", "a measured array differs while its statistics agree"),
+        ([(0, "stats", "grouped", "p99")], "diff3d", "a measured array differs while its statistics agree"),
+        ([(0, "probe", "l2_norm")], "probeGuess", "it is in the probe alone"),
+        ([(0, "stats", "raw", "mean")], "diff3d", "it starts in raw"),
+        ([], "scan_index", "a measured array differs while its statistics agree"),
+    ],
+)
+def test_an_array_that_drifts_is_explained_by_what_comes_of_it(
+    tmp_path: Path, record: Any, capsys: Capture, paths: list[tuple[Any, ...]], changed: str, sentence: str
+) -> None:
+    other = drift(record, *paths)
+    other["datasets"][0]["arrays"][changed]["crc32"] = "00000000"
+    assert sentence in told(tmp_path, capsys, record, other)[1]["origin"]
+
+
+def test_files_without_hashes_are_not_called_swapped(tmp_path: Path, record: Any, capsys: Capture) -> None:
+    other = copy.deepcopy(record)
+    record["datasets"][0]["sha256"] = None
+    del record["datasets"][1]["sha256"], other["datasets"][0]["sha256"]
+    assert "calls" not in told(tmp_path, capsys, record, other)[1]["origin"]

@@ -336,3 +336,80 @@ def test_a_check_that_records_nothing_any_more_drifts_in_the_log_as_well(parity:
     parity.pytester.makepyfile(test_a="def test_it(): pass")
     result = parity.run(f"--parity-reference=out/{LOG}", output="again")
     assert (result.ret, parity.log("again")["verdict"]) == (FAILED, "drift")
+
+
+def test_a_limit_is_for_the_value_that_it_was_given_for(parity: Parity) -> None:
+    parity.pytester.makepyfile(
+        test_a="def test_it(parity_record): parity_record('a.b', 0.0, abs=0.1); parity_record('a', 1.0, abs=100)"
+    )
+    own(parity)
+    reference = moved(parity, lambda checks: checks["test_a.py::test_it"].update({"a.b": 50.0}))
+    assert own(parity, reference, output="again").ret == FAILED
+
+
+def test_the_trusted_side_decides_about_limits(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_a="def test_it(parity_record): parity_record('x', 50.0, abs=1e9)")
+    parity.run()
+    log = parity.log()
+    (check,) = [check for check in log["checks"] if check["id"] == "test_a.py::test_it"]
+    check.update(values={"x": 0.0}, limits={"x": {"abs": 0.1}})
+    (parity.pytester.path / "strict.json").write_text(json.dumps(log))
+    assert main(["compare", "strict.json", f"out/{LOG}"]) == 3
+
+
+@pytest.mark.parametrize("limit", [{"abs": 10**400}, {"abs": "NaN"}, {"rel": -1}, 3, "5%", [], {"x": 1}])
+def test_limits_in_a_log_that_are_none(parity: Parity, limit: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    parity.pytester.makepyfile(test_a="def test_it(parity_record): parity_record('x', 1.0, abs=1)")
+    own(parity)
+    log = parity.log()
+    log["checks"][-1]["limits"] = {"x": limit}
+    (parity.pytester.path / "odd.json").write_text(json.dumps(log))
+    assert own(parity, "--parity-reference=odd.json", output="again").ret == 4
+    assert main(["compare", "odd.json", f"out/{LOG}"]) == 1
+    assert "limits" in capsys.readouterr().err
+
+
+def test_an_infinite_limit_can_be_read_back(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_a="def test_it(parity_record): parity_record('x', 1.0, abs=float('inf'))")
+    parity.run()
+    assert parity.run(f"--parity-reference=out/{LOG}", output="again").ret == OK
+
+
+@pytest.mark.parametrize("argument", ["1", "'nope.npz'"])
+def test_something_else_in_place_of_a_dataset(parity: Parity, argument: str) -> None:
+    parity.pytester.makepyfile(
+        test_a=f"""
+        import pytest
+        @pytest.mark.parametrize("parity_dataset", [{argument}], indirect=True)
+        def test_it(parity_dataset, parity_record): parity_record("x", 1)
+        """
+    )
+    result = parity.run()
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["* is no dataset of the sweep; there is: data_p1e4.npz, data_p1e6.npz"])
+    parity.pytester.makepyfile(
+        test_a=f"""
+        import pytest
+        @pytest.mark.parametrize("parity_dataset", [{argument}])
+        def test_it(parity_dataset, parity_record): parity_record("x", 1)
+        """
+    )
+    assert parity.run().ret == OK
+
+
+@pytest.mark.parametrize("ending", ["assert 0", "pytest.skip('no')"])
+def test_a_drift_that_was_recorded_is_not_hidden(parity: Parity, ending: str) -> None:
+    parity.pytester.makepyfile(
+        test_a=f"""
+        import pytest
+        @pytest.mark.xfail
+        def test_it(parity_record):
+            parity_record("x", 1.0)
+            {ending}
+        """
+    )
+    parity.run()
+    reference = moved(parity, lambda checks: checks["test_a.py::test_it"].update(x=50.0))
+    assert parity.run(reference, output="again").ret == FAILED
+    assert parity.log("again")["verdict"] == "drift"
+    assert parity.log("again")["reference"]["left_out"] == []

@@ -864,3 +864,49 @@ def test_many_sessions_keep_one_history(parity: Parity) -> None:
         run.communicate(timeout=120)
         assert run.returncode == OK
     assert (parity.pytester.path / "plan.md").read_text().count("verdict incomplete") == 6
+
+
+@pytest.mark.parametrize("name", ["filename", "stage", "check", "parity_filename", "parity_stage"])
+def test_fixtures_of_the_user_never_take_a_comparison_away(parity: Parity, name: str) -> None:
+    def move(log: Any) -> None:
+        log["baseline_params"]["N"] = 65
+        log["metrics"]["psnr"] = [1.0, 1.0]
+
+    reference = parity.reference(move)
+    parity.pytester.makeconftest(
+        f"""
+        import pytest
+        @pytest.fixture
+        def {name}(): return "mine"
+        @pytest.fixture(autouse=True)
+        def auto({name}): pass
+        """
+    )
+    assert parity.run(reference).ret == FAILED
+    assert parity.log()["verdict"] == "drift"
+    assert {"d0parity::test_params", "d0parity::test_metric[psnr]"} <= set(parity.failed())
+
+
+@pytest.mark.parametrize("part", ["checks", "baseline_params", "metrics"])
+def test_a_reference_with_nulls_is_brought_up_to_date(parity: Parity, part: str) -> None:
+    def move(log: Any) -> None:
+        log[part] = None
+        log["datasets"][0]["stats"]["raw"]["mean"] += 1
+
+    reference = parity.reference(move)
+    assert parity.run(reference, "--parity-update-reference").ret == OK
+    assert parity.run(reference).ret == OK
+    assert parity.log()["verdict"] == "match"
+
+
+def test_what_an_update_cannot_take_away_is_named(parity: Parity) -> None:
+    reference = parity.reference(edit("metrics", "old", value=[1, 2]))
+    result = parity.run(reference, "--parity-update-reference")
+    result.stdout.fnmatch_lines(["Kept as they were, for they were not observed: metrics: old"])
+
+
+def test_a_trusted_file_that_ends_the_process_is_only_unreadable(parity: Parity) -> None:
+    (parity.root / "params.dill").write_bytes(b"csys\nexit\n(I3\ntR.")
+    result = parity.run("--parity-trust-params")
+    assert result.ret == FAILED
+    assert "params.dill cannot be read" in result.stdout.str()

@@ -136,5 +136,5 @@ def _load_with_dill(data: bytes) -> Any:
     try:
         return dill.loads(data)  # noqa: S301 - the user has said so
     # The file runs code of its own, which may raise anything at all.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Refusal(f"dill itself fails to load it ({type(error).__name__}: {error})") from None
