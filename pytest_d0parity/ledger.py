@@ -15,7 +15,7 @@ from .scenario import Scenario
 from .session import PlannedCheck, recorded_limits, recorded_values
 from .store import Evidence, Store
 from .text import valid_utf8
-from .values import values_of
+from .values import Values, values_of
 
 __all__ = ["Ledger"]
 
@@ -97,14 +97,15 @@ class Ledger:
         log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
         if self._yardstick is None:
             return log
-        comparison = Comparison.of(self._comparisons(checks, self._yardstick, complete))
+        everything = values_of(log) if complete else None
+        comparison = Comparison.of(self._comparisons(checks, self._yardstick, everything))
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
             reference=self._yardstick.record_beside(ran),
             drift=comparison.differences,
             verdict=comparison.verdict if complete else "incomplete",
-            problems=log.problems + (self._yardstick.unused_thresholds(values_of(log)) if complete else ()),
+            problems=log.problems + (self._yardstick.unused_thresholds(everything) if everything else ()),
         )
 
     def accepted(self, log: EvidenceLog) -> EvidenceLog:
@@ -150,18 +151,12 @@ class Ledger:
         )
 
     def _comparisons(
-        self, checks: Sequence[PlannedCheck], yardstick: Yardstick, complete: bool
+        self, checks: Sequence[PlannedCheck], yardstick: Yardstick, everything: Values | None
     ) -> Iterator[Comparison]:
-        """Compare what was looked at; everything, whatever checks there are, where nothing was left out."""
-        evidence = self._evidence
-        if complete:
-            yield yardstick.compare_names([valid_utf8(name) for name in evidence.choice.filenames])
-            yield yardstick.compare_whole(evidence.whole)
-        measured = {dataset.filename: valid_utf8(dataset.filename) for dataset in evidence.measured}
-        for filename, name in measured.items() if complete else ():
-            if name in yardstick.values.datasets:
-                sound = not any(problem.severity == "error" for problem in evidence.dataset(filename).problems)
-                yield yardstick.compare_dataset(name, evidence.values(filename), sound=sound)
+        """Compare everything, whatever checks there are, where nothing was left out; otherwise what was looked at."""
+        if everything is not None:
+            yield yardstick.compare(replace(everything, checks={}))
+        measured = {dataset.filename for dataset in self._evidence.measured}
         for check in checks:
             outcome = self.outcome(check)
             if outcome == "not_run":
@@ -170,5 +165,5 @@ class Ledger:
                 values = recorded_values(self._received[check.id].properties, check.dataset)
                 if values.values or (outcome != "skipped" and check.id in yardstick.values.checks):
                     yield yardstick.compare_check(check.id, values)
-            elif not complete and (check.dataset is None or check.dataset in measured):
-                yield check.subject.compare(evidence, yardstick)
+            elif everything is None and (check.dataset is None or check.dataset in measured):
+                yield check.subject.compare(self._evidence, yardstick)

@@ -223,7 +223,6 @@ class ParitySession:
             if (type(before), before) != (type(said), said):
                 raise RecordError(f"{name!r} is recorded twice, as {before!r} and as {said!r}")
             return
-        item.user_properties.append(_as_property(name, said))
         limits = {key: limit for key, limit in (("rel", rel), ("abs", abs)) if limit is not None}
         if limits:
             try:
@@ -232,6 +231,7 @@ class ParitySession:
                 raise RecordError(str(error)) from None
             shares = {key: float(limit) for key, limit in limits.items()}
             item.user_properties.append((_LIMIT + name, json.dumps(shares)))
+        item.user_properties.append(_as_property(name, said))
 
     def dataset(self, filename: str) -> ParityDataset:
         """Give a dataset to a check of the users' own, which fails where the file cannot be read at all."""

@@ -74,8 +74,7 @@ class Outcome:
     def remarks(self) -> list[str]:
         """Where drift starts, which files were repacked, and what was left out, in plain sentences."""
         remarks = []
-        origin = explain_origin(self.differences, self.filenames, complete=self.verdict != "incomplete")
-        if origin:
+        if origin := self._origin():
             remarks.append(origin)
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
@@ -85,6 +84,9 @@ class Outcome:
             names = ", ".join(map(printable, self.left_out))
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
+
+    def _origin(self) -> str:
+        return explain_origin(self.differences, self.filenames, complete=self.verdict != "incomplete")
 
     def _repacked_how(self) -> str:
         if self.verified:
@@ -113,7 +115,7 @@ class Outcome:
             "reference": self.reference,
             "drifted": self._count("drift"),
             "within_thresholds": self._count("within_thresholds"),
-            "origin": explain_origin(self.differences, self.filenames),
+            "origin": self._origin(),
             "not_compared": self.left_out,
             "differences": self.differences,
         }
