@@ -24,6 +24,7 @@ _KEEP = 512  # smallest distinct amplitudes that are looked at
 _SPREAD = 4096  # amplitudes from all over the file on which the claim is tried
 _PER_BLOCK = 8
 _HEAD_BLOCKS = 16  # a million amplitudes
+_BLOCKS_PER_OCTAVE = 8  # that are looked at each time the stream has become twice as long
 _MIN_LEVELS = 4  # fewer different counts prove nothing
 _MIN_VALUES = 100  # fewer counts may all be even by chance
 _WINDOW = 32  # neighbouring levels that the spacing is taken from, where they lie closest
@@ -33,7 +34,6 @@ _RESOLVED = 0.1  # counts whose rounding error may be larger say nothing about i
 _EVIDENCE = 8.0  # decimal digits by which chance must be excluded
 _ROUNDINGS = 4  # of the stored amplitude, on its way through a square root and a scale
 _MAX_ABSENT = 25.0  # a count that should occur so often cannot be absent by chance
-_TABLE_SHIFT = 11  # bits of a float32 that the table of known amplitudes does not tell apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +78,13 @@ class Photons:
 class AmplitudeSample:
     """What the photon count needs of a stream of amplitudes, in little memory.
 
-    The smallest distinct amplitudes of the whole stream, some values from evenly spread places, and
-    all values of its head.
+    The smallest distinct amplitudes of its head and of blocks that lie ever farther apart, all values of
+    the head, and some values from evenly spread places.
     """
 
     def __init__(self) -> None:
         self._lowest = np.empty(0, np.float32)
         self._limit = np.float32(np.inf)
-        # One known amplitude for each leading part of a float32. Counts below 2000 never share a
-        # place, so for quantized data everything is soon known and nothing is sorted any more.
-        self._known = np.zeros(1 << (32 - _TABLE_SHIFT), np.uint32)
         self._exponent: int | None = None
         self._spread: list[NDArray[np.float64]] = []
         self._stride = 1
@@ -106,19 +103,12 @@ class AmplitudeSample:
             if len(self._spread) * _PER_BLOCK > _SPREAD:
                 del self._spread[1::2]
                 self._stride *= 2
-        self._blocks += 1
-
-        # Between zero and the limit, in one comparison of bit patterns: zero wraps around to the largest.
-        bits = narrow.view(np.uint32)
-        bits = bits[bits - np.uint32(1) < self._limit.view(np.uint32) - np.uint32(1)]
-        bits = bits[self._known[bits >> _TABLE_SHIFT] != bits]
-        if bits.size:
-            fresh = np.unique(bits).view(np.float32)
-            bits = fresh.view(np.uint32)
-            self._known[bits >> _TABLE_SHIFT] = bits
+        if self._blocks < _HEAD_BLOCKS or self._blocks % _stride(self._blocks) == 0:
+            fresh = np.unique(narrow[(narrow > 0) & (narrow < self._limit)])
             self._lowest = np.union1d(self._lowest, fresh)[:_KEEP]
             if len(self._lowest) == _KEEP:
                 self._limit = self._lowest[-1]
+        self._blocks += 1
 
     def _narrow(self, finite: NDArray[Any]) -> NDArray[np.float32]:
         """Round to float32; float64 values in the scale of the first ones, so that none is too large or small."""
@@ -134,7 +124,7 @@ class AmplitudeSample:
 
     @property
     def lowest(self) -> NDArray[np.float64]:
-        """The smallest distinct positive amplitudes, ascending."""
+        """The smallest distinct positive amplitudes that were looked at, ascending."""
         return self._widen(self._lowest)
 
     @property
@@ -149,6 +139,11 @@ class AmplitudeSample:
             values[(values > 0) & (values <= self._lowest[-1:].max(initial=0.0))], return_counts=True
         )
         return self._widen(amplitudes), times
+
+
+def _stride(block: int) -> int:
+    """How far apart the blocks lie that are looked at, around the block of this number."""
+    return max((1 << block.bit_length()) // (2 * _BLOCKS_PER_OCTAVE), 1)
 
 
 def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype[Any], frames: int) -> Photons:

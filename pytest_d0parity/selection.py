@@ -1,4 +1,4 @@
-"""Exact order statistics of a stream, in passes and in little memory.
+"""Exact order statistics of any stream, in passes and in little memory: for ranks that no window holds.
 
 Values are selected by their bits: a float's bit pattern, with the sign folded in, is an integer of the
 same order. One pass counts the leading 16 bits of these keys, and further passes look only into the
@@ -91,6 +91,8 @@ class Selection:
 
     Parameters
     ----------
+    ranks : iterable of int
+        Which are wanted (from 0).
     size : int
         Number of values in the stream, at the most.
     bits : int
@@ -102,37 +104,28 @@ class Selection:
         The values of the wanted ranks, as far as they are known.
     """
 
-    def __init__(self, size: int, bits: int) -> None:
+    def __init__(self, ranks: Iterable[int], size: int, bits: int) -> None:
         self._bits = bits
         self._buckets = {0: _Bucket(0, 0, size, bits)}
         self._digits = 0
-        self._pending: dict[int, tuple[int, int]] = {}
+        self._pending = {rank: (0, rank) for rank in ranks}
         self.found: dict[int, float] = {}
-        self._zeros = 0, 0  # minus zeros, and plain ones
 
-    def add(self, finite: Values, zeros: int = 0) -> None:
-        """Take the next values of a pass: float32 or float64, finite; in the first pass also how many are zero."""
+    @property
+    def needs_pass(self) -> bool:
+        """Whether the stream has to go by once more."""
+        return bool(self._pending)
+
+    def add(self, finite: Values) -> None:
+        """Take the next values of a pass: float32 or float64, finite."""
         keys = _keys(finite)
-        if zeros:
-            below = int(np.count_nonzero(keys == keys.dtype.type((1 << (self._bits - 1)) - 1)))  # minus zero
-            self._zeros = self._zeros[0] + below, self._zeros[1] + zeros - below
         # All buckets of a pass have prefixes of one length; the first one has none at all.
         prefixes = keys >> keys.dtype.type(self._bits - _DIGIT * self._digits) if self._digits else keys
         for bucket in self._buckets.values():
             bucket.add(keys, prefixes)
 
-    def _is_zero(self, key: int, inner: int, population: int) -> bool:
-        """Whether a rank of a bucket of the first pass is one of the zeros, next to which the sign changes."""
-        sign = 1 << (_DIGIT - 1)
-        below, plain = self._zeros
-        return (key == sign and inner < plain) or (key == sign - 1 and inner >= population - below)
-
-    def want(self, ranks: Iterable[int]) -> None:
-        """Say, before the first pass is closed, which ranks (from 0) are wanted."""
-        self._pending = {rank: (0, rank) for rank in ranks}
-
-    def close_pass(self) -> bool:
-        """Narrow down; True when another pass is needed."""
+    def close_pass(self) -> None:
+        """Narrow down by what the pass has counted."""
         opened: dict[int, _Bucket] = {}
         pending: dict[int, tuple[int, int]] = {}
         for bucket in self._buckets.values():
@@ -140,10 +133,7 @@ class Selection:
         for rank, (prefix, within) in self._pending.items():
             bucket = self._buckets[prefix]
             key, inner, population = bucket.find(within)
-            if population is not None and not bucket.digits and self._is_zero(key, inner, population):
-                # Where most pixels are empty, most ranks end here, and the largest bucket is not looked into.
-                self.found[rank] = 0.0
-            elif population is None:
+            if population is None:
                 self.found[rank] = _value(key, self._bits)
             else:
                 pending[rank] = (key, inner)
@@ -151,4 +141,3 @@ class Selection:
                     opened[key] = _Bucket(key, bucket.digits + 1, population, self._bits)
         self._buckets, self._pending = opened, pending
         self._digits += 1
-        return bool(pending)

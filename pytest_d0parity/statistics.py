@@ -1,12 +1,8 @@
 """Statistics of arrays of any size, exact, and the same to the last bit on every machine.
 
-An array is read as a stream of blocks at fixed element positions. Within a block, sums are taken by
-folding: the second half is added to the first, elementwise, until one value is left. That order of
-additions depends on the shape alone, not on the reader's pieces, the processor's vector width or the
-NumPy version, and its rounding error grows with the logarithm of the number of terms. Blocks are
-merged two by two (Chan, Golub and LeVeque 1979), so the spread never comes from E[x²] - m².
-
-Percentiles are exact order statistics; see `selection`.
+An array is read as a stream of blocks at fixed element positions, once: see `moments` for sums, and
+`windows` for percentiles, which are exact order statistics. Only what the windows have missed is looked
+for in further passes; see `selection`.
 """
 
 from __future__ import annotations
@@ -19,8 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .moments import Moments, MomentsTree, fold, fold_rows
 from .records import as_dict
 from .selection import Selection
+from .windows import Windows
 
 __all__ = [
     "ArraySource",
@@ -191,17 +189,20 @@ def is_measurable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufc"
 
 
+def _frame_size(source: Source) -> int:
+    """Give the number of values that belong together in the stream: those of a frame, or all."""
+    if source.fortran_order or not source.shape:
+        return math.prod(source.shape)
+    return math.prod(source.shape[1:])
+
+
 def _block_sizes(source: Source) -> Iterator[int]:
     """Cut an array at fixed places: whole frames where they fit into a block, else parts of one."""
-    size = math.prod(source.shape)
+    size, frame = math.prod(source.shape), _frame_size(source)
     if size == 0:
         return
-    frame = size
-    if len(source.shape) > 1 and not source.fortran_order:
-        frame = size // source.shape[0]
     if frame <= BLOCK:
-        frame = BLOCK // frame * frame
-        yield from _cut(size, frame)
+        yield from _cut(size, BLOCK // frame * frame)
     else:
         for _ in range(size // frame):
             yield from _cut(frame, BLOCK)
@@ -218,16 +219,19 @@ class Block:
 
     Attributes
     ----------
-    finite : (m,) ndarray of float32 or float64
+    finite : (k,) ndarray of float32 or float64
         The finite values; float32 where that holds every value of the stored dtype.
-    wide : (n,) ndarray of float64
-        All positions; zero where the value is not finite.
-    lost : (n,) ndarray of float64, or None
+    rows : (m, n) ndarray of float64
+        All positions, a frame or a part of one in each row; zero where the value is not finite.
+    sums : (m,) ndarray of float64
+        Of the rows.
+    lost : (m, n) ndarray of float64, or None
         One where the value is not finite, else zero; None when all are finite.
     """
 
     finite: Values
-    wide: Wide
+    rows: Wide
+    sums: Wide
     lost: Wide | None
 
 
@@ -247,69 +251,7 @@ def _phase(values: Values) -> Values:
     return np.where(np.isfinite(magnitude), angle, magnitude)
 
 
-# --- sums --------------------------------------------------------------------------------------
-
-
-def _fold(values: Wide) -> Any:
-    """Sum over the first axis by adding halves: an order of additions fixed by the length alone."""
-    if len(values) == 0:
-        return np.zeros(values.shape[1:])
-    while (length := len(values)) > 1:
-        half = length // 2
-        folded = values[:half] + values[half : 2 * half]
-        if length % 2:
-            folded[0] += values[-1]
-        values = folded
-    return values[0]
-
-
-@dataclass(frozen=True)
-class _Moments:
-    count: int
-    total: float
-    deviation: float  # sum of squared deviations from the mean
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.count
-
-    @classmethod
-    def of(cls, block: Block, exponent: int) -> _Moments:
-        wide = np.ldexp(block.wide, -exponent) if exponent else block.wide
-        count = block.finite.size
-        total = float(_fold(wide))
-        distance = wide - total / count
-        if block.lost is not None:
-            distance *= 1.0 - block.lost
-        return cls(count, total, float(_fold(distance * distance)))
-
-    def merge(self, other: _Moments) -> _Moments:
-        count = self.count + other.count
-        apart = other.mean - self.mean
-        between = apart * apart * (self.count / count) * other.count
-        return _Moments(count, self.total + other.total, self.deviation + other.deviation + between)
-
-
-class _Tree:
-    """Merges moments two by two, like the carries of a binary counter: a balanced tree as it grows."""
-
-    def __init__(self) -> None:
-        self._levels: list[_Moments | None] = []
-
-    def add(self, moments: _Moments) -> None:
-        for level, waiting in enumerate(self._levels):
-            if waiting is None:
-                self._levels[level] = moments
-                return
-            moments = waiting.merge(moments)
-            self._levels[level] = None
-        self._levels.append(moments)
-
-    def root(self) -> _Moments:
-        first, *rest = (waiting for waiting in self._levels if waiting is not None)
-        for waiting in rest:
-            first = waiting.merge(first)
-        return first
+# --- frames ----------------------------------------------------------------------------------
 
 
 class FrameMeans:
@@ -331,24 +273,23 @@ class FrameMeans:
 
     def add(self, block: Block) -> None:
         """Take the next block."""
-        add = self._add_by_pixel if self._by_pixel else self._add_by_frame
-        add(self._sums, block.wide)
-        if block.lost is not None:
-            add(self._lost, block.lost)
-        self._at += len(block.wide)
+        if self._by_pixel:
+            self._add_by_pixel(self._sums, block.rows.reshape(-1))
+            if block.lost is not None:
+                self._add_by_pixel(self._lost, block.lost.reshape(-1))
+        else:
+            # Whole frames, or a part of one.
+            first = self._at // self._pixels
+            frames = slice(first, first + len(block.sums))
+            self._sums[frames] += block.sums
+            if block.lost is not None:
+                self._lost[frames] += fold_rows(block.lost)
+        self._at += block.rows.size
 
     def means(self) -> Wide:
         """Mean of the finite pixels of each frame; NaN for a frame that has none."""
         with np.errstate(all="ignore"):
             return self._sums / (self._pixels - self._lost)
-
-    def _add_by_frame(self, sums: Wide, wide: Wide) -> None:
-        first = self._at // self._pixels
-        if len(wide) < self._pixels:
-            sums[first] += _fold(wide)
-        else:
-            frames = wide.reshape(-1, self._pixels)
-            sums[first : first + len(frames)] = _fold(frames.T)
 
     def _add_by_pixel(self, sums: Wide, wide: Wide) -> None:
         # In Fortran order the file holds one value of every frame, then the next of every frame.
@@ -357,7 +298,7 @@ class FrameMeans:
         sums[at : at + head] += wide[:head]
         rows = (len(wide) - head) // self._frames
         body = wide[head : head + rows * self._frames].reshape(rows, self._frames)
-        sums += _fold(body)
+        sums += fold(body)
         tail = wide[head + body.size :]
         sums[: len(tail)] += tail
 
@@ -431,6 +372,10 @@ def _wanted_ranks(count: int, percents: Iterable[int]) -> set[int]:
     return ranks | {count - 1 - rank for rank in ranks} | {(count - 1) // 2, count // 2}
 
 
+def _shares(percents: Iterable[int]) -> list[float]:
+    return sorted({0.5} | {share for percent in percents for share in (percent / 100, 1 - percent / 100)})
+
+
 _STAGE_PERCENTS = (1, 10, 50, 90, 99)
 _PART_PERCENTS = (1, 5, 50, 95, 99)
 
@@ -460,35 +405,28 @@ def describe(
     Distribution
         Over the finite values. All zeros where there is none.
     """
-    size = math.prod(source.shape)
     count = nan_count = inf_count = zeros = 0
     low, high = math.inf, -math.inf
-    tree = _Tree()
-    selection: Selection | None = None
+    tree = MomentsTree()
+    windows = Windows(_shares(percents))
     with np.errstate(all="ignore"):
         for block, nans, infs in _pass(source, part):
             nan_count += nans
             inf_count += infs
             for observe in observers:
                 observe(block)
-            if not block.finite.size:
+            moments = Moments.of(block.rows, block.sums, block.lost)
+            if moments is None:
                 continue
-            count += block.finite.size
-            empty = block.finite.size - int(np.count_nonzero(block.finite))
-            zeros += empty
+            tree.add(moments)
+            count += moments.count
+            zeros += int(np.count_nonzero(np.equal(block.finite, 0)))
             low = min(low, float(block.finite.min()))
             high = max(high, float(block.finite.max()))
-            tree.add(_Moments.of(block, 0))
-            if selection is None:
-                selection = Selection(size, block.finite.dtype.itemsize * 8)
-            selection.add(block.finite, empty)
-        if selection is None:
+            windows.add(block.finite)
+        if not count:
             return Distribution(0, nan_count, inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {})
-
-        selection.want(_wanted_ranks(count, percents))
-        while selection.close_pass():
-            for block, _, _ in _pass(source, part):
-                selection.add(block.finite)
+        order = _order(source, part, windows, _wanted_ranks(count, percents))
         mean, std = _mean_and_std(source, part, tree, low, high)
     return Distribution(
         count=count,
@@ -499,33 +437,53 @@ def describe(
         mean=mean + 0.0,
         std=std,
         nonzero_fraction=(count - zeros) / count,
-        order=selection.found,
+        order=order,
     )
+
+
+def _order(
+    source: Source, part: Callable[[Values], Values], windows: Windows, ranks: Iterable[int]
+) -> dict[int, float]:
+    """Give the values of some ranks, in further passes where the windows do not hold them."""
+    found = {rank: value for rank in ranks if (value := windows.find(rank)) is not None}
+    selection: Selection | None = None
+    missed = [rank for rank in ranks if rank not in found]
+    while missed and (selection is None or selection.needs_pass):
+        for block, _, _ in _pass(source, part):
+            if selection is None:
+                selection = Selection(missed, math.prod(source.shape), block.finite.dtype.itemsize * 8)
+            selection.add(block.finite)
+        if selection is not None:
+            selection.close_pass()
+    return found | (selection.found if selection else {})
 
 
 def _pass(source: Source, part: Callable[[Values], Values]) -> Iterator[tuple[Block, int, int]]:
     """Stream the blocks of an array, each with its number of NaN and of infinite values."""
+    frame = _frame_size(source)
     for stored in source.blocks(_block_sizes(source)):
         values = part(stored)
         narrow = np.can_cast(values.dtype, np.float32, "safe")
         values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
-        wide = values.astype(np.float64)
+        rows = values.astype(np.float64).reshape(max(values.size // frame, 1), -1)
+        sums = fold_rows(rows)
         # One NaN or infinity anywhere makes the sum non-finite; only then is a closer look needed.
-        if math.isfinite(float(np.add.reduce(wide))):
-            yield Block(values, wide, None), 0, 0
+        if math.isfinite(float(fold(sums))):
+            yield Block(values, rows, sums, None), 0, 0
             continue
         finite = np.isfinite(values)
         nans = int(np.count_nonzero(np.isnan(values)))
         infs = values.size - int(np.count_nonzero(finite)) - nans
         lost = None
         if nans or infs:
-            wide[~finite] = 0.0
-            lost = (~finite).astype(np.float64)
-        yield Block(values[finite], wide, lost), nans, infs
+            lost = (~finite).astype(np.float64).reshape(rows.shape)
+            rows[lost > 0] = 0.0
+            sums = fold_rows(rows)
+        yield Block(values[finite], rows, sums, lost), nans, infs
 
 
 def _mean_and_std(
-    source: Source, part: Callable[[Values], Values], tree: _Tree, low: float, high: float
+    source: Source, part: Callable[[Values], Values], tree: MomentsTree, low: float, high: float
 ) -> tuple[float, float]:
     if low == high:
         return low, 0.0
@@ -534,10 +492,11 @@ def _mean_and_std(
         exponent = 0
     else:
         # Squares of such values overflow or vanish: once more, scaled by a power of two.
-        tree = _Tree()
+        tree = MomentsTree()
         for block, _, _ in _pass(source, part):
-            if block.finite.size:
-                tree.add(_Moments.of(block, exponent))
+            rows = np.ldexp(block.rows, -exponent)
+            if (scaled := Moments.of(rows, fold_rows(rows), block.lost)) is not None:
+                tree.add(scaled)
     moments = tree.root()
     mean = min(max(math.ldexp(moments.mean, exponent), low), high)
     return mean, math.ldexp(math.sqrt(moments.deviation / moments.count), exponent)
