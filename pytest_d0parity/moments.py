@@ -17,7 +17,7 @@ __all__ = ["Moments", "MomentsTree", "fold", "fold_rows"]
 
 Wide = NDArray[np.float64]
 
-_LANES = 128  # running sums side by side: enough for the widest vectors, few enough to be folded in no time
+_LANES = (128, 16)  # running sums side by side, first many of them, as vectors like it, then few
 
 
 def fold(values: Wide) -> Any:
@@ -44,14 +44,15 @@ def fold_rows(rows: Wide) -> Wide:
     -------
     (m,) ndarray of float64
     """
-    count, width = rows.shape
-    whole = width // _LANES * _LANES
-    lanes = rows
-    if whole:
-        # Over an axis that is not the innermost one NumPy adds row to row, in order, whatever the machine.
-        lanes = np.add.reduce(rows[:, :whole].reshape(count, -1, _LANES), axis=1)
-        lanes[:, : width - whole] += rows[:, whole:]
-    return np.asarray(fold(lanes.T))
+    for lanes in _LANES:
+        count, width = rows.shape
+        whole = width // lanes * lanes
+        if whole > lanes:
+            # Over an axis that is not the innermost one NumPy adds row to row, in order, whatever the machine.
+            folded = np.add.reduce(rows[:, :whole].reshape(count, -1, lanes), axis=1)
+            folded[:, : width - whole] += rows[:, whole:]
+            rows = folded
+    return np.asarray(fold(rows.T))
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ class Moments:
 
     @classmethod
     def of(cls, rows: Wide, sums: Wide, lost: Wide | None) -> Moments | None:
-        """Take the moments of a block.
+        """Take the moments of a block, of which nothing is left.
 
         Parameters
         ----------
         rows : (m, n) ndarray of float64
-            The values; zero where there is none.
+            The values; zero where there is none. They are overwritten: memory near the processor is dear.
         sums : (m,) ndarray of float64
             Of the rows.
         lost : (m, n) ndarray of float64, or None
@@ -89,11 +90,11 @@ class Moments:
         if not count:
             return None
         total = float(fold(sums))
-        distance = rows - total / count
+        rows -= total / count
         if lost is not None:
-            distance *= 1.0 - lost
-        distance *= distance
-        return cls(count, total, float(fold(fold_rows(distance))))
+            rows *= 1.0 - lost
+        rows *= rows
+        return cls(count, total, float(fold_rows(rows.reshape(1, -1))[0]))
 
     def merge(self, other: Moments) -> Moments:
         """Give the moments of both sets of values together."""

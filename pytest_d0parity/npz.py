@@ -139,7 +139,7 @@ class NpzFile:
         Yields
         ------
         ndarray
-            1-D, of the member's dtype. It is a view of one buffer that the next block overwrites.
+            1-D, of the member's dtype.
 
         Raises
         ------
@@ -152,14 +152,8 @@ class NpzFile:
             raise NpzError("it is an object array, which is a pickle inside; save it with a numeric dtype")
         stream = _MemberStream(self._file, member._info)
         stream.read(member._data_at)
-        buffer = bytearray()
         for size in sizes:
-            length = size * member.dtype.itemsize
-            if len(buffer) < length:
-                buffer = bytearray(length)
-            view = memoryview(buffer)[:length]
-            stream.readinto(view)
-            yield np.frombuffer(view, member.dtype)
+            yield np.frombuffer(stream.read(size * member.dtype.itemsize), member.dtype)
         stream.finish()
 
     def verify(self, member: Member) -> None:
@@ -176,9 +170,8 @@ class NpzFile:
             As `blocks`.
         """
         stream = _MemberStream(self._file, member._info)
-        buffer = memoryview(bytearray(_PIECE))
         for start in range(0, member.size_bytes, _PIECE):
-            stream.readinto(buffer[: min(_PIECE, member.size_bytes - start)])
+            stream.read(min(_PIECE, member.size_bytes - start))
         stream.finish()
 
     def read(self, member: Member) -> NDArray[Any]:
@@ -248,20 +241,17 @@ class _MemberStream:
 
     def read(self, length: int) -> bytes:
         """Read exactly this many bytes."""
-        data = bytearray(length)
-        self.readinto(memoryview(data))
-        return bytes(data)
-
-    def readinto(self, view: memoryview) -> None:
-        """Fill the view with the next bytes."""
-        filled = 0
-        while filled < len(view):
-            piece = self._next(len(view) - filled)
+        pieces = []
+        missing = length
+        while missing:
+            piece = self._next(missing)
             if not piece:
                 at = f"{self._length} of {self._info.file_size} bytes"
                 raise NpzError(f"its data ends after {at}: the file is truncated or damaged")
-            view[filled : filled + len(piece)] = piece
-            filled += len(piece)
+            pieces.append(piece)
+            missing -= len(piece)
+        # Most often it comes in one piece, which is then not copied.
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
         """Check that the data ends here, and that its CRC-32 is the recorded one."""

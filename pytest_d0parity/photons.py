@@ -104,7 +104,7 @@ class AmplitudeSample:
                 del self._spread[1::2]
                 self._stride *= 2
         if self._blocks < _HEAD_BLOCKS or self._blocks % _stride(self._blocks) == 0:
-            fresh = np.unique(narrow[(narrow > 0) & (narrow < self._limit)])
+            fresh = np.unique(narrow.compress((narrow > 0) & (narrow < self._limit)))
             self._lowest = np.union1d(self._lowest, fresh)[:_KEEP]
             if len(self._lowest) == _KEEP:
                 self._limit = self._lowest[-1]
@@ -136,7 +136,7 @@ class AmplitudeSample:
         """Which of the `lowest` occur in the head of the stream, and how often."""
         values = np.concatenate(self._head) if self._head else np.empty(0, np.float32)
         amplitudes, times = np.unique(
-            values[(values > 0) & (values <= self._lowest[-1:].max(initial=0.0))], return_counts=True
+            values.compress((values > 0) & (values <= self._lowest[-1:].max(initial=0.0))), return_counts=True
         )
         return self._widen(amplitudes), times
 

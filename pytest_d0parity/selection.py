@@ -93,10 +93,6 @@ class Selection:
     ----------
     ranks : iterable of int
         Which are wanted (from 0).
-    size : int
-        Number of values in the stream, at the most.
-    bits : int
-        Of a value: 32 or 64.
 
     Attributes
     ----------
@@ -104,9 +100,9 @@ class Selection:
         The values of the wanted ranks, as far as they are known.
     """
 
-    def __init__(self, ranks: Iterable[int], size: int, bits: int) -> None:
-        self._bits = bits
-        self._buckets = {0: _Bucket(0, 0, size, bits)}
+    def __init__(self, ranks: Iterable[int]) -> None:
+        self._bits = 0  # of a value
+        self._buckets: dict[int, _Bucket] = {}
         self._digits = 0
         self._pending = {rank: (0, rank) for rank in ranks}
         self.found: dict[int, float] = {}
@@ -119,6 +115,9 @@ class Selection:
     def add(self, finite: Values) -> None:
         """Take the next values of a pass: float32 or float64, finite."""
         keys = _keys(finite)
+        if not self._buckets:
+            self._bits = keys.dtype.itemsize * 8
+            self._buckets = {0: _Bucket(0, 0, _COLLECT + 1, self._bits)}
         # All buckets of a pass have prefixes of one length; the first one has none at all.
         prefixes = keys >> keys.dtype.type(self._bits - _DIGIT * self._digits) if self._digits else keys
         for bucket in self._buckets.values():

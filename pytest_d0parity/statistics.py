@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from .moments import Moments, MomentsTree, fold, fold_rows
 from .records import as_dict
 from .selection import Selection
-from .windows import Windows
+from .windows import Forecast
 
 __all__ = [
     "ArraySource",
@@ -215,7 +215,7 @@ def _cut(size: int, step: int) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive values, as they go through a pass.
+    """Some consecutive values, as they go through a pass; they are valid until the next ones come.
 
     Attributes
     ----------
@@ -373,7 +373,7 @@ def _wanted_ranks(count: int, percents: Iterable[int]) -> set[int]:
 
 
 def _shares(percents: Iterable[int]) -> list[float]:
-    return sorted({0.5} | {share for percent in percents for share in (percent / 100, 1 - percent / 100)})
+    return [each / 100 for each in sorted({50} | {side for percent in percents for side in (percent, 100 - percent)})]
 
 
 _STAGE_PERCENTS = (1, 10, 50, 90, 99)
@@ -408,7 +408,7 @@ def describe(
     count = nan_count = inf_count = zeros = 0
     low, high = math.inf, -math.inf
     tree = MomentsTree()
-    windows = Windows(_shares(percents))
+    forecast = Forecast(_shares(percents))
     with np.errstate(all="ignore"):
         for block, nans, infs in _pass(source, part):
             nan_count += nans
@@ -423,10 +423,10 @@ def describe(
             zeros += int(np.count_nonzero(np.equal(block.finite, 0)))
             low = min(low, float(block.finite.min()))
             high = max(high, float(block.finite.max()))
-            windows.add(block.finite)
+            forecast.add(block.finite)
         if not count:
             return Distribution(0, nan_count, inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {})
-        order = _order(source, part, windows, _wanted_ranks(count, percents))
+        order = _order(source, part, forecast, _wanted_ranks(count, percents))
         mean, std = _mean_and_std(source, part, tree, low, high)
     return Distribution(
         count=count,
@@ -442,30 +442,35 @@ def describe(
 
 
 def _order(
-    source: Source, part: Callable[[Values], Values], windows: Windows, ranks: Iterable[int]
+    source: Source, part: Callable[[Values], Values], forecast: Forecast, ranks: Iterable[int]
 ) -> dict[int, float]:
-    """Give the values of some ranks, in further passes where the windows do not hold them."""
-    found = {rank: value for rank in ranks if (value := windows.find(rank)) is not None}
-    selection: Selection | None = None
-    missed = [rank for rank in ranks if rank not in found]
-    while missed and (selection is None or selection.needs_pass):
+    """Give the values of some ranks, in further passes where they were not foretold."""
+    found = {rank: value for rank in ranks if (value := forecast.find(rank)) is not None}
+    missed = set(ranks) - set(found)
+    if missed and (windows := forecast.second_look(missed)):
         for block, _, _ in _pass(source, part):
-            if selection is None:
-                selection = Selection(missed, math.prod(source.shape), block.finite.dtype.itemsize * 8)
+            windows.add(block.finite)
+        found |= {rank: float(value) + 0.0 for rank in missed if (value := windows.at(rank)) is not None}
+        missed -= set(found)
+    selection = Selection(missed)
+    while selection.needs_pass:
+        for block, _, _ in _pass(source, part):
             selection.add(block.finite)
-        if selection is not None:
-            selection.close_pass()
-    return found | (selection.found if selection else {})
+        selection.close_pass()
+    return found | selection.found
 
 
 def _pass(source: Source, part: Callable[[Values], Values]) -> Iterator[tuple[Block, int, int]]:
     """Stream the blocks of an array, each with its number of NaN and of infinite values."""
     frame = _frame_size(source)
+    memory = np.empty(min(BLOCK, math.prod(source.shape)))
     for stored in source.blocks(_block_sizes(source)):
         values = part(stored)
         narrow = np.can_cast(values.dtype, np.float32, "safe")
         values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
-        rows = values.astype(np.float64).reshape(max(values.size // frame, 1), -1)
+        wide = memory[: values.size]
+        wide[:] = values
+        rows = wide.reshape(max(values.size // frame, 1), -1)
         sums = fold_rows(rows)
         # One NaN or infinity anywhere makes the sum non-finite; only then is a closer look needed.
         if math.isfinite(float(fold(sums))):
