@@ -17,7 +17,7 @@ __all__ = ["Moments", "MomentsTree", "fold", "fold_rows"]
 
 Wide = NDArray[np.float64]
 
-_LANES = (128, 16)  # running sums side by side, first many of them, as vectors like it, then few
+_LANES = (256, 32)  # running sums side by side, first many of them, as vectors like it, then few
 
 
 def fold(values: Wide) -> Any:
@@ -33,12 +33,12 @@ def fold(values: Wide) -> Any:
     return values[0]
 
 
-def fold_rows(rows: Wide) -> Wide:
-    """Sum each row of a matrix: lane by lane, and then the lanes by halves.
+def fold_rows(rows: NDArray[Any]) -> Wide:
+    """Sum each row of a matrix in float64: lane by lane, and then the lanes by halves.
 
     Parameters
     ----------
-    rows : (m, n) ndarray of float64
+    rows : (m, n) ndarray of float32 or float64
 
     Returns
     -------
@@ -49,10 +49,11 @@ def fold_rows(rows: Wide) -> Wide:
         whole = width // lanes * lanes
         if whole > lanes:
             # Over an axis that is not the innermost one NumPy adds row to row, in order, whatever the machine.
-            folded = np.add.reduce(rows[:, :whole].reshape(count, -1, lanes), axis=1)
-            folded[:, : width - whole] += rows[:, whole:]
+            folded = np.add.reduce(rows[:, :whole].reshape(count, -1, lanes), axis=1, dtype=np.float64)
+            if whole < width:
+                folded[:, : width - whole] += rows[:, whole:]
             rows = folded
-    return np.asarray(fold(rows.T))
+    return np.asarray(fold(rows.T.astype(np.float64, copy=False)))
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ class Moments:
         return self.total / self.count
 
     @classmethod
-    def of(cls, rows: Wide, sums: Wide, lost: Wide | None) -> Moments | None:
-        """Take the moments of a block, of which nothing is left.
+    def of(cls, rows: NDArray[Any], sums: Wide, lost: Wide | None) -> Moments | None:
+        """Take the moments of a block.
 
         Parameters
         ----------
-        rows : (m, n) ndarray of float64
-            The values; zero where there is none. They are overwritten: memory near the processor is dear.
+        rows : (m, n) ndarray of float32 or float64
+            The values; zero where there is none.
         sums : (m,) ndarray of float64
             Of the rows.
         lost : (m, n) ndarray of float64, or None
@@ -90,11 +91,12 @@ class Moments:
         if not count:
             return None
         total = float(fold(sums))
-        rows -= total / count
+        distance = rows.astype(np.float64)
+        distance -= total / count
         if lost is not None:
-            rows *= 1.0 - lost
-        rows *= rows
-        return cls(count, total, float(fold_rows(rows.reshape(1, -1))[0]))
+            distance *= 1.0 - lost
+        distance *= distance
+        return cls(count, total, float(fold_rows(distance.reshape(1, -1))[0]))
 
     def merge(self, other: Moments) -> Moments:
         """Give the moments of both sets of values together."""

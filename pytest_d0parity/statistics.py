@@ -215,13 +215,13 @@ def _cut(size: int, step: int) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive values, as they go through a pass; they are valid until the next ones come.
+    """Some consecutive values, as they go through a pass.
 
     Attributes
     ----------
     finite : (k,) ndarray of float32 or float64
         The finite values; float32 where that holds every value of the stored dtype.
-    rows : (m, n) ndarray of float64
+    rows : (m, n) ndarray of float32 or float64
         All positions, a frame or a part of one in each row; zero where the value is not finite.
     sums : (m,) ndarray of float64
         Of the rows.
@@ -230,7 +230,7 @@ class Block:
     """
 
     finite: Values
-    rows: Wide
+    rows: Values
     sums: Wide
     lost: Wide | None
 
@@ -274,7 +274,7 @@ class FrameMeans:
     def add(self, block: Block) -> None:
         """Take the next block."""
         if self._by_pixel:
-            self._add_by_pixel(self._sums, block.rows.reshape(-1))
+            self._add_by_pixel(self._sums, block.rows.reshape(-1).astype(np.float64))
             if block.lost is not None:
                 self._add_by_pixel(self._lost, block.lost.reshape(-1))
         else:
@@ -463,14 +463,11 @@ def _order(
 def _pass(source: Source, part: Callable[[Values], Values]) -> Iterator[tuple[Block, int, int]]:
     """Stream the blocks of an array, each with its number of NaN and of infinite values."""
     frame = _frame_size(source)
-    memory = np.empty(min(BLOCK, math.prod(source.shape)))
     for stored in source.blocks(_block_sizes(source)):
         values = part(stored)
         narrow = np.can_cast(values.dtype, np.float32, "safe")
         values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
-        wide = memory[: values.size]
-        wide[:] = values
-        rows = wide.reshape(max(values.size // frame, 1), -1)
+        rows = values.reshape(max(values.size // frame, 1), -1)
         sums = fold_rows(rows)
         # One NaN or infinity anywhere makes the sum non-finite; only then is a closer look needed.
         if math.isfinite(float(fold(sums))):
@@ -482,7 +479,7 @@ def _pass(source: Source, part: Callable[[Values], Values]) -> Iterator[tuple[Bl
         lost = None
         if nans or infs:
             lost = (~finite).astype(np.float64).reshape(rows.shape)
-            rows[lost > 0] = 0.0
+            rows = np.where(lost > 0, values.dtype.type(0), rows)
             sums = fold_rows(rows)
         yield Block(values[finite], rows, sums, lost), nans, infs
 
@@ -499,7 +496,7 @@ def _mean_and_std(
         # Squares of such values overflow or vanish: once more, scaled by a power of two.
         tree = MomentsTree()
         for block, _, _ in _pass(source, part):
-            rows = np.ldexp(block.rows, -exponent)
+            rows = np.ldexp(block.rows.astype(np.float64), -exponent)
             if (scaled := Moments.of(rows, fold_rows(rows), block.lost)) is not None:
                 tree.add(scaled)
     moments = tree.root()

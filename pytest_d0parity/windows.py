@@ -31,7 +31,8 @@ _FREQUENT = 1 << 15  # a value that occurs so often is counted instead of kept
 _LUMP = 256.0  # pixels of a frame move together: at first, as if only one in half as many squared were drawn by chance
 _DEVIATIONS = 8.0  # standard deviations that a quantile may still move by
 _SAMPLE = 1 << 20  # values from all over the stream, at the most
-_SAMPLED = 1 << 11  # of a block, at first
+_SAMPLED = 1 << 9  # of a block, at first
+_GOLDEN = 0.6180339887498949  # whose multiples fall evenly everywhere, and never in step with rows and columns
 _SURE = 6.0  # standard deviations by which the sample may be wrong
 
 
@@ -74,7 +75,7 @@ class Windows:
     ) -> None:
         self.edges = edges
         self.below = np.array(below)
-        self._keeps = keeps
+        self._keeps = [*keeps, False][: len(edges)]
         self._kept = [] if kept is None else [kept]
         self._is_sorted = kept is not None
         self.size = 0 if kept is None else kept.size
@@ -88,7 +89,7 @@ class Windows:
         inside: NDArray[np.bool_] | None = None
         counts = np.empty(len(self.edges), np.int64)
         kept = False
-        for number, (edge, keeps) in enumerate(zip(self.edges, (*self._keeps, False), strict=True)):
+        for number, (edge, keeps) in enumerate(zip(self.edges, self._keeps, strict=True)):
             below = edge.below(values)
             counts[number] = np.count_nonzero(below)
             if keeps != kept:
@@ -117,7 +118,7 @@ class Windows:
     def at(self, rank: int) -> Any:
         """Give the value of a rank (from 0) among the values so far, or None where it was not kept."""
         number = int(np.searchsorted(self.below, rank, side="right")) - 1
-        if number < 0 or number == len(self._keeps):
+        if number < 0 or number == len(self.edges) - 1:
             return None
         low, high = self.edges[number : number + 2]
         if self._keeps[number]:
@@ -141,6 +142,8 @@ class Windows:
 
     def deviation(self, rank: float) -> float:
         """Standard deviation, from block to block, of the number of values below the edge that is nearest to a rank."""
+        if not self._blocks or not self.edges:
+            return 0.0
         number = int(np.argmin(np.abs(self.below - rank)))
         mean = self._sums[number] / self._blocks
         return math.sqrt(max(self._squares[number] / self._blocks - mean * mean, 0.0))
@@ -166,7 +169,7 @@ class Forecast:
         self._block = 0  # size of a block
         self._sample: list[Values] = []
         self._sampled = 0
-        self._places = np.empty(0, np.int64)  # in a block, where the sample is taken
+        self._places = np.empty(0, np.intp)  # in a block, where the sample is taken
 
     def add(self, values: Values) -> None:
         """Take the next block of values: any finite floats, always of the same dtype."""
@@ -179,9 +182,8 @@ class Forecast:
             self._take_sample(values)
 
     def _take_sample(self, values: Values) -> None:
-        # By chance: what is evenly spaced may see a single column of the detector.
         self._sample.append(values.take(self._places, mode="wrap"))
-        self._places += self._block // 3
+        self._places += int(self._block * _GOLDEN)
         self._sampled += self._places.size
         if self._sampled > _SAMPLE:
             self._sample = [np.concatenate(self._sample)[::2]]
@@ -224,7 +226,7 @@ class Forecast:
         ascending = old.ascending()
         if not self._sample:
             # All that has been seen is here, sorted: this sample is as good as can be.
-            self._places = np.random.default_rng(0).integers(0, self._block, _SAMPLED)
+            self._places = (np.arange(_SAMPLED) * _GOLDEN % 1 * self._block).astype(np.intp)
             self._sample = [ascending[:: self._block // _SAMPLED].copy()]
         below = [old.count_below(edge) for edge in edges]
         places = [edge.place(ascending) for edge in edges]
