@@ -8,8 +8,11 @@ import os
 import stat
 from collections.abc import Callable
 from io import FileIO
+from typing import TypeVar
 
-__all__ = ["LFS_POINTER", "describe_os_error", "open_regular", "sha256_file", "sha256_of", "write_atomically"]
+__all__ = ["LFS_POINTER", "HashedFile", "describe_os_error", "open_regular", "sha256_file", "write_atomically"]
+
+F = TypeVar("F", bound=FileIO)
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # what Git LFS leaves in place of a file
@@ -17,7 +20,71 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # what Git LFS leaves
 _PIECE = 1 << 20
 
 
-def open_regular(path: str | os.PathLike[str]) -> FileIO:
+class HashedFile(FileIO):
+    """A file that is hashed while it is read, so that its bytes are read once; see `open_regular`.
+
+    Attributes
+    ----------
+    follows : bool
+        Whether a read at some place makes the hash follow up to there. Before that, reads here and there cost
+        nothing.
+    """
+
+    def __init__(self, descriptor: int, mode: str = "rb") -> None:
+        super().__init__(descriptor, mode)
+        self.follows = False
+        self._digest = hashlib.sha256()
+        self._hashed = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as any file does; what has not been hashed before is hashed now."""
+        if not self.follows:
+            return super().read(size) or b""
+        at = self.tell()
+        if at > self._hashed:
+            self._hash_to(at)
+            self.seek(at)
+        data = super().read(size) or b""
+        if at == self._hashed:
+            self._digest.update(data)
+            self._hashed += len(data)
+        return data
+
+    def sha256(self, progress: Callable[[int], None] | None = None) -> str:
+        """SHA-256 of the whole file: what is missing is read now.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Told the number of bytes hashed since it was last called.
+
+        Returns
+        -------
+        str
+            64 lower-case hexadecimal digits, as ``sha256sum`` prints them.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        self._hash_to(None, progress)
+        return self._digest.hexdigest()
+
+    def _hash_to(self, end: int | None, progress: Callable[[int], None] | None = None) -> None:
+        self.seek(self._hashed)
+        buffer = memoryview(bytearray(_PIECE))
+        while end is None or self._hashed < end:
+            length = self.readinto(buffer if end is None else buffer[: end - self._hashed])
+            if not length:
+                break
+            self._digest.update(buffer[:length])
+            self._hashed += length
+            if progress is not None:
+                progress(length)
+
+
+def open_regular(path: str | os.PathLike[str], kind: type[F] = FileIO) -> F:  # type: ignore[assignment]
     """Open a regular file for reading, and nothing else.
 
     A FIFO would block for ever and a device may never end, so the kind of file is looked at
@@ -27,6 +94,8 @@ def open_regular(path: str | os.PathLike[str]) -> FileIO:
     ----------
     path : path-like
         The file.
+    kind : type
+        `io.FileIO`, or one derived from it.
 
     Returns
     -------
@@ -46,7 +115,7 @@ def open_regular(path: str | os.PathLike[str]) -> FileIO:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
-        return FileIO(descriptor, "rb")
+        return kind(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
@@ -84,19 +153,8 @@ def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | 
     OSError
         If the file cannot be read or is not a regular file.
     """
-    with open_regular(path) as file:
-        return sha256_of(file, progress)
-
-
-def sha256_of(file: FileIO, progress: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of what an open file holds from here to its end: see `sha256_file`."""
-    digest = hashlib.sha256()
-    buffer = bytearray(_PIECE)
-    while length := file.readinto(buffer):
-        digest.update(memoryview(buffer)[:length])
-        if progress is not None:
-            progress(length)
-    return digest.hexdigest()
+    with open_regular(path, HashedFile) as file:
+        return file.sha256(progress)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

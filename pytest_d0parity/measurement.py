@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .evidence import ArrayInfo, Stats
-from .files import describe_os_error, open_regular, sha256_of
+from .files import HashedFile, describe_os_error, open_regular
 from .npz import Member, NpzError, NpzFile
 from .photons import AmplitudeSample, Photons, count_photons
 from .statistics import (
@@ -38,9 +38,7 @@ Suspicion = Callable[["Measurement"], bool]
 
 _MEASURED = ("diff3d", "probeGuess", "scan_index")
 
-# Shares of the time that a dataset takes, for the progress bar alone.
-_HASHING = 0.1
-_PASS = 0.45
+_PASS = 0.95  # share of the time that the first pass over diff3d takes, for the progress bar alone
 
 
 @dataclass(frozen=True)
@@ -94,23 +92,29 @@ def measure(path: str, progress: Progress, suspect: Suspicion = lambda _: False)
     result = Measurement()
     try:
         # Opened once: what is hashed is what is measured, also when somebody replaces the file meanwhile.
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            hashed = _Counter(size, lambda share: progress(_HASHING * share))
-            result.sha256 = sha256_of(file, hashed.advance)
-            result.size_bytes = size
-            with NpzFile(file) as npz:
-                _measure_arrays(npz, result, progress)
-                if suspect(result):
-                    _verify_the_rest(npz, result)
+        with open_regular(path, HashedFile) as file:
+            _measure_file(file, result, progress, suspect)
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
-    except NpzError as error:
-        result.error("", str(error))
     # The last resort: whatever we did not foresee in this file must not cost the others their place in the log.
     except Exception as error:
         result.error("", f"measuring it failed ({type(error).__name__}): a defect of pytest-d0parity, please report it")
     return result
+
+
+def _measure_file(file: HashedFile, result: Measurement, progress: Progress, suspect: Suspicion) -> None:
+    result.size_bytes = os.fstat(file.fileno()).st_size
+    try:
+        npz = NpzFile(file)
+    except NpzError as error:
+        result.sha256 = file.sha256()
+        result.error("", str(error))
+        return
+    _measure_arrays(npz, file, result, progress)
+    result.sha256 = file.sha256()
+    if suspect(result):
+        _verify_the_rest(npz, result)
+    progress(1.0)
 
 
 class _Counter:
@@ -143,7 +147,7 @@ class _Stream:
             self._counter.advance(block.size)
 
 
-def _measure_arrays(npz: NpzFile, result: Measurement, progress: Progress) -> None:
+def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress) -> None:
     result.arrays = {
         name: ArrayInfo(
             shape=member.shape, dtype=str(member.dtype), crc32=f"{member.crc32:08x}", size_bytes=member.size_bytes
@@ -156,10 +160,12 @@ def _measure_arrays(npz: NpzFile, result: Measurement, progress: Progress) -> No
         if member.dtype.hasobject and name not in _MEASURED:
             result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
 
-    def share_of_passes(share: float) -> None:
-        progress(min(_HASHING + _PASS * share, 1.0))
+    def stream(member: Member) -> _Stream:
+        # The large array: from here on the file is hashed as it is read.
+        file.follows = True
+        return _Stream(npz, member, lambda share: progress(_PASS * min(share, 1.0)))
 
-    _attempt(result, "diff3d", lambda: _measure_stack(npz, result, share_of_passes))
+    _attempt(result, "diff3d", lambda: _measure_stack(npz, result, stream))
     _attempt(result, "probeGuess", lambda: _measure_probe(npz, result))
 
 
@@ -180,7 +186,7 @@ def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:
         result.error(array, "there is not enough memory for it, although only a value per frame is kept")
 
 
-def _measure_stack(npz: NpzFile, result: Measurement, progress: Progress) -> None:
+def _measure_stack(npz: NpzFile, result: Measurement, stream: Callable[[Member], _Stream]) -> None:
     member = npz.members.get("diff3d")
     if member is None:
         if "diff3d" not in npz.broken:
@@ -194,7 +200,7 @@ def _measure_stack(npz: NpzFile, result: Measurement, progress: Progress) -> Non
         result.warning("diff3d", f"it is empty (shape {member.shape}); its statistics are zeros")
     index = _read_scan_index(npz, result, member.shape[0])
 
-    source = _Stream(npz, member, progress)
+    source = stream(member)
     sample = AmplitudeSample()
     frames = FrameMeans(source) if member.size else None
     values = describe(source, observers=[sample.add, frames.add] if frames else [])

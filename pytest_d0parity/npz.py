@@ -82,7 +82,7 @@ class NpzFile:
     Parameters
     ----------
     file : path-like or FileIO
-        A regular file (links are followed), or one that `open_regular` has opened; it is closed with this one.
+        A regular file (links are followed), or one that `open_regular` has opened, which is left open in the end.
 
     Attributes
     ----------
@@ -100,6 +100,7 @@ class NpzFile:
     """
 
     def __init__(self, file: str | os.PathLike[str] | FileIO) -> None:
+        self._owns = not isinstance(file, FileIO)
         self._file = file if isinstance(file, FileIO) else open_regular(file)
         try:
             self._file.seek(0)
@@ -115,7 +116,7 @@ class NpzFile:
                 except NpzError as error:
                     self.broken[_array_name(info)] = str(error)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -124,7 +125,12 @@ class NpzFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, unless it was opened by somebody else."""
+        if self._owns:
+            self._file.close()
 
     def blocks(self, member: Member, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
         """Stream the elements of an array, in the order in which they are stored.

@@ -408,7 +408,7 @@ def describe(
     count = nan_count = inf_count = zeros = 0
     low, high = math.inf, -math.inf
     tree = MomentsTree()
-    forecast = Forecast(_shares(percents))
+    forecast = Forecast(_shares(percents), math.prod(source.shape))
     with np.errstate(all="ignore"):
         for block, nans, infs in _pass(source, part):
             nan_count += nans

@@ -24,6 +24,7 @@ Values = NDArray[Any]
 
 _FIRST = 1 << 18  # values that are all kept before anything is foretold
 _BUDGET = 1 << 19  # values in all windows together, when they have just been narrowed
+_WORTHWHILE = 1.5  # windows are not narrowed when the stream ends so soon after
 _TOO_MANY = 1 << 21  # values kept, at which windows are narrowed before their time
 _PIECES = 1 << 10  # small arrays of kept values, each of which costs memory of its own
 _PROBES = 8  # steps across a window, to see which values fill it
@@ -158,9 +159,12 @@ class Forecast:
     ----------
     shares : sequence of float
         The quantiles that will be asked for, from 0 to 1.
+    size : int
+        Number of values in the stream, at the most.
     """
 
-    def __init__(self, shares: Sequence[float]) -> None:
+    def __init__(self, shares: Sequence[float], size: int) -> None:
+        self._size = size
         self._windows = Windows()
         self._spreads = {share: math.sqrt(share * (1 - share)) for share in shares}
         self._lumps = dict.fromkeys(shares, _LUMP)
@@ -220,6 +224,8 @@ class Forecast:
     def _narrow(self) -> None:
         """Foretell where the quantiles will be, and keep nothing but windows around these places."""
         self._next = 2 * self._seen
+        if self._size < _WORTHWHILE * self._next:
+            self._next = self._size
         old = self._windows
         windows = [window for share in self._spreads if (window := self._window(share))]
         edges = sorted({edge for window in windows for edge in window})
