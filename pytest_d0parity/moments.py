@@ -17,6 +17,7 @@ __all__ = ["Moments", "MomentsTree", "fold", "fold_rows"]
 
 Wide = NDArray[np.float64]
 
+_FEW = 64  # numbers that Python itself adds up sooner than NumPy begins to
 _LANES = (256, 32)  # running sums side by side, first many of them, as vectors like it, then few
 
 
@@ -24,6 +25,8 @@ def fold(values: Wide) -> Any:
     """Sum over the first axis by adding halves: the rounding error grows with the logarithm of the length."""
     if len(values) == 0:
         return np.zeros(values.shape[1:])
+    if values.ndim == 1 and len(values) <= _FEW:
+        return _fold_few(values.tolist())
     while (length := len(values)) > 1:
         half = length // 2
         folded = values[:half] + values[half : 2 * half]
@@ -33,12 +36,22 @@ def fold(values: Wide) -> Any:
     return values[0]
 
 
-def fold_rows(rows: NDArray[Any]) -> Wide:
-    """Sum each row of a matrix in float64: lane by lane, and then the lanes by halves.
+def _fold_few(values: list[float]) -> float:
+    while (length := len(values)) > 1:
+        half = length // 2
+        folded = [first + second for first, second in zip(values, values[half : 2 * half], strict=False)]
+        if length % 2:
+            folded[0] += values[-1]
+        values = folded
+    return values[0]
+
+
+def fold_rows(rows: Wide) -> Wide:
+    """Sum each row of a matrix: lane by lane, and then the lanes by halves.
 
     Parameters
     ----------
-    rows : (m, n) ndarray of float32 or float64
+    rows : (m, n) ndarray of float64
 
     Returns
     -------
@@ -49,11 +62,11 @@ def fold_rows(rows: NDArray[Any]) -> Wide:
         whole = width // lanes * lanes
         if whole > lanes:
             # Over an axis that is not the innermost one NumPy adds row to row, in order, whatever the machine.
-            folded = np.add.reduce(rows[:, :whole].reshape(count, -1, lanes), axis=1, dtype=np.float64)
+            folded = np.add.reduce(rows[:, :whole].reshape(count, -1, lanes), axis=1)
             if whole < width:
                 folded[:, : width - whole] += rows[:, whole:]
             rows = folded
-    return np.asarray(fold(rows.T.astype(np.float64, copy=False)))
+    return np.asarray(fold(rows.T)) if len(rows) > 1 else np.array([fold(rows[0])])
 
 
 @dataclass(frozen=True)
@@ -70,13 +83,13 @@ class Moments:
         return self.total / self.count
 
     @classmethod
-    def of(cls, rows: NDArray[Any], sums: Wide, lost: Wide | None) -> Moments | None:
-        """Take the moments of a block.
+    def of(cls, rows: Wide, sums: Wide, lost: Wide | None) -> Moments | None:
+        """Take the moments of a block, of which nothing is left.
 
         Parameters
         ----------
-        rows : (m, n) ndarray of float32 or float64
-            The values; zero where there is none.
+        rows : (m, n) ndarray of float64
+            The values; zero where there is none. They are overwritten: memory near the processor is dear.
         sums : (m,) ndarray of float64
             Of the rows.
         lost : (m, n) ndarray of float64, or None
@@ -91,12 +104,11 @@ class Moments:
         if not count:
             return None
         total = float(fold(sums))
-        distance = rows.astype(np.float64)
-        distance -= total / count
+        rows -= total / count
         if lost is not None:
-            distance *= 1.0 - lost
-        distance *= distance
-        return cls(count, total, float(fold_rows(distance.reshape(1, -1))[0]))
+            rows *= 1.0 - lost
+        rows *= rows
+        return cls(count, total, float(fold_rows(rows.reshape(1, -1))[0]))
 
     def merge(self, other: Moments) -> Moments:
         """Give the moments of both sets of values together."""

@@ -30,7 +30,7 @@ __all__ = ["Member", "NpzError", "NpzFile"]
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
-_PIECE = 1 << 18  # bytes of compressed data asked of the disk at a time
+_PIECE = 1 << 16  # bytes of compressed data asked of the disk at a time
 _ENCRYPTED = 0x1
 _MAX_RATIO = 1032  # no deflate stream expands further
 _MAX_LENGTH = 1 << 62

@@ -96,16 +96,16 @@ class AmplitudeSample:
         if not block.finite.size:
             return
         narrow = self._narrow(block.finite)
-        if self._blocks < _HEAD_BLOCKS:
-            self._head.append(narrow.copy())
         if self._blocks % self._stride == 0:
             self._spread.append(block.finite[:: -(-narrow.size // _PER_BLOCK)].astype(np.float64))
             if len(self._spread) * _PER_BLOCK > _SPREAD:
                 del self._spread[1::2]
                 self._stride *= 2
         if self._blocks < _HEAD_BLOCKS or self._blocks % _stride(self._blocks) == 0:
-            fresh = np.unique(narrow.compress((narrow > 0) & (narrow < self._limit)))
-            self._lowest = np.union1d(self._lowest, fresh)[:_KEEP]
+            low = narrow.compress((narrow > 0) & (narrow <= self._limit))
+            if self._blocks < _HEAD_BLOCKS:
+                self._head.append(low)
+            self._lowest = np.union1d(self._lowest, low)[:_KEEP]
             if len(self._lowest) == _KEEP:
                 self._limit = self._lowest[-1]
         self._blocks += 1
@@ -135,9 +135,7 @@ class AmplitudeSample:
     def head(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Which of the `lowest` occur in the head of the stream, and how often."""
         values = np.concatenate(self._head) if self._head else np.empty(0, np.float32)
-        amplitudes, times = np.unique(
-            values.compress((values > 0) & (values <= self._lowest[-1:].max(initial=0.0))), return_counts=True
-        )
+        amplitudes, times = np.unique(values[values <= self._limit], return_counts=True)
         return self._widen(amplitudes), times
 
 

@@ -186,8 +186,8 @@ class Forecast:
             self._take_sample(values)
 
     def _take_sample(self, values: Values) -> None:
-        self._sample.append(values.take(self._places, mode="wrap"))
-        self._places += int(self._block * _GOLDEN)
+        self._sample.append(values.take(self._places % values.size))
+        self._places = (self._places + int(self._block * _GOLDEN)) % self._block
         self._sampled += self._places.size
         if self._sampled > _SAMPLE:
             self._sample = [np.concatenate(self._sample)[::2]]
