@@ -14,10 +14,12 @@ SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "
 
 
 @pytest.fixture(autouse=True)
-def _no_ci_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever runs the tests, what they start shall not write where that one reads."""
     for variable in ("ARTIFACT_DIR", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(variable, raising=False)
+    # Nor shall one test know what another one has measured.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 import numpy as np
 
+from .cache import MeasurementCache
+from .crew import Crew
 from .drift import Yardstick, judge, read_yardstick
 from .evidence import Dataset, EvidenceLog, Metadata, Problem, Scalar
 from .measurement import Measurement, measure
@@ -22,15 +24,19 @@ from .text import printable, valid_utf8
 from .values import values_of_dataset
 
 __all__ = [
+    "Assignment",
     "BaselineRun",
     "CaptureInterrupted",
+    "Captured",
     "Choice",
     "Listener",
+    "Workforce",
+    "WorkforceLost",
     "assemble",
-    "capture_dataset",
     "capture_evidence",
     "choose_datasets",
     "read_baseline_run",
+    "sizes_of",
     "yardstick_of",
 ]
 
@@ -94,7 +100,93 @@ class Choice:
         return any(problem.severity == "error" for problem in self.problems)
 
 
-def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> EvidenceLog:
+@dataclass(frozen=True)
+class Captured:
+    """A dataset, and whether it is known from the cache instead of measured anew."""
+
+    dataset: Dataset
+    known: bool
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """All that a process needs to know to capture datasets.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    yardstick : Yardstick or None
+        The reference. Where it has the same arrays in a file of other bytes, the CRC-32 of every array is
+        verified, and not only read from the archive's directory.
+    cache : MeasurementCache or None
+    """
+
+    scenario: Scenario
+    yardstick: Yardstick | None = None
+    cache: MeasurementCache | None = None
+
+    def sent_for(self, filename: str) -> Assignment:
+        """Give as much of it as one dataset needs, for a process that stands somewhere else."""
+        # What is as long as the sweep has datasets would be sent with each of them.
+        yardstick = self.yardstick and self.yardstick.limited_to((filename,))
+        folder = os.path.abspath(self.scenario.folders.get("dataset_root", ""))
+        folders = {**self.scenario.folders, "dataset_root": folder}
+        return replace(
+            self,
+            scenario=replace(self.scenario, limit_datasets=None, thresholds=(), folders=folders),
+            yardstick=yardstick and replace(yardstick, record=replace(yardstick.record, left_out=())),
+        )
+
+    def capture(
+        self, filename: str, progress: Callable[[float], None] = lambda _: None, *, overlap: bool = False
+    ) -> Captured:
+        """Measure a dataset, or recall it.
+
+        Parameters
+        ----------
+        filename : str
+        progress : callable, optional
+            Told which share of the work is done.
+        overlap : bool
+            Use more than one core for it.
+        """
+
+        def suspect(measurement: Measurement) -> bool:
+            return self.yardstick is not None and self.yardstick.is_repacked(
+                valid_utf8(filename), values_of_dataset(_record(self.scenario, filename, measurement))
+            )
+
+        path = self.scenario.dataset_path(filename)
+        measurement, known = measure(path, progress, suspect, self.cache, overlap=overlap)
+        return Captured(_record(self.scenario, filename, measurement), known)
+
+
+class WorkforceLost(RuntimeError):
+    """Those who captured datasets have not captured all of them, said in words."""
+
+
+class Workforce(Protocol):
+    """Those who capture datasets: `crew.Crew`, or `cluster.Cluster`."""
+
+    def capture(
+        self, assignment: Assignment, sizes: Mapping[str, int], progress: Callable[[str, float], None]
+    ) -> Iterator[tuple[str, Captured]]:
+        """Capture datasets, of these sizes in bytes, and give each one as soon as it is done.
+
+        Raises
+        ------
+        WorkforceLost
+            If some could not be captured, after all others were.
+        """
+
+
+def capture_evidence(
+    scenario: Scenario,
+    listener: Listener = _NOBODY,
+    *,
+    workforce: Workforce | None = None,
+    cache: MeasurementCache | None = None,
+) -> EvidenceLog:
     """Look at everything that a scenario names, record it, and compare it with the reference, if one is named.
 
     Parameters
@@ -103,6 +195,10 @@ def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> Eviden
         What to look at.
     listener : Listener, optional
         Told of problems and progress while they happen.
+    workforce : Workforce, optional
+        Who captures the datasets; by default this process alone. The log is the same whoever it is.
+    cache : MeasurementCache, optional
+        Where measurements are kept from run to run; by default none are.
 
     Returns
     -------
@@ -122,21 +218,31 @@ def capture_evidence(scenario: Scenario, listener: Listener = _NOBODY) -> Eviden
     _tell(listener, run.problems)
     choice = choose_datasets(scenario)
     _tell(listener, choice.problems)
-    datasets: list[Dataset] = []
+    sizes = sizes_of(scenario, choice.filenames)
+    captured: dict[str, Captured] = {}
     try:
-        listener.planned([(name, _size(scenario.dataset_path(name))) for name in choice.filenames])
-        for filename in choice.filenames:
-            dataset = capture_dataset(scenario, filename, yardstick, _progress_of(filename, listener.progress))
-            _tell(listener, dataset.problems)
-            datasets.append(dataset)
+        listener.planned(list(sizes.items()))
+        assignment = Assignment(scenario, yardstick, cache)
+        for filename, each in (workforce or Crew()).capture(assignment, sizes, listener.progress):
+            _tell(listener, each.dataset.problems)
+            captured[filename] = each
     except KeyboardInterrupt:
-        raise CaptureInterrupted(assemble(scenario, run, choice, datasets)) from None
-    log = assemble(scenario, run, choice, datasets)
+        raise CaptureInterrupted(assemble(scenario, run, choice, captured)) from None
+    except WorkforceLost as error:
+        lost = Problem(severity="error", where="cluster", message=str(error))
+        _tell(listener, [lost])
+        choice = replace(choice, problems=(*choice.problems, lost))
+    log = assemble(scenario, run, choice, captured)
     if yardstick is None:
         return log
     judged = judge(log, yardstick)
     _tell(listener, judged.problems[len(log.problems) :])
     return judged
+
+
+def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
+    """Give the bytes of some datasets; zero for one that cannot be looked at."""
+    return {name: _size(scenario.dataset_path(name)) for name in filenames}
 
 
 def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
@@ -159,35 +265,37 @@ def yardstick_of(scenario: Scenario) -> Yardstick | None:
 
 
 def assemble(
-    scenario: Scenario, run: BaselineRun, choice: Choice, datasets: Sequence[Dataset], folder: str = "."
+    scenario: Scenario, run: BaselineRun, choice: Choice, captured: Mapping[str, Captured], folder: str = "."
 ) -> EvidenceLog:
     """Make a log of what was captured; an incomplete one where a dataset that was asked for is missing.
 
     Parameters
     ----------
-    scenario, run, choice, datasets
-        What was captured.
+    scenario, run, choice
+        What was looked at.
+    captured : mapping of str to Captured
+        The datasets that were finished, in any order.
     folder : str
         Whose repository is recorded.
     """
-    measured = {dataset.filename for dataset in datasets}
-    missing = [printable(name) for name in choice.filenames if name not in measured]
+    finished = [captured[name] for name in choice.filenames if name in captured]
+    missing = [printable(name) for name in choice.filenames if name not in captured]
     problems = run.problems + choice.problems
     if missing:
         message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", where="datasets", message=message),)
     return EvidenceLog(
-        metadata=_metadata(scenario, run, folder),
+        metadata=_metadata(scenario, run, finished, folder),
         baseline_params=run.parameters,
         metrics=run.metrics,
-        datasets=tuple(datasets),
-        total_datasets=len(datasets),
+        datasets=tuple(each.dataset for each in finished),
+        total_datasets=len(finished),
         verdict="incomplete" if missing or choice.has_errors else "recorded",
         problems=problems,
     )
 
 
-def _metadata(scenario: Scenario, run: BaselineRun, folder: str) -> Metadata:
+def _metadata(scenario: Scenario, run: BaselineRun, finished: Sequence[Captured], folder: str) -> Metadata:
     sha, dirty = git_state(folder)
     return Metadata(
         scenario_id=scenario.scenario_id,
@@ -202,6 +310,7 @@ def _metadata(scenario: Scenario, run: BaselineRun, folder: str) -> Metadata:
         platform=MACHINE,
         params_read=run.read,
         params_recovered=run.recovered,
+        from_cache=tuple(valid_utf8(each.dataset.filename) for each in finished if each.known),
     )
 
 
@@ -283,33 +392,6 @@ def _size(path: str) -> int:
         return 0
 
 
-def capture_dataset(
-    scenario: Scenario,
-    filename: str,
-    yardstick: Yardstick | None = None,
-    progress: Callable[[float], None] = lambda _: None,
-) -> Dataset:
-    """Measure a dataset of a scenario.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    filename : str
-    yardstick : Yardstick, optional
-        The reference. Where it has the same arrays in a file of other bytes, the CRC-32 of every array is
-        verified, and not only read from the archive's directory.
-    progress : callable, optional
-        Told which share of the work is done.
-    """
-
-    def suspect(measurement: Measurement) -> bool:
-        return yardstick is not None and yardstick.is_repacked(
-            valid_utf8(filename), values_of_dataset(_record(scenario, filename, measurement))
-        )
-
-    return _record(scenario, filename, measure(scenario.dataset_path(filename), progress, suspect))
-
-
 def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Dataset:
     photons = None if measurement.photons is None else measurement.photons.against(dose_of(filename))
     return Dataset(
@@ -324,10 +406,6 @@ def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Data
         probe=measurement.probe,
         problems=_problems(filename, measurement, photons),
     )
-
-
-def _progress_of(filename: str, tell: Callable[[str, float], None]) -> Callable[[float], None]:
-    return lambda share: tell(filename, share)
 
 
 def _problems(filename: str, measurement: Measurement, photons: Photons | None) -> tuple[Problem, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -115,6 +116,16 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
         help="name of the scenario; may name a table [tool.d0parity.scenarios.ID] in pyproject.toml (%(default)s)",
     )
     add_options(parser.add_argument)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--jobs",
+        type=_jobs,
+        metavar="N",
+        help="processes that measure at once, or auto: one for each core that the work is worth (auto)",
+    )
+    where.add_argument(
+        "--cluster", metavar="ADDRESS", help="have a Dask cluster measure, which sees the same paths: tcp://host:8786"
+    )
     _add_terminal_options(parser)
 
 
@@ -138,27 +149,47 @@ def _log(options: argparse.Namespace) -> int:
         except (ProjectError, ScenarioError) as error:
             terminal.error(str(error))
             return WRONG_USAGE
-        return _record(scenario, options.output or default_output(project), options.history, terminal)
+        return _record(scenario, options.output or default_output(project), options, terminal)
 
 
-def _record(scenario: Scenario, output: str, history: str | None, terminal: Terminal) -> int:
+def _record(scenario: Scenario, output: str, options: argparse.Namespace, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
-    from .capture import CaptureInterrupted, capture_evidence
-    from .logfile import LogError
-    from .reports import ReportError, prepare_folder
+    from .crew import Crew, crew_size
 
-    try:
-        prepare_folder(output)
-        log, code = capture_evidence(scenario, terminal), DONE
-    except (ReportError, LogError) as error:
-        terminal.error(str(error))
-        return UNREADABLE
-    except CaptureInterrupted as interrupt:
-        log, code = interrupt.log, INTERRUPTED
-    written = _write(scenario, log, output, history, terminal)
+    # First of all: the helpers import what they need while this process does.
+    with Crew(0 if options.cluster else crew_size(options.jobs, _sizes(scenario))) as crew:
+        from .cache import users_cache
+        from .capture import CaptureInterrupted, capture_evidence
+        from .cluster import ClusterError, cluster_or
+        from .logfile import LogError
+        from .reports import ReportError, prepare_folder
+
+        try:
+            prepare_folder(output)
+            with cluster_or(crew, options.cluster) as workforce:
+                cache = None if options.no_cache else users_cache(terminal.note)
+                log, code = capture_evidence(scenario, terminal, workforce=workforce, cache=cache), DONE
+        except (ReportError, LogError, ClusterError) as error:
+            terminal.error(str(error))
+            return UNREADABLE
+        except CaptureInterrupted as interrupt:
+            log, code = interrupt.log, INTERRUPTED
+    written = _write(scenario, log, output, options.history, terminal)
     if code == DONE and (log.has_errors or not written or log.verdict == "incomplete"):
         return UNREADABLE
     return DRIFT if code == DONE and log.verdict == "drift" else code
+
+
+def _sizes(scenario: Scenario) -> dict[str, int]:
+    """Bytes of the datasets, as far as a glance at the folder tells."""
+    from .sweep import SweepError, list_sweep
+
+    sizes = {}
+    with contextlib.suppress(SweepError):
+        for name in scenario.limit_datasets or list_sweep(scenario.root_path):
+            with contextlib.suppress(OSError):
+                sizes[name] = os.stat(scenario.dataset_path(name)).st_size
+    return sizes
 
 
 def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
@@ -252,6 +283,10 @@ def _schema(options: argparse.Namespace) -> int:
             print(f"error: the schema cannot be written: {error.strerror}", file=sys.stderr)
             return UNREADABLE
     return DONE
+
+
+def _jobs(text: str) -> int | None:
+    return None if text == "auto" else _positive(text)
 
 
 def _doses(text: str) -> tuple[str, ...]:

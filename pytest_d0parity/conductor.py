@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from .capture import yardstick_of
-from .drift import Yardstick
+from .cache import users_cache
+from .capture import Assignment, sizes_of, yardstick_of
+from .crew import Crew, crew_size
 from .evidence import EvidenceLog, convert_for_json
 from .ledger import Ledger
 from .logfile import LogError
@@ -65,7 +66,9 @@ def begin(config: pytest.Config) -> None:
         scenario = make_scenario(project, scenario_id, options, invocation)
         if update:
             _check_update(scenario, options)
-        yardstick = None if update else yardstick_of(scenario)
+        notes: list[str] = []
+        cache = None if options["no_cache"] else users_cache(notes.append)
+        assignment = Assignment(scenario, None if update else yardstick_of(scenario), cache)
     except (ProjectError, ScenarioError) as error:
         raise pytest.UsageError(str(error)) from None
     except LogError as error:
@@ -79,9 +82,9 @@ def begin(config: pytest.Config) -> None:
             raise pytest.UsageError("the reference is the log that this session writes; name another --parity-output")
         folder = Path(tempfile.mkdtemp(prefix="d0parity-"))
         store = Store(folder)
-        conductor = Conductor(config, scenario, yardstick, store, folder, output, update)
+        conductor = Conductor(config, assignment, store, folder, output, update, notes)
         config.pluginmanager.register(conductor, "d0parity-conductor")
-    session = ParitySession(config, scenario, yardstick, store)
+    session = ParitySession(config, assignment, store)
     config.stash[PARITY] = session
     config.pluginmanager.register(session, "d0parity-session")
 
@@ -112,9 +115,8 @@ class Conductor:
     Parameters
     ----------
     config : pytest.Config
-    scenario : Scenario
-    yardstick : Yardstick or None
-        The reference, unless nothing is to be compared.
+    assignment : Assignment
+        Its reference is None where nothing is to be compared.
     store : Store
     folder : path
         Of the store; removed at the end.
@@ -122,26 +124,30 @@ class Conductor:
         Where the artifacts go.
     update : bool
         Whether the observed values become the reference.
+    notes : sequence of str
+        What the user should know before anything begins.
     """
 
     def __init__(
         self,
         config: pytest.Config,
-        scenario: Scenario,
-        yardstick: Yardstick | None,
+        assignment: Assignment,
         store: Store,
         folder: Path,
         output: str,
         update: bool,
+        notes: Sequence[str],
     ) -> None:
         self._config = config
-        self._scenario = scenario
-        self._yardstick = yardstick
+        self._scenario = assignment.scenario
+        self._yardstick = assignment.yardstick
         self._store = store
         self._folder = folder
         self._output = output
         self._update = update
-        self._ledger = Ledger(scenario, yardstick, store, str(config.invocation_params.dir))
+        self._notes = notes
+        self._ledger = Ledger(assignment, store, str(config.invocation_params.dir))
+        self._crew = Crew()
         self._running = False
         self._written = False
         self._log: EvidenceLog | None = None
@@ -151,12 +157,13 @@ class Conductor:
 
     # --- the session
 
-    def pytest_report_header(self) -> str:
+    def pytest_report_header(self) -> list[str]:
         """Say what will be checked."""
         scenario = self._scenario
         reference = f", reference {printable(scenario.reference)}" if self._yardstick and scenario.reference else ""
         root = printable(scenario.dataset_root)
-        return f"d0parity: scenario {printable(scenario.scenario_id)}, dataset root {root}{reference}"
+        first = f"scenario {printable(scenario.scenario_id)}, dataset root {root}{reference}"
+        return [f"d0parity: {line}" for line in (first, *self._notes)]
 
     def pytest_sessionstart(self) -> None:
         """Make the folder for the artifacts, so that hours of reading do not end at a closed door."""
@@ -173,6 +180,15 @@ class Conductor:
             self._running = True
             self._attempt(lambda: write_reports(self._ledger.log(), self._output, self._scenario.reference_path))
             self._errors.clear()  # whatever keeps it from being written will be told at the end
+            self._set_to_work()
+
+    def _set_to_work(self) -> None:
+        """Have the datasets that will be asked for measured on all cores; workers of pytest-xdist share them out."""
+        if not self._config.pluginmanager.hasplugin("dsession"):
+            names = {check.dataset for check in self._ledger.plan() if check.selected and check.dataset}
+            sizes = sizes_of(self._scenario, names)
+            self._crew = Crew(crew_size(None, sizes))
+            self._config.stash[PARITY].evidence.begin(self._crew, sizes)
 
     def _is_for_real(self) -> bool:
         """Whether tests are run, and not only collected or set up."""
@@ -191,11 +207,13 @@ class Conductor:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Conclude before anybody else reports on the session."""
+        self._crew.close()
         self._conclude(session)
         return (yield)
 
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
+        self._crew.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- the conclusion

@@ -10,7 +10,15 @@ from collections.abc import Callable
 from io import FileIO
 from typing import TypeVar
 
-__all__ = ["LFS_POINTER", "HashedFile", "describe_os_error", "open_regular", "sha256_file", "write_atomically"]
+__all__ = [
+    "LFS_POINTER",
+    "HashedFile",
+    "describe_os_error",
+    "open_hashed",
+    "open_regular",
+    "sha256_file",
+    "write_atomically",
+]
 
 F = TypeVar("F", bound=FileIO)
 
@@ -21,7 +29,7 @@ _PIECE = 1 << 20
 
 
 class HashedFile(FileIO):
-    """A file that is hashed while it is read, so that its bytes are read once; see `open_regular`.
+    """A file that is hashed while it is read, so that its bytes are read once; see `open_hashed`.
 
     Attributes
     ----------
@@ -84,7 +92,7 @@ class HashedFile(FileIO):
                 progress(length)
 
 
-def open_regular(path: str | os.PathLike[str], kind: type[F] = FileIO) -> F:  # type: ignore[assignment]
+def open_regular(path: str | os.PathLike[str]) -> FileIO:
     """Open a regular file for reading, and nothing else.
 
     A FIFO would block for ever and a device may never end, so the kind of file is looked at
@@ -94,8 +102,6 @@ def open_regular(path: str | os.PathLike[str], kind: type[F] = FileIO) -> F:  # 
     ----------
     path : path-like
         The file.
-    kind : type
-        `io.FileIO`, or one derived from it.
 
     Returns
     -------
@@ -107,6 +113,15 @@ def open_regular(path: str | os.PathLike[str], kind: type[F] = FileIO) -> F:  # 
     OSError
         If it cannot be opened, or is not a regular file (``errno.EINVAL``).
     """
+    return _open(path, FileIO)
+
+
+def open_hashed(path: str | os.PathLike[str]) -> HashedFile:
+    """Open a regular file so that it can be hashed while it is read: see `open_regular`."""
+    return _open(path, HashedFile)
+
+
+def _open(path: str | os.PathLike[str], kind: type[F]) -> F:
     # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -153,11 +168,11 @@ def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | 
     OSError
         If the file cannot be read or is not a regular file.
     """
-    with open_regular(path, HashedFile) as file:
+    with open_hashed(path) as file:
         return file.sha256(progress)
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
     """Replace a file by new bytes so that a reader sees the old file or the whole new one.
 
     Parameters
@@ -166,6 +181,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         Where the bytes go. A link is followed, so that the file it names is replaced.
     data : bytes
         All of it.
+    durable : bool
+        Wait until the bytes are on the disk. Without that, a power cut may leave a file of other bytes.
 
     Raises
     ------
@@ -182,8 +199,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         if os.path.exists(target):
             os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(temporary, target)

@@ -8,10 +8,9 @@ from typing import Literal
 
 import pytest
 
-from .capture import assemble
+from .capture import Assignment, assemble
 from .drift import Comparison, Yardstick
 from .evidence import Check, EvidenceLog
-from .scenario import Scenario
 from .session import PlannedCheck, recorded_limits, recorded_values
 from .store import Evidence, Store
 from .text import valid_utf8
@@ -45,21 +44,20 @@ class Ledger:
 
     Parameters
     ----------
-    scenario : Scenario
-    yardstick : Yardstick or None
-        The reference, unless nothing is to be compared.
+    assignment : Assignment
+        Its reference is None where nothing is to be compared.
     store : Store
         Which also holds the plan, once the tests are collected.
     folder : str
         The one that the user stands in.
     """
 
-    def __init__(self, scenario: Scenario, yardstick: Yardstick | None, store: Store, folder: str) -> None:
-        self._scenario = scenario
-        self._yardstick = yardstick
+    def __init__(self, assignment: Assignment, store: Store, folder: str) -> None:
+        self._scenario = assignment.scenario
+        self._yardstick = assignment.yardstick
         self._store = store
         self._folder = folder
-        self._evidence = Evidence(scenario, yardstick, store)
+        self._evidence = Evidence(assignment, store)
         self._received: dict[str, _Received] = {}
 
     def receive(self, report: pytest.TestReport) -> None:
@@ -90,7 +88,7 @@ class Ledger:
     def log(self) -> EvidenceLog:
         """Make the log of what is known by now."""
         evidence = self._evidence
-        log = assemble(self._scenario, evidence.run, evidence.choice, evidence.measured, self._folder)
+        log = assemble(self._scenario, evidence.run, evidence.choice, evidence.captured, self._folder)
         checks = self._checks()
         entries = tuple(map(self._entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
@@ -156,7 +154,7 @@ class Ledger:
         """Compare everything, whatever checks there are, where nothing was left out; otherwise what was looked at."""
         if everything is not None:
             yield yardstick.compare(replace(everything, checks={}))
-        measured = {dataset.filename for dataset in self._evidence.measured}
+        measured = set(self._evidence.captured)
         for check in checks:
             outcome = self.outcome(check)
             if outcome == "not_run":

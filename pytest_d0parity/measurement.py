@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .evidence import ArrayInfo, Stats
-from .files import HashedFile, describe_os_error, open_regular
+from .files import HashedFile, describe_os_error, open_hashed
 from .npz import Member, NpzError, NpzFile
+from .overlap import ahead
 from .photons import AmplitudeSample, Photons, count_photons
 from .statistics import (
     Distribution,
@@ -31,14 +32,18 @@ from .statistics import (
     stage_stats,
 )
 
-__all__ = ["Finding", "Measurement", "measure"]
+__all__ = ["ALGORITHMS", "Finding", "Known", "Measurement", "measure"]
+
+ALGORITHMS = 1  # raised whenever a value, or a sentence about one, may come out differently
 
 Progress = Callable[[float], None]
 Suspicion = Callable[["Measurement"], bool]
 
 _MEASURED = ("diff3d", "probeGuess", "scan_index")
 
-_PASS = 0.95  # share of the time that the first pass over diff3d takes, for the progress bar alone
+# Shares of the time, for the progress bar alone.
+_HASHING = 0.2  # where the file is hashed before anything else
+_PASS = 0.95  # the first pass over diff3d
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Measurement:
     photons: Photons | None = None
     probe: ProbeStats | None = None
     findings: list[Finding] = field(default_factory=list)
+    is_repeatable: bool = True  # whether the same bytes give the same again: not where a disk has failed, or memory
 
     def error(self, array: str, message: str) -> None:
         """Note what could not be read or measured."""
@@ -71,7 +77,27 @@ class Measurement:
         self.findings.append(Finding("warning", array, message))
 
 
-def measure(path: str, progress: Progress, suspect: Suspicion = lambda _: False) -> Measurement:
+class Known(Protocol):
+    """Where measurements are kept from run to run."""
+
+    def may_know(self, size: int) -> bool:
+        """Whether a file of this size has ever been measured."""
+
+    def recall(self, sha256: str, size: int) -> Measurement | None:
+        """Give what was measured of the file with these bytes, if that is known."""
+
+    def keep(self, measurement: Measurement) -> None:
+        """Keep a measurement."""
+
+
+def measure(
+    path: str,
+    progress: Progress = lambda _: None,
+    suspect: Suspicion = lambda _: False,
+    cache: Known | None = None,
+    *,
+    overlap: bool = False,
+) -> tuple[Measurement, bool]:
     """Measure a dataset.
 
     Parameters
@@ -83,38 +109,58 @@ def measure(path: str, progress: Progress, suspect: Suspicion = lambda _: False)
     suspect : callable
         Asked, with what was measured, whether all the other arrays shall be inflated as well, to see that their
         CRC-32 is what the archive says.
+    cache : Known, optional
+        Where what is known of the same bytes is looked up, and kept.
+    overlap : bool
+        Read, hash and inflate in a thread of its own while the values are measured.
 
     Returns
     -------
-    Measurement
+    measurement : Measurement
         Whatever could be read; what could not is in `Measurement.findings`, in words.
+    known : bool
+        Whether it comes out of the cache.
     """
-    result = Measurement()
+    result, known = Measurement(), False
     try:
         # Opened once: what is hashed is what is measured, also when somebody replaces the file meanwhile.
-        with open_regular(path, HashedFile) as file:
-            _measure_file(file, result, progress, suspect)
+        with open_hashed(path) as file:
+            before = os.fstat(file.fileno())
+            size = result.size_bytes = before.st_size
+            if cache is not None and cache.may_know(size):
+                counter = _Counter(size, lambda share: progress(_HASHING * share))
+                sha256 = file.sha256(counter.advance)
+                recalled = cache.recall(sha256, size)
+                result, known = recalled or result, recalled is not None
+            npz = None if known else _measure_file(file, result, progress, overlap)
+            after = os.fstat(file.fileno())
+            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                result.error("", "somebody wrote to it while it was read; run again when it is complete")
+            elif cache is not None and not known:
+                cache.keep(result)
+            if suspect(result):
+                _verify_the_rest(npz or NpzFile(file), result)
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
+        result.is_repeatable = False
     # The last resort: whatever we did not foresee in this file must not cost the others their place in the log.
     except Exception as error:
         result.error("", f"measuring it failed ({type(error).__name__}): a defect of pytest-d0parity, please report it")
-    return result
+        result.is_repeatable = False
+    progress(1.0)
+    return result, known
 
 
-def _measure_file(file: HashedFile, result: Measurement, progress: Progress, suspect: Suspicion) -> None:
-    result.size_bytes = os.fstat(file.fileno()).st_size
+def _measure_file(file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> NpzFile | None:
     try:
         npz = NpzFile(file)
     except NpzError as error:
         result.sha256 = file.sha256()
         result.error("", str(error))
-        return
-    _measure_arrays(npz, file, result, progress)
+        return None
+    _measure_arrays(npz, file, result, progress, overlap)
     result.sha256 = file.sha256()
-    if suspect(result):
-        _verify_the_rest(npz, result)
-    progress(1.0)
+    return npz
 
 
 class _Counter:
@@ -133,8 +179,9 @@ class _Counter:
 class _Stream:
     """A member of an NPZ file as a source of statistics."""
 
-    def __init__(self, npz: NpzFile, member: Member, progress: Progress) -> None:
+    def __init__(self, npz: NpzFile, member: Member, progress: Progress, overlap: bool = False) -> None:
         self._npz = npz
+        self._overlap = overlap
         self._member = member
         self._counter = _Counter(member.size, progress)
         self.shape = member.shape
@@ -142,12 +189,13 @@ class _Stream:
         self.fortran_order = member.fortran_order
 
     def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
-        for block in self._npz.blocks(self._member, sizes):
+        blocks = self._npz.blocks(self._member, sizes)
+        for block in ahead(blocks) if self._overlap else blocks:
             yield block
             self._counter.advance(block.size)
 
 
-def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress) -> None:
+def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> None:
     result.arrays = {
         name: ArrayInfo(
             shape=member.shape, dtype=str(member.dtype), crc32=f"{member.crc32:08x}", size_bytes=member.size_bytes
@@ -163,7 +211,7 @@ def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progres
     def stream(member: Member) -> _Stream:
         # The large array: from here on the file is hashed as it is read.
         file.follows = True
-        return _Stream(npz, member, lambda share: progress(_PASS * min(share, 1.0)))
+        return _Stream(npz, member, lambda share: progress(_PASS * min(share, 1.0)), overlap)
 
     _attempt(result, "diff3d", lambda: _measure_stack(npz, result, stream))
     _attempt(result, "probeGuess", lambda: _measure_probe(npz, result))
@@ -182,8 +230,10 @@ def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:
         result.error(array, str(error))
     except OSError as error:
         result.error(array, f"it cannot be read: {describe_os_error(error)}")
+        result.is_repeatable = False
     except MemoryError:
         result.error(array, "there is not enough memory for it, although only a value per frame is kept")
+        result.is_repeatable = False
 
 
 def _measure_stack(npz: NpzFile, result: Measurement, stream: Callable[[Member], _Stream]) -> None:

@@ -19,6 +19,7 @@ OPTIONS = (
     "threshold",
     "trust_params",
     "history",
+    "no_cache",
 )
 
 
@@ -57,6 +58,11 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         help="load the params with dill itself, which runs whatever they say",
     )
     add(f"--{prefix}history", metavar="FILE.md", help="append this run to the attempts history in that file")
+    add(
+        f"--{prefix}no-cache",
+        action="store_true",
+        help="measure every dataset anew, also where an earlier run has measured the same bytes",
+    )
 
 
 def add_threshold_option(add: Callable[..., Any], prefix: str = "") -> None:

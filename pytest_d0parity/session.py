@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from .capture import Assignment
 from .dataset import ParityDataset
 from .drift import Yardstick
 from .evidence import Difference, Scalar, convert_for_json
 from .params import ParamsError, load_params
 from .reports import difference_table
-from .scenario import Scenario
 from .store import Evidence, Store
 from .subjects import Subject
 from .text import printable, valid_utf8
@@ -82,17 +82,16 @@ class ParitySession:
     Parameters
     ----------
     config : pytest.Config
-    scenario : Scenario
-    yardstick : Yardstick or None
-        The reference, unless nothing is to be compared.
+    assignment : Assignment
+        Its reference is None where nothing is to be compared.
     store : Store
         Shared by the processes of this run.
     """
 
-    def __init__(self, config: pytest.Config, scenario: Scenario, yardstick: Yardstick | None, store: Store) -> None:
-        self.scenario = scenario
-        self.yardstick = yardstick
-        self.evidence = Evidence(scenario, yardstick, store)
+    def __init__(self, config: pytest.Config, assignment: Assignment, store: Store) -> None:
+        self.scenario = assignment.scenario
+        self.yardstick = assignment.yardstick
+        self.evidence = Evidence(assignment, store)
         self._store = store
         self._wanted, self._by_id = _take_ids(config)
         self._collected: dict[str, PlannedCheck] = {}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock
 
-from .capture import BaselineRun, Choice, capture_dataset, choose_datasets, read_baseline_run
-from .drift import Yardstick
+from .capture import Assignment, BaselineRun, Captured, Choice, choose_datasets, read_baseline_run
+from .crew import Crew
 from .evidence import Dataset
 from .files import write_atomically
-from .scenario import Scenario
 from .values import Named, values_of_dataset, whole_values
 
 __all__ = ["Evidence", "Store"]
@@ -69,16 +68,15 @@ class Evidence:
 
     Parameters
     ----------
-    scenario : Scenario
-    yardstick : Yardstick or None
-        The reference.
+    assignment : Assignment
     store : Store
     """
 
-    def __init__(self, scenario: Scenario, yardstick: Yardstick | None, store: Store) -> None:
-        self._scenario = scenario
-        self._yardstick = yardstick
+    def __init__(self, assignment: Assignment, store: Store) -> None:
+        self._scenario = assignment.scenario
+        self._assignment = assignment
         self._store = store
+        self._crew: Crew | None = None
         self._values: dict[str, Named] = {}
 
     @property
@@ -93,15 +91,21 @@ class Evidence:
 
     def dataset(self, filename: str) -> Dataset:
         """Give the record of a dataset."""
-        return self._store.once(
-            self._name(filename), lambda: capture_dataset(self._scenario, filename, self._yardstick)
-        )
+        return self._store.once(self._name(filename), lambda: self._capture(filename)).dataset
+
+    def begin(self, crew: Crew, sizes: Mapping[str, int]) -> None:
+        """Have a crew capture the datasets that will be asked for."""
+        crew.begin(self._assignment, sizes)
+        self._crew = crew
+
+    def _capture(self, filename: str) -> Captured:
+        return self._assignment.capture(filename) if self._crew is None else self._crew.take(filename)
 
     @property
-    def measured(self) -> list[Dataset]:
-        """The datasets that some process has measured."""
-        records = (self._store.get(self._name(filename)) for filename in self.choice.filenames)
-        return [record for record in records if record is not None]
+    def captured(self) -> dict[str, Captured]:
+        """The datasets that were asked for, in whatever process."""
+        records = {filename: self._store.get(self._name(filename)) for filename in self.choice.filenames}
+        return {filename: record for filename, record in records.items() if record is not None}
 
     def values(self, filename: str) -> Named:
         """Give the comparable values of a dataset."""

@@ -36,7 +36,7 @@ class Terminal(Listener):
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._sizes: dict[str, int] = {}
-        self._finished = 0
+        self._done: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +54,10 @@ class Terminal(Listener):
     def error(self, text: str) -> None:
         """Tell what went wrong."""
         self._complain(f"error: {text}")
+
+    def note(self, text: str) -> None:
+        """Tell what is good to know, and changes nothing in the log."""
+        self._complain(f"note: {text}")
 
     def problem(self, problem: Problem) -> None:
         """Tell of a problem as it is found."""
@@ -81,11 +85,9 @@ class Terminal(Listener):
         """Move the progress bar, also within a file."""
         if self._bar is None or self._task is None:
             return
-        size = self._sizes[filename]
-        self._bar.update(self._task, description=printable(filename), completed=self._finished + share * size)
-        if share >= 1:
-            self._finished += size
-            self._sizes[filename] = 0
+        # Several datasets may be on their way at once.
+        self._done[filename] = share * self._sizes[filename]
+        self._bar.update(self._task, description=printable(filename), completed=sum(self._done.values()))
 
     def done(self, log: EvidenceLog, output: str | None) -> None:
         """Tell what came of it and, where it was written, where to look."""

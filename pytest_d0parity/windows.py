@@ -45,7 +45,8 @@ class _Edge(NamedTuple):
 
     def below(self, values: Values) -> NDArray[np.bool_]:
         """Which values lie below the edge."""
-        return np.less_equal(values, self.value) if self.above else np.less(values, self.value)
+        below: NDArray[np.bool_] = (np.less_equal if self.above else np.less)(values, self.value)
+        return below
 
     def place(self, ascending: Values) -> int:
         """How many of the sorted values lie below the edge."""
@@ -142,7 +143,7 @@ class Windows:
         return count + edge.place(ascending) - self.edges[number].place(ascending)
 
     def deviation(self, rank: float) -> float:
-        """Standard deviation, from block to block, of the number of values below the edge that is nearest to a rank."""
+        """Say how the number of values below the edge next to a rank varies from block to block (standard deviation)."""
         if not self._blocks or not self.edges:
             return 0.0
         number = int(np.argmin(np.abs(self.below - rank)))
@@ -251,7 +252,9 @@ class Forecast:
         middle = share * (self._seen - 1)
         reach = self._reach(share)
         first, last = max(middle - reach, 0), min(middle + reach, self._seen - 1)
-        ranks = sorted({round(first + (last - first) * step / _PROBES) for step in range(_PROBES + 1)} | {round(middle)})
+        ranks = sorted(
+            {round(first + (last - first) * step / _PROBES) for step in range(_PROBES + 1)} | {round(middle)}
+        )
         probes = [self._windows.at(rank) for rank in ranks]
         start = end = ranks.index(round(middle))
         if probes[start] is None:

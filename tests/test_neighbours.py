@@ -124,16 +124,16 @@ def test_a_worker_that_dies_while_it_measures_is_waited_for_no_longer(parity: Pa
     parity.pytester.makeconftest(
         """
         import os, time
-        import pytest_d0parity.store as store
-        measure = store.capture_dataset
-        def fragile(*args):
+        import pytest_d0parity.capture as capture
+        measure = capture.measure
+        def fragile(*args, **options):
             try:
                 os.close(os.open("died", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
-                return measure(*args)
+                return measure(*args, **options)
             time.sleep(1)
             os._exit(7)
-        store.capture_dataset = fragile
+        capture.measure = fragile
         """
     )
     result = run(parity, "-n", "2", "-k", "data_p1e4")
