@@ -6,17 +6,22 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
 from platformdirs import user_cache_path
 
 from .files import describe_os_error, write_atomically
-from .measurement import ALGORITHMS, Measurement
 from .provenance import MACHINE
 from .text import printable
 
+if TYPE_CHECKING:
+    from .measurement import Measurement
+
+# Light: what reads and writes entries is imported when there are some, so that a glance costs nothing.
+
 __all__ = ["MeasurementCache", "default_folder", "users_cache"]
 
+ALGORITHMS = 1  # raised whenever a measured value, or a sentence about one, may come out differently
 MAX_ENTRIES = 20_000  # some 5 KB each
 
 _DIGEST = 32  # bytes
@@ -98,6 +103,10 @@ class MeasurementCache:
 
     def recall(self, sha256: str, size: int) -> Measurement | None:
         """Give what was measured of a file, or None where that is not known."""
+        import msgspec
+
+        from .measurement import Measurement
+
         path = self._path(sha256, size)
         try:
             entry = path.read_bytes()
@@ -114,6 +123,8 @@ class MeasurementCache:
         """Keep a measurement, if it is one of the file's bytes alone and the folder takes it."""
         if not measurement.is_repeatable or measurement.sha256 is None or measurement.size_bytes is None:
             return
+        import msgspec
+
         content = msgspec.msgpack.encode(measurement)
         path = self._path(measurement.sha256, measurement.size_bytes)
         try:

@@ -154,11 +154,12 @@ def _log(options: argparse.Namespace) -> int:
 
 def _record(scenario: Scenario, output: str, options: argparse.Namespace, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
+    from .cache import users_cache
     from .crew import Crew, crew_size
 
-    # First of all: the helpers import what they need while this process does.
-    with Crew(0 if options.cluster else crew_size(options.jobs, _sizes(scenario))) as crew:
-        from .cache import users_cache
+    cache = None if options.no_cache else users_cache(terminal.note)
+    # Before anything else is imported: the helpers do that at the same time as this process.
+    with Crew(0 if options.cluster else crew_size(options.jobs, _sizes(scenario), cache)) as crew:
         from .capture import CaptureInterrupted, capture_evidence
         from .cluster import ClusterError, cluster_or
         from .logfile import LogError
@@ -167,7 +168,6 @@ def _record(scenario: Scenario, output: str, options: argparse.Namespace, termin
         try:
             prepare_folder(output)
             with cluster_or(crew, options.cluster) as workforce:
-                cache = None if options.no_cache else users_cache(terminal.note)
                 log, code = capture_evidence(scenario, terminal, workforce=workforce, cache=cache), DONE
         except (ReportError, LogError, ClusterError) as error:
             terminal.error(str(error))

@@ -59,7 +59,7 @@ class Cluster:
         self._address = printable(address)
         self._version = version("pytest-d0parity")
         try:
-            self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)
+            self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(
                 f"there is no Dask scheduler at {self._address} ({type(error).__name__}): check the address and that "
@@ -94,7 +94,7 @@ class Cluster:
             )
             names[future] = name
         failures = []
-        for future in as_completed(list(names)):
+        for future in as_completed(list(names)):  # type: ignore[no-untyped-call]
             name = names.pop(future)
             if future.status == "finished":
                 captured: Captured = future.result()
@@ -115,8 +115,8 @@ class Cluster:
             self._client.submit(platform.python_version, pure=False).result(timeout=_PATIENCE)
         except TimeoutError:
             raise ClusterError(
-                f"no worker of the cluster at {self._address} answers within {_PATIENCE} seconds: start one (dask worker "
-                f"{self._address})"
+                f"no worker of the cluster at {self._address} answers within {_PATIENCE} seconds: "
+                f"start one (dask worker {self._address})"
             ) from None
         answers = self._client.run(version, "pytest-d0parity", on_error="return")
         others = {
@@ -127,8 +127,8 @@ class Cluster:
         if others:
             told = "; ".join(f"{worker} {answer}" for worker, answer in others.items())
             raise ClusterError(
-                f"the log must not depend on who measures, so all workers need pytest-d0parity {self._version}, as here: "
-                f"{told}"
+                "the log must not depend on who measures, so all workers need pytest-d0parity "
+                f"{self._version}, as here: {told}"
             )
 
 

@@ -140,6 +140,7 @@ class Conductor:
     ) -> None:
         self._config = config
         self._scenario = assignment.scenario
+        self._cache = assignment.cache
         self._yardstick = assignment.yardstick
         self._store = store
         self._folder = folder
@@ -187,7 +188,7 @@ class Conductor:
         if not self._config.pluginmanager.hasplugin("dsession"):
             names = {check.dataset for check in self._ledger.plan() if check.selected and check.dataset}
             sizes = sizes_of(self._scenario, names)
-            self._crew = Crew(crew_size(None, sizes))
+            self._crew = Crew(crew_size(None, sizes, self._cache))
             self._config.stash[PARITY].evidence.begin(self._crew, sizes)
 
     def _is_for_real(self) -> bool:

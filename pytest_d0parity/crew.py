@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from .cache import MeasurementCache
     from .capture import Assignment, Captured
 
 __all__ = ["Crew", "available_cores", "crew_size"]
@@ -27,7 +28,8 @@ __all__ = ["Crew", "available_cores", "crew_size"]
 # Light: what measures is imported by the processes, and by the caller meanwhile.
 
 _DATASET = 0.003  # seconds that a dataset takes, whatever its size
-_BYTES_PER_SECOND = 150e6  # that one process measures
+_MEASURED = 150e6  # bytes that one process measures in a second
+_HASHED = 1.5e9  # and hashes
 _START = 0.2  # seconds that it takes a process to be of use
 _NEW_GROUP = 0x200  # CREATE_NEW_PROCESS_GROUP, of Windows
 _STEP = 0.02  # of a dataset, after which progress is told
@@ -46,7 +48,7 @@ def available_cores() -> int:
     return max(cores, 1)
 
 
-def crew_size(jobs: int | None, sizes: Mapping[str, int]) -> int:
+def crew_size(jobs: int | None, sizes: Mapping[str, int], cache: MeasurementCache | None = None) -> int:
     """How many processes shall help with some datasets.
 
     Parameters
@@ -55,9 +57,12 @@ def crew_size(jobs: int | None, sizes: Mapping[str, int]) -> int:
         Processes in all, this one included; None: as many as there are cores and the work is worth.
     sizes : mapping of str to int
         Bytes of each dataset.
+    cache : MeasurementCache, optional
+        What it most likely knows takes next to no time.
     """
     if jobs is None:
-        seconds = sum(_DATASET + size / _BYTES_PER_SECOND for size in sizes.values())
+        new = [size for size in sizes.values() if cache is None or not cache.may_know(size)]
+        seconds = sum(_DATASET + size / _MEASURED for size in new) + sum(sizes.values()) / _HASHED
         jobs = min(available_cores(), 1 + int(seconds / _START))
     return max(min(jobs, len(sizes)) - 1, 0)
 

@@ -32,9 +32,8 @@ from .statistics import (
     stage_stats,
 )
 
-__all__ = ["ALGORITHMS", "Finding", "Known", "Measurement", "measure"]
+__all__ = ["Finding", "Known", "Measurement", "measure"]
 
-ALGORITHMS = 1  # raised whenever a value, or a sentence about one, may come out differently
 
 Progress = Callable[[float], None]
 Suspicion = Callable[["Measurement"], bool]

@@ -143,7 +143,7 @@ class Windows:
         return count + edge.place(ascending) - self.edges[number].place(ascending)
 
     def deviation(self, rank: float) -> float:
-        """Say how the number of values below the edge next to a rank varies from block to block (standard deviation)."""
+        """Give the standard deviation, from block to block, of the number of values below the edge next to a rank."""
         if not self._blocks or not self.edges:
             return 0.0
         number = int(np.argmin(np.abs(self.below - rank)))
