@@ -161,7 +161,7 @@ class Assignment:
         return Captured(_record(self.scenario, filename, measurement), known)
 
 
-class WorkforceLost(RuntimeError):
+class WorkforceLost(RuntimeError):  # noqa: N818 - it says what has happened
     """Those who captured datasets have not captured all of them, said in words."""
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "ClusterError", "cluster_or"]
 
-_PATIENCE = 15  # seconds until a scheduler that does not answer is not there
+_PATIENCE = 10  # seconds until a scheduler that does not answer is not there
 
 
 class ClusterError(RuntimeError):
@@ -52,18 +52,24 @@ class Cluster:
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client
+            from distributed.comm import parse_address, parse_host_port
         except ImportError:
             raise ClusterError(
-                "--cluster needs the extra 'dask': python -m pip install 'pytest-d0parity[dask]', here and on the workers"
+                "--cluster needs the extra 'dask', here and on the workers: "
+                "python -m pip install 'pytest-d0parity[dask]'"
             ) from None
         self._address = printable(address)
         self._version = version("pytest-d0parity")
         try:
+            parse_host_port(parse_address(address)[1])
+        except ValueError:
+            raise ClusterError(f"{self._address} is no address of a Dask scheduler; tcp://host:8786 is one") from None
+        try:
             self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError) as error:
             raise ClusterError(
-                f"there is no Dask scheduler at {self._address} ({type(error).__name__}): check the address and that "
-                "it runs"
+                f"no Dask scheduler answers at {self._address} within {_PATIENCE} seconds ({type(error).__name__}): check "
+                "the address, and that it runs"
             ) from None
         try:
             self._check_workers()
@@ -94,7 +100,7 @@ class Cluster:
             )
             names[future] = name
         failures = []
-        for future in as_completed(list(names)):  # type: ignore[no-untyped-call]
+        for future in as_completed(list(names), loop=self._client.loop):  # type: ignore[no-untyped-call]
             name = names.pop(future)
             if future.status == "finished":
                 captured: Captured = future.result()

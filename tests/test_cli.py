@@ -263,7 +263,9 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
         (folder / "root" / "data_p1e3.npz").chmod(0)
         command = [*as_nobody, *COMMAND, "log", "--dataset-root", folder / "root", "--output", folder / "out"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (1, "error: data_p1e3.npz: it cannot be read: permission denied\n")
+        note, error = done.stderr.splitlines()
+        assert note.startswith("note: no measurement is kept for the next run, since ")
+        assert (done.returncode, error) == (1, "error: data_p1e3.npz: it cannot be read: permission denied")
         assert read_log(folder / "out")["datasets"][1]["stats"]["raw"] is not None
 
 
@@ -535,7 +537,7 @@ def test_the_progress_bar_moves_within_a_file_on_a_terminal(sweep: Path, output:
     except OSError:  # how a pseudo-terminal says that nobody is left
         pass
     assert process.wait() == 0
-    assert b"data_p1e9.npz" in shown
+    assert b"data_p1e" in shown
     assert b" %" in shown
 
 

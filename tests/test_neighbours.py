@@ -25,7 +25,7 @@ def run(parity: Parity, *options: str, output: str = "out") -> pytest.RunResult:
 
 
 def comparable(log: Any) -> Any:
-    del log["metadata"]["timestamp"]
+    del log["metadata"]["timestamp"], log["metadata"]["from_cache"]
     return log
 
 
