@@ -187,9 +187,9 @@ class Forecast:
             self._take_sample(values)
 
     def _take_sample(self, values: Values) -> None:
-        self._sample.append(values.take(self._places % values.size))
+        self._sample.append(values.take(self._places[self._places < values.size]))
         self._places = (self._places + int(self._block * _GOLDEN)) % self._block
-        self._sampled += self._places.size
+        self._sampled += self._sample[-1].size
         if self._sampled > _SAMPLE:
             self._sample = [np.concatenate(self._sample)[::2]]
             self._sampled = self._sample[0].size
@@ -234,7 +234,7 @@ class Forecast:
         if not self._sample:
             # All that has been seen is here, sorted: this sample is as good as can be.
             self._places = (np.arange(_SAMPLED) * _GOLDEN % 1 * self._block).astype(np.intp)
-            self._sample = [ascending[:: self._block // _SAMPLED].copy()]
+            self._sample = [ascending[:: max(self._block // _SAMPLED, 1)].copy()]
         below = [old.count_below(edge) for edge in edges]
         places = [edge.place(ascending) for edge in edges]
         keeps = [

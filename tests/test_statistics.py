@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_d0parity import summarize_array, summarize_grouped, summarize_probe
-from pytest_d0parity.moments import fold
 from pytest_d0parity.statistics import ArraySource, describe, normalized_stats, stage_stats
 
 PERCENTILES = {"p01": 1, "p10": 10, "p90": 90, "p99": 99}
@@ -337,22 +336,6 @@ class Chopped(ArraySource):
 def test_alignment_in_memory_changes_no_bit(dtype: str) -> None:
     array = np.random.default_rng(0).normal(size=(50, 61, 67)).astype(dtype)
     assert stage_stats(describe(Chopped(array))) == stage_stats(describe(ArraySource(array)))
-
-
-@pytest.mark.parametrize("length", range(990, 1010))
-def test_folding_adds_in_an_order_fixed_by_the_length(length: int) -> None:
-    values = np.random.default_rng(length).random(length)
-
-    def by_hand(terms: list[float]) -> float:
-        while len(terms) > 1:
-            half = len(terms) // 2
-            folded = [a + b for a, b in zip(terms[:half], terms[half : 2 * half], strict=True)]
-            if len(terms) % 2:
-                folded[0] += terms[-1]
-            terms = folded
-        return terms[0]
-
-    assert float(fold(values)) == by_hand(values.tolist())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
