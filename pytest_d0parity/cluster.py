@@ -52,7 +52,7 @@ class Cluster:
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client
-            from distributed.comm import parse_address, parse_host_port
+            from distributed.comm.addressing import parse_address, parse_host_port
         except ImportError:
             raise ClusterError(
                 "--cluster needs the extra 'dask', here and on the workers: "
@@ -68,8 +68,8 @@ class Cluster:
             self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise ClusterError(
-                f"no Dask scheduler answers at {self._address} within {_PATIENCE} seconds ({type(error).__name__}): check "
-                "the address, and that it runs"
+                f"no Dask scheduler answers at {self._address} within {_PATIENCE} seconds ({type(error).__name__}): "
+                "check the address, and that it runs"
             ) from None
         try:
             self._check_workers()

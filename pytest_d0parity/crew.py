@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from queue import Queue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -121,27 +122,40 @@ class Crew:
         """Capture datasets, here and in the helpers, and give each one as soon as it is done: see `begin`."""
         self.begin(assignment, sizes, progress)
         missing = set(sizes)
-        while missing:
-            with self._changed:
-                while not (ready := missing.intersection(self._captured)) and not (self._left or self._waiting):
-                    self._changed.wait()
-                name = None if ready else next(iter(self._left or self._waiting))
-            if name is not None:
-                self.take(name)
-            for name in ready:
+        stopped: KeyboardInterrupt | None = None
+        while missing and stopped is None:
+            try:
+                self._do_something(len(sizes) - len(missing))
+            except KeyboardInterrupt as interrupt:
+                stopped = interrupt  # what the others have finished is not thrown away
+            for name in missing.intersection(self._captured):
                 missing.discard(name)
                 yield name, self._captured[name]
+        if stopped is not None:
+            raise stopped
 
     def take(self, name: str) -> Captured:
         """Give one dataset: captured here, unless a helper has begun with it."""
         with self._changed:
-            while True:
-                if name in self._captured:
-                    return self._captured[name]
-                if name in self._left or name in self._waiting:
-                    overlap = (self._left if name in self._left else self._waiting).pop(name)
-                    break
+            while name not in self._captured and name not in self._left and name not in self._waiting:
                 self._changed.wait()
+            if name in self._captured:
+                return self._captured[name]
+            overlap = (self._left if name in self._left else self._waiting).pop(name)
+        return self._do(name, overlap)
+
+    def _do_something(self, known: int) -> None:
+        """Capture one dataset, or wait until more than so many are captured."""
+        with self._changed:
+            while not (self._left or self._waiting) and len(self._captured) == known:
+                self._changed.wait()
+            source = self._left or self._waiting
+            task = next(iter(source), None)
+            overlap = task is not None and source.pop(task)
+        if task is not None:
+            self._do(task, overlap)
+
+    def _do(self, name: str, overlap: bool) -> Captured:
         assert self._assignment is not None  # noqa: S101 - begin() comes first
         captured = self._assignment.capture(name, lambda share: self._progress(name, share), overlap=overlap)
         self._put(name, captured)
@@ -193,7 +207,7 @@ def _start() -> subprocess.Popen[bytes]:
     # In a group of its own: Ctrl-C is for the one who started it, who then ends it.
     group: dict[str, Any] = {"creationflags": _NEW_GROUP} if sys.platform == "win32" else {"process_group": 0}
     process = subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-c", _BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group
+        [sys.executable, "-P", "-c", _BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group
     )
     _send(process, [entry or os.getcwd() for entry in sys.path])
     return process
@@ -213,20 +227,35 @@ def work() -> None:
     # Nobody else may write into the pipe.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # Whoever started this process may end at any time: then there is nobody to work for.
-    with contextlib.suppress(EOFError, OSError):
-        assignment: Assignment = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
+    orders: Queue[Any] = Queue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+
+    def answer(message: object) -> None:
+        pickle.dump(message, answers)
+        answers.flush()
+
+    assignment: Assignment = orders.get()
+    while True:
+        name, overlap = orders.get()
+        answer(assignment.capture(name, _in_steps(answer), overlap=overlap))
+
+
+def _listen(orders: Queue[Any]) -> None:
+    """Pass on what comes; whoever started this process may end at any time, and then there is nobody to work for."""
+    try:
         while True:
-            name, overlap = pickle.load(sys.stdin.buffer)  # noqa: S301
-            told = 0.0
+            orders.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
+    finally:
+        os._exit(0)
 
-            def progress(share: float) -> None:
-                nonlocal told
-                if share >= told + _STEP or share >= 1.0:
-                    told = share
-                    pickle.dump(float(share), answers)
-                    answers.flush()
 
-            captured = assignment.capture(name, progress, overlap=overlap)
-            pickle.dump(captured, answers)
-            answers.flush()
+def _in_steps(tell: Callable[[float], None]) -> Callable[[float], None]:
+    told = 0.0
+
+    def progress(share: float) -> None:
+        nonlocal told
+        if share >= told + _STEP or share >= 1.0:
+            told = share
+            tell(float(share))
+
+    return progress

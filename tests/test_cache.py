@@ -1,0 +1,221 @@
+"""Measurements kept from run to run: the same bytes in the log, and never a wrong one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_d0parity import cache
+from pytest_d0parity.cache import MeasurementCache
+from pytest_d0parity.measurement import Measurement, measure
+
+from .parity import Parity
+from .test_cli import COMMAND, d0parity, read_log
+
+LOG = "dose_parity_log.json"
+
+
+@pytest.fixture
+def root(sweep: Path, tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    shutil.copytree(sweep, root)
+    return root
+
+
+def entries() -> list[Path]:
+    return sorted(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.msgpack"))
+
+
+def run(root: Path, output: Path, *more: str) -> tuple[list[str], bytes]:
+    """Log, and give what was known, and the bytes of all that does not say when and how."""
+    done = d0parity("log", "--dataset-root", root, "--output", output, *more)
+    assert done.stderr.count("note") == 0
+    log = read_log(output)
+    content = (output / LOG).read_bytes()
+    return log["metadata"]["from_cache"], content[content.index(b'"baseline_params"', content.index(b'"numpy"')) :]
+
+
+ALL = ["data_p1e3.npz", "data_p1e5.npz", "data_p1e9.npz"]
+
+
+def test_a_second_run_knows_everything_and_writes_the_same(root: Path, tmp_path: Path) -> None:
+    known, first = run(root, tmp_path / "1")
+    assert (known, len(entries())) == ([], 3)
+    known, second = run(root, tmp_path / "2")
+    assert (known, first == second) == (ALL, True)
+    known, third = run(root, tmp_path / "3", "--no-cache")
+    assert (known, first == third) == ([], True)
+
+
+def test_no_cache_leaves_nothing_behind(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "1", "--no-cache")
+    assert entries() == []
+
+
+def test_what_depends_on_the_name_is_not_kept(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "1")
+    (root / "data_p1e3.npz").rename(root / "data_p1e6.npz")
+    (root / "data_p1e5.npz").rename(root / "data_p1e5_v2.npz")
+    known, content = run(root, tmp_path / "2")
+    assert sorted(known) == ["data_p1e5_v2.npz", "data_p1e6.npz", "data_p1e9.npz"]
+    assert content == run(root, tmp_path / "3", "--no-cache")[1]
+    log = read_log(tmp_path / "2")
+    assert "claims 1e+06 photons" in log["datasets"][0]["problems"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:-1],
+        lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:],
+        lambda content: b"\0" * len(content),
+        lambda content: content + b"x",
+    ],
+)
+def test_a_damaged_entry_is_measured_again_and_replaced(root: Path, tmp_path: Path, damage: object) -> None:
+    _, first = run(root, tmp_path / "1")
+    good = [entry.read_bytes() for entry in entries()]
+    entries()[1].write_bytes(damage(good[1]))  # type: ignore[operator]
+    known, second = run(root, tmp_path / "2")
+    assert (len(known), first == second) == (2, True)
+    assert [entry.read_bytes() for entry in entries()] == good
+
+
+def test_an_entry_of_another_file_is_not_believed(root: Path, tmp_path: Path) -> None:
+    _, first = run(root, tmp_path / "1")
+    shutil.copy(entries()[0], entries()[1])
+    known, second = run(root, tmp_path / "2")
+    assert (len(known), first == second) == (2, True)
+
+
+def test_other_bytes_of_the_same_size_are_measured(root: Path, tmp_path: Path) -> None:
+    run(root, tmp_path / "1")
+    path = root / "data_p1e5.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    known, second = run(root, tmp_path / "2")
+    assert known == ["data_p1e3.npz", "data_p1e9.npz"]
+    assert second == run(root, tmp_path / "3", "--no-cache")[1]
+
+
+def test_other_algorithms_know_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, folder = str(root / "data_p1e3.npz"), tmp_path / "cache"
+    MeasurementCache(folder).prepare()
+    assert [measure(path, cache=MeasurementCache(folder))[1] for _ in range(2)] == [False, True]
+    monkeypatch.setattr(cache, "ALGORITHMS", cache.ALGORITHMS + 1)
+    MeasurementCache(folder).prepare()
+    assert measure(path, cache=MeasurementCache(folder))[1] is False
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"diff3d": np.array([[np.nan, np.inf, -0.0, 5e-324, 1.7e308]]), "scan_index": [2**62]},
+        {"diff3d": np.empty((0, 4, 4)), "probeGuess": np.full((2, 2), np.nan + 1j)},
+        {"diff3d": np.array(3), "probeGuess": np.array(["text"]), "scan_index": [0.5]},
+        {"other": np.arange(3)},
+    ],
+)
+def test_a_known_measurement_is_the_measured_one(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    memory = MeasurementCache(tmp_path / "cache")
+    memory.prepare()
+    first, was_known = measure(str(tmp_path / "a.npz"), cache=memory)
+    second, is_known = measure(str(tmp_path / "a.npz"), cache=memory)
+    assert (was_known, is_known, repr(first)) == (False, True, repr(second))  # repr: NaN is NaN
+
+
+def test_what_a_disk_has_refused_is_not_kept(tmp_path: Path) -> None:
+    memory = MeasurementCache(tmp_path / "cache")
+    memory.prepare()
+    assert measure(str(tmp_path / "nowhere.npz"), cache=memory)[0].findings
+    assert list(tmp_path.rglob("*.msgpack")) == []
+
+
+def test_a_verified_repack_is_verified_again(root: Path, tmp_path: Path) -> None:
+    """What is known of a file must not spare it the look at every CRC that a repacked one gets."""
+    d0parity("log", "--dataset-root", root, "--output", tmp_path / "reference")
+    with np.load(root / "data_p1e5.npz") as arrays:
+        np.savez(root / "data_p1e5.npz", **arrays)  # stored, not deflated
+    content = bytearray((root / "data_p1e5.npz").read_bytes())
+    where = content.index(b"objectGuess.npy") + 4000
+    content[where] ^= 1  # in an array that is not measured; the directory claims what it claimed
+    (root / "data_p1e5.npz").write_bytes(content)
+    for _ in range(2):  # the second time its measurement is known
+        done = d0parity(
+            *("log", "--dataset-root", root, "--output", tmp_path / "out"),
+            *("--reference", tmp_path / "reference" / LOG),
+        )
+        assert (done.returncode, "objectGuess: its CRC-32 is" in done.stderr) == (1, True)
+    done = d0parity("log", "--dataset-root", root, "--output", tmp_path / "out")
+    assert (done.returncode, read_log(tmp_path / "out")["metadata"]["from_cache"]) == (0, ALL)
+
+
+def test_the_oldest_entries_go_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_ENTRIES", 10)
+    memory = MeasurementCache(tmp_path)
+    memory.prepare()
+    for number in range(11):
+        memory.keep(Measurement(sha256=f"{number:064x}", size_bytes=number))
+        (path,) = tmp_path.rglob(f"{number}-*.msgpack")
+        os.utime(path, (number, number))
+    assert memory.recall(f"{0:064x}", 0) is not None  # used just now
+    memory.prepare()
+    kept = {int(path.name.partition("-")[0]) for path in tmp_path.rglob("*.msgpack")}
+    assert kept == {0, 7, 8, 9, 10}
+
+
+def test_several_processes_at_once(root: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, "log", "-q", "--dataset-root", str(root), "--jobs", "2"]
+    processes = [subprocess.Popen([*command, "--output", str(tmp_path / str(n))]) for n in range(4)]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    assert len(entries()) == 3
+    assert len({run(root, tmp_path / f"again-{n}")[1] for n in range(2)}) == 1
+
+
+def test_a_file_in_the_place_of_the_cache_is_told_and_changes_nothing(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_text("")
+    done = d0parity(
+        "log", "--dataset-root", root, "--output", tmp_path / "out", env=os.environ | {"XDG_CACHE_HOME": str(place)}
+    )
+    assert done.returncode == 0
+    assert "note: no measurement is kept for the next run, since" in done.stderr
+    assert read_log(tmp_path / "out")["verdict"] == "recorded"
+
+
+def test_the_plugin_knows_what_the_command_line_has_measured(
+    root: Path, tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    parity = Parity(pytester, root, tmp_path)
+    d0parity("log", "--dataset-root", tmp_path, "--output", tmp_path / "cli")
+    assert parity.run().ret == 0
+    assert parity.log()["metadata"]["from_cache"] == ALL
+    assert parity.run("--parity-no-cache").ret == 0
+    assert parity.log()["metadata"]["from_cache"] == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path) -> None:
+    path, memory = root / "data_p1e9.npz", MeasurementCache(tmp_path / "cache")
+    memory.prepare()
+
+    def touch(share: float) -> None:
+        if share > 0:
+            os.utime(path, (1, 1))
+
+    found, _ = measure(str(path), touch, cache=memory)
+    assert "somebody wrote to it while it was read" in found.findings[-1].message
+    assert measure(str(path), cache=memory)[1] is False
+
+
+def test_a_glance_at_the_cache_imports_nothing_heavy() -> None:
+    code = "import sys, pytest_d0parity.cache; print([m for m in ('numpy', 'msgspec') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
