@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ def cluster_or(workforce: Workforce, address: str | None) -> Iterator[Workforce]
         yield workforce
         return
     cluster = Cluster(address)
+    # What happens to the cluster is said in words; its client would say it in tracebacks as well.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         yield cluster
     finally:
