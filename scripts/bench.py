@@ -2,18 +2,22 @@
 """Time and memory of logging a sweep, beside the obvious way and beside what no way can beat, in one run.
 
 The sweeps are simulated once and kept in a cache folder. Each way runs as a process of its own, in turn
-with the others, pinned to one core; what is printed are medians, and ratios within this run.
+with the others; what is printed are medians, and ratios within this run. From both sides of a ratio to the
+limit, and to hashing, the time is taken off that Python takes to start and to import.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_d0parity.simulator import simulate_sweep
 
@@ -58,22 +62,66 @@ for path in glob.glob(sys.argv[1] + "/data_p*.npz"):
             np.add.reduce(np.frombuffer(values, "<f4", whole), dtype=float)
             rest = values[4 * whole :]
 """
+HASHING = """
+import glob, hashlib
+for path in glob.glob(sys.argv[1] + "/data_p*.npz"):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+"""
 OURS = """
 from pytest_d0parity.cli import main
-main(["log", "-q", "--dataset-root", sys.argv[1], "--output", sys.argv[2]])
+main(["log", "-q", "--dataset-root", sys.argv[1], "--output", sys.argv[2], *sys.argv[3:]])
 """
-PINNED = "import os, sys\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-# Not ru_maxrss, which a process inherits from the one that started it.
-PEAK = "\nimport re; print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
-WAYS = {"ours": PINNED + OURS, "obvious": PINNED + OBVIOUS, "limit": PINNED + LIMIT}
+# Of this process, and of the largest of those that it started. Not its own ru_maxrss, which is inherited.
+PEAK = """
+import re, resource
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+IMPORTS = {
+    "ours": "import pytest_d0parity.capture, pytest_d0parity.reports",
+    "limit": "import glob, hashlib, struct, zipfile, numpy, isal.igzip_lib",
+    "hashing": "import glob, hashlib",
+}
+DOSES = "1e3,1e4,1e5,1e6,1e7,1e8,1e9"
+FRAMES = 5000
+TINY = 4  # frames
 
 
-def run(code: str, *arguments: str) -> tuple[float, float]:
-    """Seconds and MiB of a whole process."""
+class Way(NamedTuple):
+    """A way to do it: its code, on how many cores, and further options."""
+
+    code: str
+    cores: int
+    options: tuple[str, ...] = ()
+
+
+class Cost(NamedTuple):
+    """What a process took: seconds, and MiB of the largest process."""
+
+    seconds: float
+    peak: float
+
+
+def run(way: Way, *arguments: str) -> Cost:
+    """Run a whole process."""
+    cores = sorted(os.sched_getaffinity(0))[: way.cores]
+    code = f"import os, sys\nos.sched_setaffinity(0, {set(cores)})\n{way.code}{PEAK}"
     start = time.perf_counter()
-    command = [sys.executable, "-c", code + PEAK, *arguments]
+    command = [sys.executable, "-c", code, *arguments, *way.options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own code
-    return time.perf_counter() - start, int(done.stdout) / 1024
+    return Cost(time.perf_counter() - start, max(map(int, done.stdout.split())) / 1024)
+
+
+def in_turn(ways: dict[str, Way], runs: int, *arguments: str) -> dict[str, Cost]:
+    """Median costs of each way, run in turn."""
+    found: dict[str, list[Cost]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, way in ways.items():
+            found[name].append(run(way, *arguments))
+    return {name: Cost(*map(statistics.median, zip(*costs, strict=True))) for name, costs in found.items()}
 
 
 def prepare(cache: Path, doses: list[str], frames: int) -> Path:
@@ -81,60 +129,109 @@ def prepare(cache: Path, doses: list[str], frames: int) -> Path:
     folder = cache / f"{'-'.join(doses)}-{frames}"
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        simulate_sweep(str(folder), doses, frames)
+        with ProcessPoolExecutor() as pool:
+            list(
+                pool.map(simulate_sweep, [str(folder)] * len(doses), [[dose] for dose in doses], [frames] * len(doses))
+            )
         (folder / "done").touch()
     return folder
 
 
-def measure(folder: Path, runs: int) -> dict[str, tuple[float, float]]:
-    """Median seconds and MiB of each way, run in turn."""
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
-    for _ in range(runs):
-        for way, code in WAYS.items():
-            found[way].append(run(code, str(folder), str(folder / "out")))
-    return {
-        way: (statistics.median(seconds for seconds, _ in each), statistics.median(peak for _, peak in each))
-        for way, each in found.items()
-    }
+def prepare_tiny(cache: Path, datasets: int) -> Path:
+    """Make many small files, no two of which are alike."""
+    folder = cache / f"tiny-{datasets}"
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        simulate_sweep(str(folder), [f"{1000 + number}" for number in range(datasets)], TINY)
+        (folder / "done").touch()
+    return folder
+
+
+def table(*rows: list[str]) -> None:
+    """Print rows as Markdown; the first one is the head."""
+    head, *body = rows
+    for row in (head, ["---:"] * len(head), *body):
+        print(f"| {' | '.join(row)} |")
+    print()
 
 
 def main() -> None:
-    """Print a row for each sweep."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--cache", type=Path, default=Path.home() / ".cache" / "d0parity-bench", help="where sweeps are kept"
     )
-    parser.add_argument("--doses", default="1e5", help="doses, separated by commas (%(default)s)")
+    parser.add_argument("--doses", default=DOSES, help="doses, separated by commas (%(default)s)")
+    parser.add_argument("--frames", type=int, default=FRAMES, help="frames of each dose at size 1 (%(default)s)")
+    parser.add_argument("--sizes", default="1,4,16", help="how many times as many frames (%(default)s)")
     parser.add_argument(
-        "--frames", default="5000,64000", help="sizes, separated by commas; 64000 is 1 GB (%(default)s)"
+        "--obvious", default="1,4", help="the sizes at which the obvious way runs as well (%(default)s)"
     )
-    parser.add_argument("--runs", type=int, default=3, help="runs of each (%(default)s)")
+    parser.add_argument("--tiny", type=int, default=2000, help="number of small datasets (%(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (%(default)s)")
     options = parser.parse_args()
-    doses = options.doses.split(",")
-    start, start_of_limit = (
-        statistics.median(run(PINNED + f"import {modules}")[0] for _ in range(options.runs))
-        for modules in ("pytest_d0parity.capture", "glob, hashlib, struct, zipfile, numpy, isal.igzip_lib")
-    )
-    python = sys.version.split()[0]
-    print(f"{os.cpu_count()} cores, one of them used; Python {python}; medians of {options.runs}, whole processes")
-    print(f"Start-up, taken off both for the ratio to the limit: ours {start:.2f} s, limit {start_of_limit:.2f} s")
-    print("| frames | `diff3d` | ours | obvious | ratio | limit | ratio | ours | obvious |")
-    print("|" + " ---: |" * 9)
-    for frames in map(int, options.frames.split(",")):
-        ways = measure(prepare(options.cache, doses, frames), options.runs)
-        (ours, peak), (obvious, obvious_peak), (limit, _) = ways["ours"], ways["obvious"], ways["limit"]
-        cells = [
-            f"{frames:,}",
-            f"{len(doses) * frames * 64 * 64 * 4 / 1e6:,.0f} MB",
-            f"{ours:.2f} s",
-            f"{obvious:.2f} s",
-            f"{obvious / ours:.1f}x",
-            f"{limit:.2f} s",
-            f"{(ours - start) / (limit - start_of_limit):.1f}x",
-            f"{peak:,.0f} MiB",
-            f"{obvious_peak:,.0f} MiB",
-        ]
-        print(f"| {' | '.join(cells)} |")
+    doses, everything = options.doses.split(","), len(os.sched_getaffinity(0))
+    memory = options.cache / "measurements"
+    shutil.rmtree(memory, ignore_errors=True)
+    os.environ["XDG_CACHE_HOME"] = str(memory)
+    start = in_turn({name: Way(code, 1) for name, code in IMPORTS.items()}, options.runs)
+    print(f"{everything} cores; Python {sys.version.split()[0]}; medians of {options.runs}, whole processes, in turn.")
+    print("Start-up: " + ", ".join(f"{name} {cost.seconds:.2f} s" for name, cost in start.items()) + ".\n")
+
+    several = {f"{cores} cores": cores for cores in sorted({2, everything}) if 1 < cores <= everything}
+    times = [["size", "`diff3d`", "limit", "1 core", "to the limit"]]
+    times[0] += [text for name in several for text in (name, "to 1 core")]
+    times[0] += ["obvious", *(f"to {name}" for name in ("1 core", *several)), "known", "hashing", "to hashing"]
+    peaks = [["size", "1 core", *several, "known", "obvious", "limit"]]
+    for size in map(int, options.sizes.split(",")):
+        folder = prepare(options.cache, doses, size * options.frames)
+        ways = {
+            "limit": Way(LIMIT, 1),
+            "1 core": Way(OURS, 1, ("--no-cache",)),
+            **{name: Way(OURS, cores, ("--no-cache",)) for name, cores in several.items()},
+            "known": Way(OURS, everything),
+            "hashing": Way(HASHING, 1),
+        }
+        if str(size) in options.obvious.split(","):
+            ways["obvious"] = Way(OBVIOUS, 1)
+        run(ways["known"], str(folder), str(folder / "out"))  # from now on it is known
+        cost = in_turn(ways, options.runs, str(folder), str(folder / "out"))
+
+        def net(name: str, started: str, cost: dict[str, Cost] = cost) -> float:
+            return cost[name].seconds - start[started].seconds
+
+        def slower(name: str, than: str, cost: dict[str, Cost] = cost) -> str:
+            return f"{cost[name].seconds / cost[than].seconds:.2f}x" if name in cost else ""
+
+        def seconds(name: str, cost: dict[str, Cost] = cost) -> str:
+            return f"{cost[name].seconds:.2f} s" if name in cost else ""
+
+        times.append(
+            [
+                f"{size}x",
+                f"{len(doses) * size * options.frames * 64 * 64 * 4 / 1e6:,.0f} MB",
+                seconds("limit"),
+                seconds("1 core"),
+                f"{net('1 core', 'ours') / net('limit', 'limit'):.2f}x",
+                *(text for name in several for text in (seconds(name), slower("1 core", name))),
+                seconds("obvious"),
+                *(slower("obvious", name) for name in ("1 core", *several)),
+                seconds("known"),
+                seconds("hashing"),
+                f"{net('known', 'ours') / net('hashing', 'hashing'):.2f}x",
+            ]
+        )
+        peaks.append([f"{size}x", *(f"{cost[name].peak:,.0f} MiB" if name in cost else "" for name in peaks[0][1:])])
+    table(*times)
+    print("Peak memory of the largest process:\n")
+    table(*peaks)
+
+    folder = prepare_tiny(options.cache, options.tiny)
+    ways = {name: Way(OURS, cores, ("--no-cache",)) for name, cores in {"1 core": 1, **several}.items()}
+    cost = in_turn(ways | {"known": Way(OURS, everything)}, options.runs, str(folder), str(folder / "out"))
+    print(f"{options.tiny:,} datasets of {TINY} frames, for each of them:\n")
+    each = [f"{1000 * (cost[name].seconds - start['ours'].seconds) / options.tiny:.2f} ms" for name in cost]
+    table(list(cost), each)
 
 
 if __name__ == "__main__":
