@@ -69,9 +69,16 @@ def test_what_depends_on_the_name_is_not_kept(root: Path, tmp_path: Path) -> Non
     assert "claims 1e+06 photons" in log["datasets"][0]["problems"][0]["message"]
 
 
+def flipped(content: bytes) -> bytes:
+    """Another number, where everything else still makes sense."""
+    where = content.index(b"nonzero_fraction") + len("nonzero_fraction") + 8  # the last byte of a float64
+    return content[:where] + bytes([content[where] ^ 1]) + content[where + 1 :]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        flipped,
         lambda content: b"",
         lambda content: content[:-1],
         lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:],

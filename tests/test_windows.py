@@ -105,13 +105,15 @@ def test_a_stream_that_keeps_its_word_is_read_once_and_any_other_twice(kind: str
         assert getattr(stats, name) == np.percentile(stack.astype(np.float64), percent), name
 
 
-def test_memory_is_bounded() -> None:
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes: a value that fills everything, or a stream that runs away from its own percentiles."""
+    monkeypatch.setattr(windows, "_SAMPLE", 1 << 15)
     rng = np.random.default_rng(0)
     blocks = {
         "constant": lambda _: np.full(1 << 16, 0.5, "f4"),
         "two values": lambda _: rng.choice(np.array([0.25, 0.5], "f4"), 1 << 16),
         "one window": lambda n: (rng.random(1 << 16) * (1 if n < 8 else 1e-3) + (n >= 8) * 0.5).astype("f4"),
+        "late": lambda n: (rng.random(1 << 16) if n < 130 else np.full(1 << 16, 0.5)).astype("f4"),
         "away": lambda n: (rng.random(1 << 16) + n / 10).astype("f4"),
     }
     for kind, block in blocks.items():
@@ -119,3 +121,4 @@ def test_memory_is_bounded() -> None:
         for number in range(200):
             forecast.add(block(number))
             assert forecast._windows.size <= windows._TOO_MANY + (1 << 16), kind
+            assert sum(piece.size for piece in forecast._sample) <= 1 << 15, kind
