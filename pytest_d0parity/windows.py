@@ -235,6 +235,7 @@ class Forecast:
             # All that has been seen is here, sorted: this sample is as good as can be.
             self._places = (np.arange(_SAMPLED) * _GOLDEN % 1 * self._block).astype(np.intp)
             self._sample = [ascending[:: max(self._block // _SAMPLED, 1)].copy()]
+            self._sampled = self._sample[0].size
         below = [old.count_below(edge) for edge in edges]
         places = [edge.place(ascending) for edge in edges]
         keeps = [
