@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -39,6 +40,41 @@ class Cluster:
         with (self.folder / "workers.txt").open("ab") as log:
             self.workers.append(subprocess.Popen([*command, *options], stdout=log, stderr=log, **where))
         wait_for(lambda: (self.folder / "workers.txt").read_text().count("Registered to:") >= len(self.workers))
+
+    @contextlib.contextmanager
+    def until_the_large_ones_are_left(self) -> Iterator[list[int]]:
+        """Wait, after the block, and tell how many datasets are not captured: small ones may wait behind a large."""
+        left: list[int] = []
+        command = [sys.executable, "-c", WATCH.replace("ADDRESS", self.address)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+            assert watch.stdout is not None
+            try:
+                assert watch.stdout.readline() == "watching\n"
+                yield left
+                watch.wait(60)
+                left.append(int(watch.stdout.read()))
+            finally:
+                watch.kill()
+
+
+# Prints how many datasets are not captured yet, once there are some and no other one is finished for a second.
+WATCH = """
+import time
+from distributed import Client
+
+def unfinished(dask_scheduler):
+    tasks = dask_scheduler.tasks.items()
+    return sum("_capture" in str(key) and task.state != "memory" for key, task in tasks)
+
+client, left, since = Client("ADDRESS"), 0, time.monotonic()
+print("watching", flush=True)
+while not left or time.monotonic() - since < 1:
+    now = client.run_on_scheduler(unfinished)
+    if now != left:
+        left, since = now, time.monotonic()
+    time.sleep(0.02)
+print(left)
+"""
 
 
 def wait_for(condition: object, seconds: float = 30) -> None:
@@ -102,9 +138,9 @@ def test_a_reference_is_compared_with(cluster: Cluster, sweep: Path, tmp_path: P
     assert read_log(tmp_path / "n")["verdict"] == "match"
 
 
-def slow(root: Path, name: str) -> None:
+def slow(root: Path, name: str, gigabytes: int = 8) -> None:
     with (root / name).open("wb") as file:
-        file.truncate(8 << 30)  # sparse, and some seconds to hash
+        file.truncate(gigabytes << 30)  # sparse, and some seconds to hash
 
 
 def start(cluster: Cluster, root: Path, output: Path) -> subprocess.Popen[str]:
@@ -118,8 +154,8 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(cluster: Cluster, r
     slow(root, "data_p1e7.npz")
     slow(root, "data_p1e8.npz")
     d0parity("log", "--no-cache", "--dataset-root", root, "--output", tmp_path / "1", "--jobs", "2")
-    process = start(cluster, root, tmp_path / "n")
-    time.sleep(3)  # the two large ones come first
+    with cluster.until_the_large_ones_are_left():
+        process = start(cluster, root, tmp_path / "n")
     assert process.poll() is None
     cluster.workers[0].kill()
     _, errors = process.communicate(timeout=60)
@@ -130,28 +166,29 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(cluster: Cluster, r
 def test_a_scheduler_that_is_killed_leaves_what_was_finished(cluster: Cluster, root: Path, tmp_path: Path) -> None:
     cluster.add_worker()
     cluster.add_worker()
-    slow(root, "data_p1e7.npz")
-    process = start(cluster, root, tmp_path / "n")
-    time.sleep(3)  # one worker is busy with the large one, the other one has done the rest
+    slow(root, "data_p1e7.npz", gigabytes=100)
+    with cluster.until_the_large_ones_are_left() as left:
+        process = start(cluster, root, tmp_path / "n")
     assert process.poll() is None
     cluster.scheduler.kill()
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (1, False)
     log = read_log(tmp_path / "n")
-    assert (log["verdict"], log["total_datasets"]) == ("incomplete", 4)
-    assert f"the cluster at {cluster.address} gave no result for data_p1e7.npz" in errors
+    assert (log["verdict"], log["total_datasets"]) == ("incomplete", 5 - left[0])
+    assert f"the cluster at {cluster.address} gave no result for " in errors
+    assert "data_p1e7.npz" in errors
 
 
 def test_ctrl_c_leaves_what_was_finished(cluster: Cluster, root: Path, tmp_path: Path) -> None:
     cluster.add_worker()
     cluster.add_worker()
-    slow(root, "data_p1e7.npz")
-    process = start(cluster, root, tmp_path / "n")
-    time.sleep(3)
+    slow(root, "data_p1e7.npz", gigabytes=100)
+    with cluster.until_the_large_ones_are_left() as left:
+        process = start(cluster, root, tmp_path / "n")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in errors) == (130, False)
-    assert read_log(tmp_path / "n")["total_datasets"] == 4
+    assert read_log(tmp_path / "n")["total_datasets"] == 5 - left[0]
 
 
 def test_a_cluster_without_workers(cluster: Cluster, root: Path, tmp_path: Path) -> None:
