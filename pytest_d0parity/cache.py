@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MeasurementCache", "default_folder", "users_cache"]
 
-ALGORITHMS = 1  # raised whenever a measured value, or a sentence about one, may come out differently
+ALGORITHMS = 2  # raised whenever a measured value, or a sentence about one, may come out differently
 MAX_ENTRIES = 20_000  # some 5 KB each
 
 _DIGEST = 32  # bytes

@@ -402,6 +402,8 @@ def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Data
         size_bytes=measurement.size_bytes,
         arrays=measurement.arrays,
         stats=measurement.stats,
+        histograms=measurement.histograms,
+        scans=measurement.scans,
         photons=photons,
         probe=measurement.probe,
         problems=_problems(filename, measurement, photons),

@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
+from .histograms import Histogram
 from .params import Placeholder
 from .photons import Photons
 from .records import PRESENT_WHEN_NOT_ZERO, as_dict
@@ -26,17 +28,20 @@ __all__ = [
     "Dataset",
     "Difference",
     "EvidenceLog",
+    "Histograms",
     "Metadata",
     "Problem",
     "Reference",
     "Scalar",
+    "Scan",
     "Stats",
     "convert_for_json",
     "json_schema",
+    "json_text",
     "to_json",
 ]
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 Scalar = bool | int | float | str | None
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -83,8 +88,32 @@ class Stats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Histograms:
+    """Of each stage, for the eye; null where it could not be measured, or holds no value."""
+
+    raw: Histogram | None = None
+    normalized: Histogram | None = None
+    grouped: Histogram | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """One scan of the grouped stage: its ``scan_index``, its frames, and its mean intensity, null where it has none."""
+
+    scan_index: int
+    n_patterns: int
+    mean: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One NPZ file of the sweep; null where something could not be read."""
+    """One NPZ file of the sweep; null where something could not be read.
+
+    Attributes
+    ----------
+    histograms, scans
+        To look at; they are not compared. `scans` is empty where there are more than 256 of them.
+    """
 
     filename: str
     path: str
@@ -93,6 +122,8 @@ class Dataset:
     size_bytes: int | None = None
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     stats: Stats = Stats()
+    histograms: Histograms = Histograms()
+    scans: tuple[Scan, ...] = ()
     photons: Photons | None = None
     probe: ProbeStats | None = None
     problems: tuple[Problem, ...] = ()
@@ -193,7 +224,7 @@ class EvidenceLog:
     Everything outside `metadata` is a function of the input bytes and the scenario.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     metadata: Metadata
     baseline_params: dict[str, Scalar]
     metrics: dict[str, tuple[Scalar, Scalar]]
@@ -287,9 +318,19 @@ def to_json(log: EvidenceLog) -> str:
     Returns
     -------
     str
-        Two-space indented, in the order of the schema, with a final newline.
+        In the order of the schema: see `json_text`.
     """
-    return json.dumps(convert_for_json(log), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(log)
+
+
+# A list of numbers, indented. No text of a JSON file can look like it: it would hold a raw end of line.
+_NUMBERS = re.compile(r"\[\n *((?:-?[0-9][^\s,\]]*(?:,\n *)?)+)\n *\]")
+
+
+def json_text(value: Any) -> str:
+    """Write a value as strict JSON, with two spaces of indent, lists of numbers on one line, and a final newline."""
+    text = json.dumps(convert_for_json(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return _NUMBERS.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text) + "\n"
 
 
 def json_schema() -> dict[str, Any]:

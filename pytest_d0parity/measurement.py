@@ -11,17 +11,20 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .evidence import ArrayInfo, Stats
+from .evidence import ArrayInfo, Histograms, Scan, Stats
 from .files import HashedFile, describe_os_error, open_hashed
+from .histograms import ValueCounts, count_values
 from .npz import Member, NpzError, NpzFile
 from .overlap import ahead
 from .photons import AmplitudeSample, Photons, count_photons
 from .statistics import (
+    EPSILON,
     Distribution,
     FrameMeans,
     PartStats,
     ProbeStats,
     ScanIndexError,
+    ScanMeans,
     StageStats,
     check_scan_index,
     describe,
@@ -29,6 +32,7 @@ from .statistics import (
     is_measurable,
     measure_probe,
     normalized_stats,
+    scan_means,
     stage_stats,
 )
 
@@ -38,6 +42,7 @@ __all__ = ["Finding", "Known", "Measurement", "measure"]
 Progress = Callable[[float], None]
 Suspicion = Callable[["Measurement"], bool]
 
+_SCANS = 256  # listed one by one
 _MEASURED = ("diff3d", "probeGuess", "scan_index")
 
 # Shares of the time, for the progress bar alone.
@@ -62,6 +67,8 @@ class Measurement:
     size_bytes: int | None = None
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     stats: Stats = field(default_factory=Stats)
+    histograms: Histograms = field(default_factory=Histograms)
+    scans: tuple[Scan, ...] = ()
     photons: Photons | None = None
     probe: ProbeStats | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -250,18 +257,39 @@ def _measure_stack(npz: NpzFile, result: Measurement, stream: Callable[[Member],
     index = _read_scan_index(npz, result, member.shape[0])
 
     source = stream(member)
-    sample = AmplitudeSample()
+    sample, counts = AmplitudeSample(), ValueCounts(member.size)
     frames = FrameMeans(source) if member.size else None
-    values = describe(source, observers=[sample.add, frames.add] if frames else [])
+    values = describe(source, observers=[sample.add, counts.add, frames.add] if frames else [])
 
     _warn_of_non_finite(result, "diff3d", values)
     if values.count and values.max <= 0:
         result.warning("diff3d", f"its maximum is {values.max!r}; normalising divides by it, so it should be positive")
-    grouped = None
+    scans = None
     if index is not None:
-        grouped = grouped_stats(frames.means() if frames else np.empty(0), index if frames else index[:0])
-    result.stats = Stats(raw=stage_stats(values), normalized=normalized_stats(values), grouped=grouped)
+        scans = scan_means(frames.means() if frames else np.empty(0), index if frames else index[:0])
+        result.scans = _scans(scans)
+    result.stats = Stats(
+        raw=stage_stats(values),
+        normalized=normalized_stats(values),
+        grouped=None if scans is None else grouped_stats(scans),
+    )
+    raw, divisor = counts.histogram(), values.max + EPSILON
+    result.histograms = Histograms(
+        raw=raw,
+        normalized=raw.divided(divisor) if raw and divisor > 0 else None,
+        grouped=None if scans is None else count_values(scans.measured),
+    )
     result.photons = count_photons(sample, values, member.dtype, member.shape[0]) if values.count else Photons()
+
+
+def _scans(scans: ScanMeans) -> tuple[Scan, ...]:
+    if len(scans.means) > _SCANS:
+        return ()
+    columns = (column.tolist() for column in (scans.scan_index, scans.n_patterns, scans.means))
+    return tuple(
+        Scan(scan_index=index, n_patterns=frames, mean=mean if frames else None)
+        for index, frames, mean in zip(*columns, strict=True)
+    )
 
 
 def _read_scan_index(npz: NpzFile, result: Measurement, frames: int) -> NDArray[Any] | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .drift import Yardstick
-from .evidence import Difference, EvidenceLog, Reference, convert_for_json
+from .evidence import Difference, EvidenceLog, Reference, convert_for_json, json_text
 from .files import describe_os_error, write_atomically
 from .logfile import LogError, LogFile, read_log
 from .sweep import sort_by_dose
@@ -88,8 +87,7 @@ def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdat
             return ReferenceUpdate(path=called, is_new=False, is_written=False, changes=(), kept=kept)
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        text = json.dumps(convert_for_json(content), indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomically(path, f"{text}\n".encode())
+        write_atomically(path, json_text(content).encode())
     except OSError as error:
         raise LogError(f"reference {printable(called)} cannot be written: {describe_os_error(error)}") from None
     return ReferenceUpdate(path=called, is_new=old is None, is_written=True, changes=changes, kept=kept)

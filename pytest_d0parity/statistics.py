@@ -29,12 +29,14 @@ __all__ = [
     "PartStats",
     "ProbeStats",
     "ScanIndexError",
+    "ScanMeans",
     "Source",
     "StageStats",
     "describe",
     "grouped_stats",
     "measure_probe",
     "normalized_stats",
+    "scan_means",
     "stage_stats",
     "summarize_array",
     "summarize_grouped",
@@ -552,8 +554,35 @@ def normalized_stats(raw: Distribution) -> StageStats:
     return stage_stats(raw.divided(divisor))
 
 
-def grouped_stats(frame_means: Wide, scan_index: ArrayLike) -> GroupedStats:
-    """Give the statistics over scans: each scan's average of its frames' means.
+@dataclass(frozen=True)
+class ScanMeans:
+    """The mean intensity of each scan.
+
+    Attributes
+    ----------
+    scan_index : (m,) ndarray of int
+        The different values of ``scan_index``, ascending.
+    n_patterns : (m,) ndarray of int
+        Number of frames whose mean is a number.
+    means : (m,) ndarray of float64
+        Average of the frames' means; NaN where there is none.
+    n_frames : int
+        Number of frames in all.
+    """
+
+    scan_index: NDArray[Any]
+    n_patterns: NDArray[np.int64]
+    means: Wide
+    n_frames: int
+
+    @property
+    def measured(self) -> Wide:
+        """The means that are numbers."""
+        return self.means[self.n_patterns > 0]
+
+
+def scan_means(frame_means: Wide, scan_index: ArrayLike) -> ScanMeans:
+    """Average the means of the frames of each scan.
 
     Parameters
     ----------
@@ -564,7 +593,7 @@ def grouped_stats(frame_means: Wide, scan_index: ArrayLike) -> GroupedStats:
 
     Returns
     -------
-    GroupedStats
+    ScanMeans
 
     Raises
     ------
@@ -579,9 +608,14 @@ def grouped_stats(frame_means: Wide, scan_index: ArrayLike) -> GroupedStats:
     # bincount adds frame after frame: a fixed order.
     totals = np.bincount(scan_of_frame, frame_means[measured], minlength=len(scans))
     frames = np.bincount(scan_of_frame, minlength=len(scans))
-    averages = totals[frames > 0] / frames[frames > 0]
-    stats = stage_stats(describe(ArraySource(averages)))
-    return GroupedStats(**asdict(stats), n_unique_scans=len(scans), n_patterns=len(frame_means))
+    with np.errstate(invalid="ignore"):
+        return ScanMeans(scans, frames, totals / frames, len(frame_means))
+
+
+def grouped_stats(scans: ScanMeans) -> GroupedStats:
+    """Give the statistics over the mean intensities of the scans."""
+    stats = stage_stats(describe(ArraySource(scans.measured)))
+    return GroupedStats(**asdict(stats), n_unique_scans=len(scans.means), n_patterns=scans.n_frames)
 
 
 def check_scan_index(dtype: np.dtype[Any], size: int, frames: int) -> None:
@@ -692,7 +726,7 @@ def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, flo
     check_scan_index(index.dtype, index.size, source.shape[0])
     frames = FrameMeans(source)
     describe(source, percents=(), observers=[frames.add])
-    return as_dict(grouped_stats(frames.means(), index))
+    return as_dict(grouped_stats(scan_means(frames.means(), index)))
 
 
 def summarize_probe(probe_array: ArrayLike) -> dict[str, Any]:

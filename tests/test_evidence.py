@@ -92,7 +92,7 @@ def test_a_log_is_valid(record: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (["schema_version"], 2),
+        (["schema_version"], 3),
         (["verdict"], "fine"),
         (["extra"], 1),
         (["datasets", 0, "sha256"], "0"),
@@ -128,7 +128,8 @@ def test_the_keys_are_those_of_the_contract(record: Any) -> None:
         *("checks", "reference", "drift", "verdict", "problems"),
     ]
     assert list(record["datasets"][0]) == [
-        *("filename", "path", "photon_dose", "sha256", "size_bytes", "arrays", "stats", "photons", "probe", "problems")
+        *("filename", "path", "photon_dose", "sha256", "size_bytes", "arrays", "stats"),
+        *("histograms", "scans", "photons", "probe", "problems"),
     ]
     assert list(record["baseline_params"]) == [
         *("N", "gridsize", "nimgs_train", "nimgs_test", "batch_size", "nepochs", "mae_weight", "nll_weight"),

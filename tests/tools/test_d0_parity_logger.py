@@ -72,7 +72,7 @@ def test_cli_emits_outputs(tiny: Path, tmp_path: Path) -> None:
     assert run(tiny, output) == 0
 
     log = read_log(output)
-    assert log["schema_version"] == 1
+    assert log["schema_version"] == 2
     assert log["metadata"]["scenario_id"] == "TINY"
     assert log["metadata"]["params_read"] == "safe"
     assert log["verdict"] == "recorded"
