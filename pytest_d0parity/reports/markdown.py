@@ -12,11 +12,11 @@ from ..statistics import PartStats, StageStats
 from .markup import escape, table
 from .outcome import outcome_of
 
-__all__ = ["to_markdown"]
+__all__ = ["INTERPRETATION", "VERDICTS", "to_markdown"]
 
 _STAGES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
 _FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")
-_VERDICTS = {
+VERDICTS = {
     "recorded": "**recorded**: these are the values; nothing was compared.",
     "match": "**match**: every compared value equals the reference.",
     "within_thresholds": "**within thresholds**: some values differ from the reference, none beyond its threshold.",
@@ -28,7 +28,7 @@ Two maintainers compare ptychographic reconstructions, and one of them cannot ru
 any reconstruction is compared, both need proof that they hold the same photon-dose sweep, the same probe, the same
 parameters and the same baseline metrics: a difference in the data would otherwise pass for a difference in the
 method. This log is that evidence. It answers the request in `inbox/README_prepare_d0_response.md`."""
-_INTERPRETATION = """\
+INTERPRETATION = """\
 - **SHA-256** proves that two files are the same bytes. Check a copy with `sha256sum -c SHA256SUMS` in its folder.
 - **Photon dose** is the one in the file's name. **Photons counted back** come from the data alone: `diff3d` is the
   square root of a Poisson count times one constant, so its squares are multiples of the quantum, and their sum over
@@ -63,7 +63,7 @@ def to_markdown(log: EvidenceLog) -> str:
         "# D0 Parity Log",
         _PROBLEM_STATEMENT,
         "## Verdict",
-        _VERDICTS[log.verdict],
+        VERDICTS[log.verdict],
         *_checks(log),
         *_problems(log),
         "## Metadata",
@@ -85,7 +85,7 @@ def to_markdown(log: EvidenceLog) -> str:
         "## Drift",
         *_drift(log),
         "## How to Read These Numbers",
-        _INTERPRETATION,
+        INTERPRETATION,
     ]
     return "\n\n".join(sections) + "\n"
 

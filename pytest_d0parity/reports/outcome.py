@@ -14,7 +14,7 @@ from ..origin import explain_origin
 from ..text import printable
 from .markup import escape, table
 
-__all__ = ["Outcome", "difference_table", "outcome_of"]
+__all__ = ["Outcome", "difference_cells", "difference_table", "outcome_of"]
 
 _ROWS = 20  # shown of each kind; the count is of all
 _TEXT = 28  # characters of a text in a table
@@ -166,7 +166,7 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     for column in _COLUMNS:
         grid.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
     for difference in differences[:_ROWS]:
-        grid.add_row(*(Text(cell) for cell in _row(difference, prefix)))
+        grid.add_row(*(Text(cell) for cell in difference_cells(difference, prefix)))
     console = Console(file=io.StringIO(), width=10_000, color_system=None)
     with console.capture() as capture:
         console.print(grid)
@@ -175,7 +175,7 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
 
 
 def _markdown_table(differences: Sequence[Difference]) -> str:
-    rows = [_row(difference) for difference in differences[:_ROWS]]
+    rows = [difference_cells(difference) for difference in differences[:_ROWS]]
     return "\n\n".join([table(_COLUMNS, rows), *_rest(differences)])
 
 
@@ -184,7 +184,8 @@ def _rest(differences: Sequence[Difference]) -> list[str]:
     return [f"... and {more} more, {len(differences)} in all."] if more > 0 else []
 
 
-def _row(difference: Difference, prefix: str = "") -> list[str]:
+def difference_cells(difference: Difference, prefix: str = "") -> list[str]:
+    """Give a difference as the cells of a row: what, reference, observed, difference, allowed, times allowed."""
     return [
         printable(difference.where.removeprefix(prefix)),
         *_pair(difference.expected, difference.observed),

@@ -1,0 +1,160 @@
+"""What a log on disk says, beyond the values that are compared: for those who show it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from .evidence import Difference, EvidenceLog, Histograms, Problem, Reference, Scan, convert_for_json
+from .logfile import LogError, LogFile
+from .probes import Probes, probe_name, read_probes
+from .sweep import dose_of
+from .text import printable
+from .values import NUMBERS, Named, Values, values_of_file
+
+__all__ = ["Recorded", "RecordedDataset", "recorded", "recorded_file"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedDataset:
+    """One dataset of a log.
+
+    Attributes
+    ----------
+    dose : float or None
+        In photons per pattern, as the name says.
+    dose_text : str or None
+        As the name spells it.
+    values : dict
+        Those that are compared, by name.
+    histograms : Histograms
+    scans : tuple of Scan
+    probe : str or None
+        Name of its probe in `probes.npz`.
+    """
+
+    dose: float | None
+    dose_text: str | None
+    values: Named
+    histograms: Histograms = field(default_factory=Histograms)
+    scans: tuple[Scan, ...] = ()
+    probe: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A log of any version.
+
+    Attributes
+    ----------
+    path, sha256 : str
+        Of the log; empty where it is not on the disk yet.
+    metadata : dict
+    values : Values
+        Those that are compared.
+    datasets : dict of str to RecordedDataset
+        By file name, in the order of the log.
+    problems : tuple of Problem
+        Those of the whole first.
+    reference : Reference or None
+    drift : tuple of Difference
+    verdict : str
+    checks : dict of str to str
+        Outcome of each check, by its id.
+    probes : Probes
+    """
+
+    path: str
+    sha256: str
+    metadata: Mapping[str, Any]
+    values: Values
+    datasets: Mapping[str, RecordedDataset]
+    problems: tuple[Problem, ...]
+    reference: Reference | None
+    drift: tuple[Difference, ...]
+    verdict: str
+    checks: Mapping[str, str]
+    probes: Probes
+
+    @property
+    def tally(self) -> Counter[str]:
+        """How many checks have which outcome."""
+        return Counter(self.checks.values())
+
+
+def recorded(log: EvidenceLog, probes: Probes) -> Recorded:
+    """Take what a log in memory says."""
+    return _recorded(LogFile("", "", log.schema_version, convert_for_json(log)), probes)
+
+
+def recorded_file(file: LogFile, folder: str) -> Recorded:
+    """Take what a log from disk says, and the probes that lie beside it.
+
+    Parameters
+    ----------
+    file : LogFile
+    folder : str
+        Where it lies.
+
+    Raises
+    ------
+    LogError
+        If something in it is of another kind than in an evidence log; it says what and where.
+    """
+    return _recorded(file, read_probes(folder))
+
+
+def _recorded(file: LogFile, probes: Probes) -> Recorded:
+    values = values_of_file(file)
+    content = file.content
+    try:
+        entries = {entry["filename"]: entry for entry in content["datasets"]}
+        problems = [*(content.get("problems") or ())]
+        for entry in entries.values():
+            problems += entry.get("problems") or ()
+        return Recorded(
+            path=file.path,
+            sha256=file.sha256,
+            metadata=content.get("metadata") or {},
+            values=values,
+            datasets={name: _dataset(entry, values.datasets[name]) for name, entry in entries.items()},
+            problems=msgspec.convert(problems, tuple[Problem, ...]),
+            reference=msgspec.convert(content.get("reference"), Reference | None),
+            drift=msgspec.convert([_difference(entry) for entry in content.get("drift") or ()], tuple[Difference, ...]),
+            verdict=msgspec.convert(content.get("verdict", "recorded"), str),
+            checks={check["id"]: str(check.get("outcome")) for check in content.get("checks") or ()},
+            probes=probes,
+        )
+    except msgspec.ValidationError as error:
+        raise LogError(f"log {printable(file.path)} is no evidence log: {error}") from None
+
+
+def _dataset(entry: Mapping[str, Any], values: Named) -> RecordedDataset:
+    crc32, size = values.get("arrays.probeGuess.crc32"), values.get("arrays.probeGuess.size_bytes")
+    name = str(entry["filename"])
+    return RecordedDataset(
+        dose=dose_of(os.path.basename(name)),
+        dose_text=msgspec.convert(entry.get("photon_dose"), str | None),
+        values=values,
+        histograms=msgspec.convert(entry.get("histograms") or {}, Histograms),
+        scans=msgspec.convert([_numbers(scan) for scan in entry.get("scans") or ()], tuple[Scan, ...]),
+        probe=probe_name(crc32, size) if isinstance(crc32, str) and isinstance(size, int) else None,
+    )
+
+
+def _difference(entry: Any) -> Any:
+    # Expected and observed may be texts that look like numbers; the distance is none.
+    if not isinstance(entry, dict) or not isinstance(entry.get("distance"), str):
+        return entry
+    return {**entry, "distance": NUMBERS.get(entry["distance"], entry["distance"])}
+
+
+def _numbers(scan: Any) -> Any:
+    if not isinstance(scan, dict):
+        return scan
+    return {key: NUMBERS.get(value, value) if isinstance(value, str) else value for key, value in scan.items()}

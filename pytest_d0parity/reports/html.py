@@ -1,0 +1,505 @@
+"""The page for people who look: a log as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup, escape
+
+from ..evidence import Difference, Scalar, convert_for_json
+from ..histograms import Histogram
+from ..photons import MISLABELLED
+from ..recorded import Recorded, RecordedDataset
+from ..text import printable, valid_utf8
+from .charts import Curve, Point, dose_ladder, over_dose
+from .markdown import INTERPRETATION, VERDICTS
+from .outcome import Outcome, difference_cells
+from .pictures import Picture, difference_pictures, picture_side, probe_pictures, scales, to_plane
+
+__all__ = ["to_html"]
+
+_FEW = 24  # datasets, up to which every section is open
+_ROWS = 2000  # of the table of differences
+_PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  # in the order of the pipeline
+_STATISTICS = {
+    "mean": ("mean",),
+    "standard deviation": ("std",),
+    "percentiles": ("p01", "median", "p99"),
+    "share of values that are not zero": ("nonzero_fraction",),
+}
+_CALLED = {"median": "p50"}
+_WORST = ("drift", "within_thresholds", "repacked")
+_SCANS = 2  # from so many scans on they are shown one by one
+
+
+def to_html(run: Recorded, reference: Recorded | None, outcome: Outcome) -> str:
+    """Write a log for people who look.
+
+    Parameters
+    ----------
+    run : Recorded
+        The log.
+    reference : Recorded or None
+        The log that it was compared with, where it can be read.
+    outcome : Outcome
+        What came of the comparison.
+
+    Returns
+    -------
+    str
+        One HTML page. The same logs give the same page.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pytest_d0parity.reports", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"said": said, "number": number, "plain": printable, "thousands": lambda count: f"{count:,}"}
+    style, script = (files(__package__).joinpath("page", name).read_text("utf-8") for name in ("page.css", "page.js"))
+    view = _View(run, reference, outcome)
+    return environment.get_template("page.html").render(
+        style=Markup(style),  # noqa: S704 - our own words
+        script=Markup(script),  # noqa: S704
+        policy=_policy(script),
+        view=view,
+        run=run,
+        reference=reference,
+        outcome=outcome,
+        verdict=Markup(_inline(VERDICTS[run.verdict])),  # noqa: S704
+        interpretation=[Markup(_inline(line)) for line in INTERPRETATION.removeprefix("- ").split("\n- ")],  # noqa: S704
+    )
+
+
+def _policy(script: str) -> str:
+    """Allow the page nothing but its own script, its own style, and pictures that it holds."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _inline(text: str) -> str:
+    """Make HTML of a line of our own Markdown."""
+    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+
+
+# --- values in words ---------------------------------------------------------------------------
+
+
+def said(value: Any) -> str:
+    """Say a value with every digit, as the log's JSON does."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return printable(value)
+    return json.dumps(convert_for_json(value), ensure_ascii=False).strip('"')
+
+
+def number(value: Any, digits: int = 6) -> Markup:
+    """Show a value shortly; the element holds every digit."""
+    if value is None:
+        return Markup('<span class="none">–</span>')
+    if not isinstance(value, float) or not math.isfinite(value):
+        return Markup("<data value='{0}'>{0}</data>").format(said(value))
+    return Markup("<data value='{}'>{}</data>").format(said(value), f"{value:.{digits}g}")
+
+
+# --- what is on the page -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How one part of a dataset compares: its verdict, and how many of its values differ."""
+
+    verdict: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A histogram as the path of an SVG, 240 by 100, and the outline of the reference's."""
+
+    run: str
+    reference: str
+    decades: Sequence[tuple[float, str]]
+    ticks: Sequence[tuple[float, str, str]]
+    alt: str
+
+
+@dataclass(frozen=True)
+class ProbeView:
+    """A distinct probe, who shares it, and the same of the reference."""
+
+    names: Sequence[str]
+    run: Sequence[Picture]
+    reference: Sequence[Picture]
+    difference: Sequence[Picture]
+    remark: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A dataset in its table."""
+
+    name: str
+    dataset: RecordedDataset
+    drift: int
+    problems: int
+
+
+class _View:
+    """Everything on the page that is computed."""
+
+    def __init__(self, run: Recorded, reference: Recorded | None, outcome: Outcome) -> None:
+        self._run = run
+        self._reference = reference
+        self._outcome = outcome
+        self._by_dataset = _by_dataset(outcome.differences, run.datasets)
+        self.open = len(run.datasets) <= _FEW
+        self.parts = _PARTS
+        self.compared = outcome.reference is not None
+
+    # --- the top
+
+    @property
+    def title(self) -> str:
+        return f"{self._run.verdict.replace('_', ' ')}: {self._run.metadata.get('scenario_id')}"
+
+    @property
+    def next_steps(self) -> list[str]:
+        """What to do now, in sentences; our own words."""
+        run, steps = self._run, []
+        if any(problem.severity == "error" for problem in run.problems):
+            steps.append("Something could not be read or measured: see the problems, put them right, and run again.")
+        elif run.problems:
+            steps.append("Look at the warnings: something was measured and looks wrong.")
+        match run.verdict:
+            case "recorded":
+                steps.append(
+                    "Hand `dose_parity_log.json` to the other side, who compares its own copy with it: "
+                    "`d0parity log --reference dose_parity_log.json`."
+                )
+            case "match":
+                steps.append("Nothing: both sides hold the same values.")
+            case "within_thresholds":
+                steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
+            case "drift":
+                steps.append(
+                    "Begin where the drift starts. If it is a bad copy, check it with `sha256sum -c SHA256SUMS` and the "
+                    "reference's own file of that name. If the change is meant, accept it with "
+                    "`--parity-update-reference`, and have it reviewed."
+                )
+            case "incomplete" if not steps:
+                steps.append("Run everything that was planned: what was not looked at shows no parity.")
+        return [Markup(_inline(step)) for step in steps]  # noqa: S704 - our own words
+
+    # --- where it starts
+
+    def matrix(self) -> Iterator[tuple[str, list[Cell]]]:
+        """Give, for each dataset, how each part of it compares, in the order of the pipeline."""
+        for name in self._run.datasets:
+            own = self._by_dataset.get(name, [])
+            yield name, [_cell(self._of_part(own, name, part)) for part in _PARTS]
+
+    def beside(self) -> list[tuple[str, Cell]]:
+        """Give how all else compares: parameters, metrics, datasets of one side, the users' own checks."""
+        groups: dict[str, list[Difference]] = {"parameters": [], "metrics": [], "datasets and checks": []}
+        for difference in self._by_dataset.get(None, []):
+            kind = {"params": "parameters", "metrics": "metrics"}.get(difference.where.partition(".")[0])
+            groups[kind or "datasets and checks"].append(difference)
+        return [(group, _cell(differences)) for group, differences in groups.items()]
+
+    @staticmethod
+    def _of_part(differences: Sequence[Difference], name: str, part: str) -> list[Difference]:
+        parts = ("sha256", "size_bytes") if part == "file" else (part,)
+        return [d for d in differences if d.where.removeprefix(f"{name}:").partition(".")[0] in parts]
+
+    # --- charts
+
+    def ladder(self) -> str:
+        """Draw photons counted back over the labelled dose."""
+        points = [point for name, dataset in self._run.datasets.items() if (point := _point(name, dataset))]
+        reference = [
+            point
+            for name, dataset in (self._reference.datasets.items() if self._reference else ())
+            if (point := _point(name, dataset))
+        ]
+        outliers = [point for point in points if point.stands_out]
+        alt = f"Photons counted back over the dose in the name, for {len(points)} datasets; "
+        alt += "all lie on the line of equality."
+        if outliers:
+            alt = alt.removesuffix("all lie on the line of equality.")
+            alt += "off the line: " + "; ".join(
+                f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:10]
+            )
+        return Markup(dose_ladder(points, reference, alt))  # noqa: S704 - escaped where it is made
+
+    def off_the_ladder(self) -> list[str]:
+        """Say which datasets stand out on the ladder, or are not on it, and why."""
+        sentences = []
+        uncounted = []
+        for name, dataset in self._run.datasets.items():
+            values = dataset.values
+            counted, ratio = values.get("photons.per_pattern"), values.get("photons.ratio")
+            if values.get("photons.quantized") is False:
+                uncounted.append(name)
+            elif isinstance(counted, float) and dataset.dose is None:
+                sentences.append(f"{printable(name)} names no dose; {counted:.6g} photons per pattern are counted in it.")
+            elif isinstance(counted, float) and isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED:
+                sentences.append(
+                    f"{printable(name)} stands out: its name says {dataset.dose:g}, and {counted:.6g} photons per "
+                    f"pattern are counted in it ({ratio:.4g} times as many)."
+                )
+        if uncounted:
+            names = ", ".join(map(printable, uncounted[:10])) + (" …" if len(uncounted) > 10 else "")
+            sentences.append(
+                f"Not quantized, so that no photons can be counted ({len(uncounted)} of {len(self._run.datasets)}): "
+                f"{names}. A measured or processed set is like that; a simulated one should not be."
+            )
+        return sentences
+
+    def stages(self) -> Iterator[tuple[str, list[str]]]:
+        """Draw each statistic of raw and normalized over the dose."""
+        doses = [d.dose for log in (self._run, self._reference) if log for d in log.datasets.values() if d.dose]
+        if not doses:
+            return
+        ends = min(doses), max(doses)
+        for stage in ("raw", "normalized"):
+            yield stage, [
+                Markup(self._chart(stage, title, keys, ends))  # noqa: S704 - escaped where it is made
+                for title, keys in _STATISTICS.items()
+            ]
+
+    def _chart(self, stage: str, title: str, keys: Sequence[str], ends: tuple[float, float]) -> str:
+        curves = [
+            Curve(_CALLED.get(key, key), _curve(self._run, f"{stage}.{key}"), _curve(self._reference, f"{stage}.{key}"))
+            for key in keys
+        ]
+        runs = [value for curve in curves for _, value in curve.run]
+        alt = f"{title} of {stage} over the dose"
+        if runs:
+            alt += f", from {min(runs):.4g} to {max(runs):.4g}"
+        moved = [
+            name
+            for name in self._run.datasets
+            for d in self._by_dataset.get(name, [])
+            if d.verdict == "drift" and d.where in {f"{name}:{stage}.{key}" for key in keys}
+        ]
+        if self.compared:
+            named = ", ".join(map(printable, dict.fromkeys(moved)))
+            alt += f"; drifting in {named}" if moved else "; no drift"
+        return over_dose(f"{stage}-{keys[0]}", title, curves, ends, alt)
+
+    def histograms(self) -> Iterator[tuple[str, Bars | None]]:
+        """Draw the distribution of ``diff3d`` of each dataset, the reference's as outline."""
+        for name, dataset in self._run.datasets.items():
+            other = self._reference.datasets.get(name) if self._reference else None
+            raw = dataset.histograms.raw
+            yield name, _bars(dataset, raw, other.histograms.raw if other else None) if raw else None
+
+    # --- probes
+
+    def probes(self) -> list[ProbeView]:
+        """Show each distinct probe, with the reference's and what differs."""
+        shared: dict[tuple[str | None, str | None], list[str]] = {}
+        for name, dataset in self._run.datasets.items():
+            other = self._reference.datasets.get(name) if self._reference else None
+            if "probe.l2_norm" in dataset.values:
+                shared.setdefault((dataset.probe, other.probe if other else None), []).append(name)
+        side = picture_side(len(shared))
+        return [self._probe(names, *pair, side) for pair, names in shared.items()]
+
+    def _probe(self, names: Sequence[str], ours: str | None, theirs: str | None, side: int) -> ProbeView:
+        found = self._run.probes.arrays.get(ours or "")
+        run = to_plane(found) if found is not None else None
+        if run is None:
+            return ProbeView(names, (), (), (), "There is no picture of it. " + self._run.probes.remark)
+        plane, remark = run
+        pictures = probe_pictures(plane, side)
+        if self._reference is None:
+            return ProbeView(names, pictures, (), (), remark)
+        if ours == theirs:
+            return ProbeView(names, pictures, (), (), f"{remark} The reference's is the same, bit for bit.".strip())
+        found = self._reference.probes.arrays.get(theirs or "")
+        other = to_plane(found) if found is not None else None
+        if other is None:
+            why = self._reference.probes.remark or "The reference's probe is not kept beside it."
+            return ProbeView(names, pictures, (), (), f"{remark} {why}".strip())
+        before = other[0]
+        if before.shape != plane.shape:
+            remark = f"{remark} The reference's has another shape: {before.shape[0]} by {before.shape[1]}.".strip()
+            return ProbeView(names, pictures, probe_pictures(before, side), (), remark)
+        top = max(float(np.abs(plane).max()), float(np.abs(before).max()))
+        return ProbeView(
+            names,
+            probe_pictures(plane, side, top),
+            probe_pictures(before, side, top),
+            difference_pictures(plane, before, side),
+            remark,
+        )
+
+    scales = staticmethod(scales)
+
+    # --- tables
+
+    def scans(self) -> Iterator[tuple[str, Any, Any]]:
+        """Give name, scan, and the reference's mean of it, for the datasets that have several."""
+        for name, dataset in self._run.datasets.items():
+            other = self._reference.datasets.get(name) if self._reference else None
+            means = {scan.scan_index: scan.mean for scan in (other.scans if other else ())}
+            if len(dataset.scans) >= _SCANS:
+                for scan in dataset.scans:
+                    yield name, scan, means.get(scan.scan_index)
+
+    def many_scans(self) -> list[str]:
+        """Name the datasets whose scans are too many to be listed."""
+        return [
+            printable(name)
+            for name, dataset in self._run.datasets.items()
+            if not dataset.scans and _more(dataset.values.get("grouped.n_unique_scans"), 1)
+        ]
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows of the table of datasets."""
+        problems = Counter(_dataset_of(problem.where, self._run.datasets) for problem in self._run.problems)
+        for name, dataset in self._run.datasets.items():
+            drift = sum(d.verdict == "drift" for d in self._by_dataset.get(name, []))
+            yield Row(name, dataset, drift, problems[name])
+
+    def baseline(self, part: str) -> list[tuple[str, Scalar, Scalar, str]]:
+        """Give name, value, the reference's value and verdict of the parameters (``params``) or ``metrics``."""
+        values = self._run.values.whole
+        others = self._reference.values.whole if self._reference else {}
+        verdicts = {d.where: d.verdict for d in self._by_dataset.get(None, [])}
+        names = [name for name in dict.fromkeys([*values, *others]) if name.startswith(f"{part}.")]
+        return [(n, values.get(n), others.get(n), verdicts.get(n, "same" if self.compared else "")) for n in names]
+
+    def failed_checks(self) -> list[tuple[str, str]]:
+        """Give outcome and id of the checks that did not pass."""
+        return [(said.replace("_", " "), name) for name, said in self._run.checks.items() if said != "passed"]
+
+    def differences(self) -> Iterator[tuple[Difference, list[str]]]:
+        """Give the worst differences, each with its cells in words."""
+        for difference in self._outcome.differences[:_ROWS]:
+            yield difference, difference_cells(difference)
+
+    @property
+    def left_out(self) -> int:
+        """How many differences are not in the table."""
+        return max(len(self._outcome.differences) - _ROWS, 0)
+
+
+def _more(value: Scalar, than: int) -> bool:
+    return isinstance(value, int) and value > than
+
+
+def _by_dataset(differences: Sequence[Difference], names: Mapping[str, object]) -> dict[str | None, list[Difference]]:
+    found: dict[str | None, list[Difference]] = {}
+    for difference in differences:
+        found.setdefault(_dataset_of(difference.where, names), []).append(difference)
+    return found
+
+
+def _dataset_of(where: str, names: Mapping[str, object]) -> str | None:
+    """Give the longest dataset that a place begins with."""
+    where = valid_utf8(where)
+    head = where
+    while head:
+        if head in names:
+            return head
+        head = head.rpartition(":")[0]
+    return None
+
+
+def _cell(differences: Sequence[Difference]) -> Cell:
+    worst = min((_WORST.index(d.verdict) for d in differences), default=None)
+    verdict = "same" if worst is None else _WORST[worst]
+    return Cell(verdict, sum(d.verdict == verdict for d in differences))
+
+
+def _point(name: str, dataset: RecordedDataset) -> Point | None:
+    counted, ratio = dataset.values.get("photons.per_pattern"), dataset.values.get("photons.ratio")
+    if dataset.dose is None or not isinstance(counted, float) or not 0 < counted < math.inf:
+        return None
+    wrong = isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED
+    return Point(printable(name), dataset.dose, counted, wrong)
+
+
+def _curve(log: Recorded | None, name: str) -> list[tuple[float, float]]:
+    if log is None:
+        return []
+    places = ((dataset.dose, dataset.values.get(name)) for dataset in log.datasets.values())
+    return [
+        (dose, float(value))
+        for dose, value in places
+        if dose is not None and isinstance(value, int | float) and math.isfinite(value)
+    ]
+
+
+# --- histograms ----------------------------------------------------------------------------------
+
+_WIDTH, _HEIGHT = 240.0, 100.0
+_BAR = 0.9  # of its room
+
+
+def _bars(dataset: RecordedDataset, raw: Histogram, other: Histogram | None) -> Bars:
+    """Draw a histogram with one slot for each bin, and a height by the logarithm of the count."""
+    edges = sorted({*raw.edges, *(other.edges if other else ())})
+    places = {edge: number * _WIDTH / (len(edges) - 1) for number, edge in enumerate(edges)}
+    top = math.log10(max(*raw.counts, *(other.counts if other else ()), 1)) + 1
+    decades = range(0, math.ceil(top), max(1, math.ceil(top / 4)))
+    total = sum(raw.counts)
+    of = dataset.values.get("raw.count")
+    alt = (
+        f"Histogram of {total:,} of {of:,} values" if isinstance(of, int) and of != total else f"Histogram of {total:,} values"
+    )
+    most = max(range(len(raw.counts)), key=raw.counts.__getitem__)
+    alt += f", from {raw.edges[0]:.3g} to {raw.edges[-1]:.3g}, most between {raw.edges[most]:.3g} and "
+    alt += f"{raw.edges[most + 1]:.3g}"
+    middle = edges[len(edges) // 2]
+    return Bars(
+        run="".join(_bar_paths(raw, places, top)),
+        reference=_outline(other, places, top) if other else "",
+        decades=[(_HEIGHT - _height(10**power, top), f"1e{power}" if power else "1") for power in decades],
+        ticks=[
+            (0.0, f"{edges[0]:.3g}", "start"),
+            (places[middle], f"{middle:.3g}", "middle"),
+            (_WIDTH, f"{edges[-1]:.3g}", "end"),
+        ],
+        alt=alt,
+    )
+
+
+def _height(count: float, top: float) -> float:
+    return (math.log10(count) + 1) / top * _HEIGHT * _BAR if count else 0.0
+
+
+def _bar_paths(histogram: Histogram, places: Mapping[float, float], top: float) -> Iterator[str]:
+    for low, high, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
+        if count:
+            left, right, height = places[low], places[high], _height(count, top)
+            yield f"M{left:.1f} 100v{-height:.1f}H{right:.1f}V100z"
+
+
+def _outline(histogram: Histogram, places: Mapping[float, float], top: float) -> str:
+    path = [f"M{places[histogram.edges[0]]:.1f} 100"]
+    for high, count in zip(histogram.edges[1:], histogram.counts, strict=True):
+        path.append(f"V{_HEIGHT - _height(count, top):.1f}H{places[high]:.1f}")
+    return "".join([*path, "V100"])

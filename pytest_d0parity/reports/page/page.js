@@ -1,0 +1,62 @@
+"use strict";
+
+for (const hidden of document.querySelectorAll(".tools, .controls")) hidden.hidden = false;
+
+// Every number holds all its digits: shown shortly until somebody asks, and copied as it is shown.
+document.getElementById("digits").addEventListener("change", (event) => {
+  for (const data of document.querySelectorAll("data")) {
+    data.dataset.short ??= data.textContent;
+    data.textContent = event.target.checked ? data.value : data.dataset.short;
+  }
+});
+
+function key(row, column) {
+  const cell = row.cells[column];
+  const text = cell.dataset.sort ?? cell.querySelector("data")?.value ?? cell.textContent.trim();
+  const number = text.trim() === "" ? NaN : Number(text);
+  return { text, number };
+}
+
+// Numbers in their order, then texts in theirs.
+function compare(one, other) {
+  const first = Number.isNaN(one.number), second = Number.isNaN(other.number);
+  if (first !== second) return first ? 1 : -1;
+  return first ? one.text.localeCompare(other.text, "en", { numeric: true }) : one.number - other.number;
+}
+
+function sort(table, header) {
+  const direction = header.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+  for (const each of header.parentNode.cells) each.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", direction);
+  const rows = [...table.tBodies[0].rows].map((row) => ({ row, key: key(row, header.cellIndex) }));
+  const sign = direction === "ascending" ? 1 : -1;
+  rows.sort((one, other) => sign * compare(one.key, other.key));
+  table.tBodies[0].append(...rows.map((each) => each.row));
+}
+
+for (const table of document.querySelectorAll("table.data")) {
+  for (const header of table.tHead.rows[0].cells) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...header.childNodes);
+    button.addEventListener("click", () => sort(table, header));
+    header.append(button);
+  }
+}
+
+// Every word has to be somewhere in the row.
+for (const tools of document.querySelectorAll(".tools")) {
+  const rows = [...document.getElementById(tools.dataset.for).tBodies[0].rows];
+  const texts = rows.map((row) =>
+    [row.textContent, ...[...row.querySelectorAll("data")].map((data) => data.value)].join(" ").toLowerCase());
+  const output = tools.querySelector("output");
+  tools.querySelector("input").addEventListener("input", (event) => {
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    rows.forEach((row, number) => {
+      row.hidden = !words.every((word) => texts[number].includes(word));
+      shown += !row.hidden;
+    });
+    output.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+  });
+}

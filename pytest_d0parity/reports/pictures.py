@@ -1,0 +1,174 @@
+"""Pictures of probes: amplitude, phase, and what differs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["Picture", "Scale", "difference_pictures", "picture_side", "probe_pictures", "scales", "to_plane"]
+
+_AMPLITUDE = "viridis"  # perceptually uniform
+_PHASE = "twilight"  # cyclic: -pi and pi are one colour
+_GREY = 128  # what a phase without amplitude fades to: it is no colour of the map
+_STEPS = 12  # of a colour bar
+_SIDES = ((8, 256), (32, 128), (128, 64))  # pixels a side, for up to so many probes
+_SMALLEST = 32
+
+Plane = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture.
+
+    Attributes
+    ----------
+    title : str
+    source : str
+        A PNG as a ``data:`` address.
+    shape : (int, int)
+        Rows and columns of the array, which may be more than those of the picture.
+    bar : int
+        Length of the scale bar in pixels of the array.
+    scale : str
+        Which colour bar is for it.
+    top : float
+        The value at the end of the colour bar.
+    """
+
+    title: str
+    source: str
+    shape: tuple[int, int]
+    bar: int
+    scale: str
+    top: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A colour bar: its name and its colours from the lower end to the upper."""
+
+    name: str
+    colors: Sequence[str]
+
+
+def scales() -> list[Scale]:
+    """Give the colour bars."""
+    steps = np.linspace(0, 1, _STEPS)
+    return [
+        Scale(name, [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in colormaps[cmap](steps, bytes=True)])
+        for name, cmap in (("amplitude", _AMPLITUDE), ("phase", _PHASE))
+    ]
+
+
+def picture_side(probes: int) -> int:
+    """How many pixels a side a picture may have, so that a page with so many probes stays small."""
+    return next((side for most, side in _SIDES if probes <= most), _SMALLEST)
+
+
+def to_plane(probe: NDArray[Any]) -> tuple[Plane, str] | None:
+    """Give what of a probe can be shown as a picture: its first mode.
+
+    Parameters
+    ----------
+    probe : ndarray
+        Real or complex, any shape.
+
+    Returns
+    -------
+    plane : (m, n) ndarray of complex128
+        With zeros where the probe is not finite.
+    remark : str
+        What is not shown; empty where all is.
+
+    Otherwise None, where there is nothing to show.
+    """
+    plane = np.squeeze(probe)
+    if not plane.size:
+        return None
+    if plane.ndim < 2:
+        plane = plane.reshape(1, -1)
+    remark = ""
+    if plane.ndim > 2:
+        remark = f"The first of {int(np.prod(plane.shape[:-2]))} modes."
+        plane = plane.reshape(-1, *plane.shape[-2:])[0]
+    wide = plane.astype(np.complex128)
+    return np.where(np.isfinite(wide), wide, 0), remark
+
+
+def probe_pictures(plane: Plane, side: int, top: float | None = None) -> tuple[Picture, Picture]:
+    """Show a probe: its amplitude, and its phase as strong as the amplitude.
+
+    Parameters
+    ----------
+    plane : (m, n) ndarray of complex128
+    side : int
+        Largest number of pixels of a picture's side.
+    top : float, optional
+        Amplitude at the end of the colour bar; the largest one by default.
+    """
+    top = float(np.abs(plane).max()) if top is None else top
+    return _amplitude("amplitude", plane, side, top), _phase("phase", plane, side)
+
+
+def difference_pictures(plane: Plane, reference: Plane, side: int) -> tuple[Picture, Picture]:
+    """Show what differs between two probes of one shape: magnitude of the difference, and difference of phase."""
+    difference = plane - reference
+    magnitude = _amplitude("magnitude of the difference", difference, side, float(np.abs(difference).max()))
+    return magnitude, _phase("difference of phase", plane * reference.conj(), side, weight=np.abs(plane))
+
+
+def _amplitude(title: str, plane: Plane, side: int, top: float) -> Picture:
+    step = _step(plane, side)
+    values = _pooled(np.abs(plane), step) / (top or 1.0)
+    colors = colormaps[_AMPLITUDE](np.clip(values, 0, 1), bytes=True)[..., :3]
+    return _picture(title, colors, plane, "amplitude", top)
+
+
+def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | None = None) -> Picture:
+    step = _step(plane, side)
+    weight = np.abs(plane) if weight is None else weight
+    share = _pooled(weight / (weight.max() or 1.0), step)[..., np.newaxis]
+    turn = np.angle(_pooled(plane / (np.abs(plane).max() or 1.0), step)) / (2 * np.pi) + 0.5
+    colors = colormaps[_PHASE](turn, bytes=True)[..., :3]
+    return _picture(title, (share * colors + (1 - share) * _GREY).astype(np.uint8), plane, "phase", np.pi)
+
+
+def _step(plane: Plane, side: int) -> int:
+    return -(-max(plane.shape) // side)
+
+
+def _pooled(values: NDArray[Any], step: int) -> NDArray[Any]:
+    """Average squares of pixels; those at the lower and right edges may be smaller."""
+    if step == 1:
+        return values
+    rows, columns = (np.arange(0, length, step) for length in values.shape)
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    counts = np.outer(*(np.diff([*start, length]) for start, length in zip((rows, columns), values.shape, strict=True)))
+    return np.asarray(sums / counts)
+
+
+def _picture(title: str, colors: NDArray[np.uint8], plane: Plane, scale: str, top: float) -> Picture:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(colors)).save(file, "PNG", optimize=True)
+    source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    rows, columns = plane.shape
+    return Picture(title, source, (rows, columns), _bar(columns), scale, top)
+
+
+def _bar(columns: int) -> int:
+    """A quarter of the width or less: 1, 2 or 5 times a power of ten."""
+    best = 1
+    for power in range(9):
+        for first in (1, 2, 5):
+            if first * 10**power <= columns / 4:
+                best = first * 10**power
+    return best
