@@ -13,13 +13,20 @@ pytest_plugins = ["pytester"]
 SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "shared"))
 
 
+@pytest.fixture(scope="session")
+def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where matplotlib keeps which fonts there are, which it takes seconds to find."""
+    return tmp_path_factory.mktemp("matplotlib")
+
+
 @pytest.fixture(autouse=True)
-def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, _fonts: Path) -> None:
     """Whatever runs the tests, what they start shall not write where that one reads."""
     for variable in ("ARTIFACT_DIR", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(variable, raising=False)
     # Nor shall one test know what another one has measured.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("MPLCONFIGDIR", str(_fonts))
 
 
 @pytest.fixture(scope="session")

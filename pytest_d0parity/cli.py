@@ -1,4 +1,4 @@
-"""The command line: ``d0parity log``, ``compare``, ``demo``, ``schema``."""
+"""The command line: ``d0parity log``, ``compare``, ``report``, ``demo``, ``schema``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from .scenario import DEFAULT_ID, Scenario, ScenarioError, default_output, make_
 from .text import printable
 
 if TYPE_CHECKING:
-    from .evidence import EvidenceLog
+    from .evidence import EvidenceLog, Reference
+    from .recorded import Recorded
+    from .reports import Outcome
     from .terminal import Terminal
 
 __all__ = ["DONE", "DRIFT", "INTERRUPTED", "UNREADABLE", "log_main", "main"]
@@ -65,6 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     compare.set_defaults(run=_compare)
 
+    report = commands.add_parser(
+        "report", help="make the page for people who look, from logs alone", description=_REPORT
+    )
+    report.add_argument("log", metavar="LOG", help="the evidence log that is shown")
+    report.add_argument("--reference", metavar="LOG", help="the evidence log that it is compared with")
+    add_threshold_option(report.add_argument)
+    report.add_argument("--output", metavar="DIR", help="where the page goes (beside LOG)")
+    report.set_defaults(run=_report)
+
     demo = commands.add_parser(
         "demo", help="simulate a small sweep and show record, match and drift", description=_DEMO
     )
@@ -95,6 +106,10 @@ _LOG = "Record every value of a photon-dose sweep and of the params of its basel
 _COMPARE = (
     "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift. "
     "The thresholds of the project that you stand in count as well."
+)
+_REPORT = (
+    "Make dose_parity_report.html from a log and the probes.npz beside it; the data are not needed. With a reference "
+    "the log is compared anew, as by 'compare', and exit code 3 means drift. Needs the extra 'report'."
 )
 _DEMO = "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
 _SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
@@ -193,7 +208,14 @@ def _sizes(scenario: Scenario) -> dict[str, int]:
 
 
 def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
-    from .reports import HistoryError, ReportError, append_to_history, append_to_step_summary, write_reports
+    from .reports import (
+        HistoryError,
+        ReportError,
+        append_to_history,
+        append_to_step_summary,
+        write_page,
+        write_reports,
+    )
 
     def attempt(step: Callable[[], object]) -> bool:
         try:
@@ -203,11 +225,16 @@ def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | Non
             return False
         return True
 
+    def write_and_note() -> None:
+        if no_page := write_page(log, output, scenario.reference_path, scenario.dataset_path):
+            terminal.say(f"note: {no_page}")
+
     written = attempt(lambda: write_reports(log, output, scenario.reference_path))
+    shown = attempt(write_and_note)
     terminal.done(log, output if written else None)
     told = attempt(lambda: append_to_step_summary(log))
     kept = history is None or attempt(lambda: append_to_history(history, log, output))
-    return written and told and kept
+    return written and shown and told and kept
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -226,33 +253,97 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _compare_logs(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
-    from .drift import read_yardstick
     from .logfile import read_log
-    from .reports import Outcome
-    from .values import values_of_file
+    from .recorded import recorded_file
+    from .reports import sweep_table
 
-    file = read_log(options.log)
-    observed = values_of_file(file)
-    yardstick = read_yardstick(options.reference)
+    run = recorded_file(read_log(options.log))
+    outcome, _ = _outcome_beside(options.reference, run, options, project, terminal)
+    terminal.say(outcome.told_as(options.format))
+    if options.format == "table":
+        terminal.say(f"\n{sweep_table(run, outcome)}")
+    return _code_of(outcome, run, terminal)
+
+
+def _outcome_beside(
+    path: str, run: Recorded, options: argparse.Namespace, project: Project, terminal: Terminal
+) -> tuple[Outcome, Reference]:
+    """Compare a log with a reference."""
+    from .drift import read_yardstick
+    from .reports import Outcome
+
+    yardstick = read_yardstick(path)
     # The side that is trusted decides how strictly the other is looked at.
     thresholds = thresholds_of(project, yardstick.values.scenario_id, options.threshold)
     yardstick = replace(yardstick, thresholds=thresholds)
-    comparison = yardstick.compare(observed)
-    for problem in yardstick.unused_thresholds(observed):
+    comparison = yardstick.compare(run.values)
+    for problem in yardstick.unused_thresholds(run.values):
         terminal.problem(problem)
+    record = yardstick.record_beside(run.values.checks)
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
-        filenames=tuple(observed.datasets),
-        reference=options.reference,
-        left_out=yardstick.record_beside(observed.checks).left_out,
+        filenames=tuple(run.datasets),
+        reference=path,
+        left_out=record.left_out,
         verified=False,
     )
-    terminal.say(outcome.told_as(options.format))
-    if observed.has_errors:
-        terminal.error(f"{printable(options.log)} itself says that something could not be read, so parity is not shown")
+    return outcome, record
+
+
+def _code_of(outcome: Outcome, run: Recorded, terminal: Terminal) -> int:
+    """Give the exit code of a comparison of two logs."""
+    if run.values.has_errors:
+        terminal.error(f"{printable(run.path)} itself says that something could not be read, so parity is not shown")
         return UNREADABLE
-    return {"drift": DRIFT, "incomplete": UNREADABLE}.get(comparison.verdict, DONE)
+    return {"drift": DRIFT, "incomplete": UNREADABLE}.get(outcome.verdict, DONE)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .logfile import LogError
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        if options.threshold and options.reference is None:
+            terminal.error("--threshold is for a comparison: give a --reference as well")
+            return WRONG_USAGE
+        try:
+            return _show(options, find_project("."), terminal)
+        except ProjectError as error:
+            terminal.error(str(error))
+            return WRONG_USAGE
+        except LogError as error:
+            terminal.error(str(error))
+            return UNREADABLE
+
+
+def _show(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
+    """Write the page of a log, compared with a reference where one is given."""
+    from .logfile import read_log
+    from .recorded import recorded_file
+    from .reports import PAGE, ReportError, outcome_of, prepare_folder, write_page_of
+
+    folder = os.path.dirname(options.log)
+    run, reference, code = recorded_file(read_log(options.log), folder), None, DONE
+    outcome = outcome_of(run)
+    if options.reference is not None:
+        outcome, record = _outcome_beside(options.reference, run, options, project, terminal)
+        code = _code_of(outcome, run, terminal)
+        verdict = run.verdict if run.verdict == "incomplete" else outcome.verdict
+        outcome = replace(outcome, verdict=verdict)
+        run = replace(run, verdict=verdict, reference=record)
+        reference = recorded_file(read_log(options.reference), os.path.dirname(options.reference))
+    output = folder if options.output is None else options.output
+    try:
+        prepare_folder(output or ".")
+        no_page = write_page_of(run, reference, outcome, output)
+    except ReportError as error:
+        no_page = str(error)
+    if no_page:
+        terminal.error(no_page)
+        return UNREADABLE
+    terminal.say(f"Look at {printable(os.path.join(output, PAGE))}.")
+    return code
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -8,8 +8,10 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -23,6 +25,7 @@ from .options import OPTIONS
 from .project import ProjectError, find_project
 from .reference import ReferenceUpdate, update_reference
 from .reports import (
+    PAGE,
     HistoryError,
     ReportError,
     append_to_history,
@@ -31,6 +34,7 @@ from .reports import (
     is_log_of,
     outcome_of,
     prepare_folder,
+    write_page,
     write_reports,
 )
 from .scenario import Scenario, ScenarioError, default_output, make_scenario
@@ -151,6 +155,7 @@ class Conductor:
         self._crew = Crew()
         self._running = False
         self._written = False
+        self._no_page = ""
         self._log: EvidenceLog | None = None
         self._changes: ReferenceUpdate | None = None
         self._not_taken: list[str] = []
@@ -244,10 +249,14 @@ class Conductor:
     def _write(self, log: EvidenceLog) -> None:
         history = self._config.getoption("parity_history")
         self._written = self._attempt(lambda: write_reports(log, self._output, self._scenario.reference_path))
+        self._attempt(lambda: self._write_page(log))
         self._attempt(lambda: append_to_step_summary(log))
         if history is not None:
             path = os.path.join(str(self._config.invocation_params.dir), history)
             self._attempt(lambda: append_to_history(path, log, self._shown_output()))
+
+    def _write_page(self, log: EvidenceLog) -> None:
+        self._no_page = write_page(log, self._output, self._scenario.reference_path, self._scenario.dataset_path)
 
     def _attempt(self, step: Callable[[], object]) -> bool:
         try:
@@ -323,6 +332,29 @@ class Conductor:
         if self._written:
             path = printable(os.path.join(self._shown_output(), "dose_parity_log.md"))
             yield f"Read {path}; every digit is in the .json."
+        if self._no_page:
+            yield f"note: {self._no_page}"
+        elif page := self._page():
+            yield f"Look at {printable(os.path.join(self._shown_output(), os.path.basename(page)))}."
+
+    def _page(self) -> str | None:
+        path = os.path.join(self._output, PAGE)
+        return path if self._written and os.path.exists(path) else None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str], session: pytest.Session) -> None:
+        """Put verdict and page on the page of pytest-html."""
+        if self._log is None:
+            return
+        prefix.append(
+            f"<p>d0parity, {escape(printable(self._scenario.scenario_id))}: <strong>{self._log.verdict}</strong>: "
+            f"{escape(outcome_of(self._log).sentence)}</p>"
+        )
+        if page := self._page():
+            # Relative, so that both can be moved together.
+            beside = os.path.dirname(os.path.abspath(str(session.config.getoption("htmlpath"))))
+            address = quote(os.path.relpath(page, beside))
+            prefix.append(f'<p><a href="{escape(address)}">What the data look like</a></p>')
 
     def _tell_without_summary(self) -> None:
         """Make errors seen where the user wants no summary, or no terminal plugin at all."""

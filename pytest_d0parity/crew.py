@@ -209,7 +209,8 @@ def _start() -> subprocess.Popen[bytes]:
     process = subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-P", "-c", _BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group
     )
-    _send(process, [entry or os.getcwd() for entry in sys.path])
+    with contextlib.suppress(OSError):  # killed already: whoever sends it work will notice
+        _send(process, [entry or os.getcwd() for entry in sys.path])
     return process
 
 

@@ -9,7 +9,7 @@ from .drift import MISSING, PRESENT
 from .evidence import Difference
 from .text import printable, valid_utf8
 
-__all__ = ["explain_origin"]
+__all__ = ["dataset_at", "explain_origin"]
 
 # In the order of the pipeline: what comes later drifts because of what comes before it.
 _PARTS = {
@@ -79,7 +79,7 @@ def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], 
     for difference in differences:
         if difference.verdict != "drift":
             continue
-        dataset = _dataset(difference.where, known)
+        dataset = dataset_at(difference.where, known)
         if dataset is not None:
             by_dataset.setdefault(dataset, _Drift()).add(difference.where.removeprefix(f"{dataset}:"), difference)
         elif (difference.expected, difference.observed) == (PRESENT, MISSING):
@@ -116,7 +116,7 @@ def _swapped(by_dataset: dict[str, _Drift]) -> list[str]:
     ]
 
 
-def _dataset(where: str, names: Collection[str]) -> str | None:
+def dataset_at(where: str, names: Collection[str]) -> str | None:
     """Give the longest of the names that stands before a colon."""
     end = where.rfind(":")
     while end > 0:

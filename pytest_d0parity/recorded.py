@@ -92,21 +92,21 @@ def recorded(log: EvidenceLog, probes: Probes) -> Recorded:
     return _recorded(LogFile("", "", log.schema_version, convert_for_json(log)), probes)
 
 
-def recorded_file(file: LogFile, folder: str) -> Recorded:
+def recorded_file(file: LogFile, folder: str | None = None) -> Recorded:
     """Take what a log from disk says, and the probes that lie beside it.
 
     Parameters
     ----------
     file : LogFile
-    folder : str
-        Where it lies.
+    folder : str, optional
+        Where its probes lie; without it they are not read.
 
     Raises
     ------
     LogError
         If something in it is of another kind than in an evidence log; it says what and where.
     """
-    return _recorded(file, read_probes(folder))
+    return _recorded(file, Probes({}) if folder is None else read_probes(folder))
 
 
 def _recorded(file: LogFile, probes: Probes) -> Recorded:

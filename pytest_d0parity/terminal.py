@@ -91,7 +91,9 @@ class Terminal(Listener):
 
     def done(self, log: EvidenceLog, output: str | None) -> None:
         """Tell what came of it and, where it was written, where to look."""
-        from .reports import outcome_of
+        from .probes import Probes
+        from .recorded import recorded
+        from .reports import PAGE, outcome_of, sweep_table
 
         self._stop_bar()
         count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"
@@ -102,11 +104,15 @@ class Terminal(Listener):
         if log.verdict == "drift" and self._quiet:
             self.error(line)
         self.say(line)
+        if log.datasets and not self._quiet:
+            self.say(f"\n{sweep_table(recorded(log, Probes({})), outcome)}\n")
         if output is None:
             return
         self.say(
             f"Read {printable(os.path.join(output, 'dose_parity_log.md'))}; every digit is in the .json beside it."
         )
+        if os.path.exists(page := os.path.join(output, PAGE)):
+            self.say(f"Look at {printable(page)}.")
 
     def _stop_bar(self) -> None:
         if self._bar is not None:

@@ -462,7 +462,7 @@ def test_an_output_that_is_a_file(root: Path, output: Path) -> None:
 def full_disk(tmp_path: Path) -> Any:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here")
     yield disk

@@ -138,7 +138,7 @@ def test_a_reference_is_compared_with(cluster: Cluster, sweep: Path, tmp_path: P
     assert read_log(tmp_path / "n")["verdict"] == "match"
 
 
-def slow(root: Path, name: str, gigabytes: int = 8) -> None:
+def slow(root: Path, name: str, gigabytes: int = 5) -> None:
     with (root / name).open("wb") as file:
         file.truncate(gigabytes << 30)  # sparse, and some seconds to hash
 
@@ -174,7 +174,7 @@ def test_a_scheduler_that_is_killed_leaves_what_was_finished(cluster: Cluster, r
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (1, False)
     log = read_log(tmp_path / "n")
-    assert (log["verdict"], log["total_datasets"]) == ("incomplete", 5 - left[0])
+    assert (log["verdict"], 5 - left[0] <= log["total_datasets"] < 5) == ("incomplete", True)
     assert f"the cluster at {cluster.address} gave no result for " in errors
     assert "data_p1e7.npz" in errors
 
@@ -188,7 +188,7 @@ def test_ctrl_c_leaves_what_was_finished(cluster: Cluster, root: Path, tmp_path:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in errors) == (130, False)
-    assert read_log(tmp_path / "n")["total_datasets"] == 5 - left[0]
+    assert 5 - left[0] <= read_log(tmp_path / "n")["total_datasets"] < 5
 
 
 def test_a_cluster_without_workers(cluster: Cluster, root: Path, tmp_path: Path) -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from ..evidence import EvidenceLog, to_json
 from ..files import describe_os_error, write_atomically
+from ..logfile import LogError, read_log
+from ..probes import PROBES, collect_probes, probes_to_bytes
+from ..recorded import Recorded, recorded, recorded_file
 from ..text import printable
 from .checksums import checksums
 from .history import HistoryError, append_to_history
 from .markdown import to_markdown
 from .outcome import Outcome, difference_table, outcome_of
 from .step_summary import step_summary, step_summary_file
+from .sweep_table import sweep_table
 from .tables import probe_table, stage_table
 
 __all__ = [
+    "PAGE",
     "HistoryError",
     "Outcome",
     "ReportError",
@@ -25,10 +33,14 @@ __all__ = [
     "is_log_of",
     "outcome_of",
     "prepare_folder",
+    "sweep_table",
+    "write_page",
+    "write_page_of",
     "write_reports",
 ]
 
 LOG = "dose_parity_log.json"
+PAGE = "dose_parity_report.html"
 
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
     LOG: to_json,
@@ -100,12 +112,96 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         content = render(log)
         try:
             write_atomically(path, content.encode() if isinstance(content, str) else content)
+            if name == LOG:
+                # A page of another log would be worse than none.
+                Path(folder, PAGE).unlink(missing_ok=True)
             written.append(path)
         except OSError as error:
             failed.append(f"{printable(path)} cannot be written: {describe_os_error(error)}")
     if failed:
         raise ReportError("; ".join(failed))
     return written
+
+
+def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Callable[[str], str]) -> str:
+    """Write the page for people who look, and the probes that it shows.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+    folder : str
+        Where the log lies.
+    reference : str or None
+        The log that it was compared with.
+    path_of : callable
+        Gives the path of a dataset by its file name.
+
+    Returns
+    -------
+    str
+        Why there is no page, in a sentence; empty where there is one.
+
+    Raises
+    ------
+    ReportError
+        If a file could not be written.
+    """
+    if log.verdict != "match" and is_log_of(folder, reference):
+        return ""  # the log there is the reference, and so are its probes and its page
+    # Before the probes are written: the reference's may lie in the same folder.
+    trusted = _reference_of(log, reference)
+    probes = collect_probes(log.datasets, path_of)
+    _write(os.path.join(folder, PROBES), probes_to_bytes(probes.arrays))
+    return write_page_of(recorded(log, probes), trusted, outcome_of(log), folder)
+
+
+def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, folder: str) -> str:
+    """Write the page of a log that was read back: see `write_page`."""
+    path = os.path.join(folder, PAGE)
+    try:
+        with _matplotlib_silent():
+            from .html import to_html
+
+            page = to_html(run, reference, outcome)
+    except ImportError:
+        return f"{PAGE} needs the extra 'report': python -m pip install 'pytest-d0parity[report]'"
+    # The last resort: whatever goes wrong with a picture must not look like the loss of the log, which is written.
+    except Exception as error:
+        raise ReportError(
+            f"{printable(path)} cannot be made ({type(error).__name__}: {printable(str(error))}): a defect of "
+            "pytest-d0parity, please report it; the log is complete"
+        ) from error
+    _write(path, page.encode())
+    return ""
+
+
+@contextmanager
+def _matplotlib_silent() -> Iterator[None]:
+    """Keep from the user what matplotlib says of fonts and of its settings."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _reference_of(log: EvidenceLog, reference: str | None) -> Recorded | None:
+    if log.reference is None or reference is None:
+        return None
+    try:
+        file = read_log(reference, log.reference.path)
+        return recorded_file(file, os.path.dirname(reference)) if file.sha256 == log.reference.sha256 else None
+    except LogError:  # it has gone since it was compared with
+        return None
+
+
+def _write(path: str, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ReportError(f"{printable(path)} cannot be written: {describe_os_error(error)}") from None
 
 
 def append_to_step_summary(log: EvidenceLog) -> None:

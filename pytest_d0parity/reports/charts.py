@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-import logging
 import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import matplotlib as mpl
+from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -23,7 +25,7 @@ __all__ = ["Curve", "Point", "dose_ladder", "over_dose"]
 _INKS = {"#010203": "--ink", "#010204": "--rule", "#010205": "--run", "#010206": "--reference", "#010207": "--bad"}
 _INK, _RULE, _RUN, _REFERENCE, _BAD = _INKS
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -43,7 +45,10 @@ _STYLE = {
     "text.parse_math": False,
     "text.usetex": False,
 }
+Margins = tuple[float, float, float, float]  # left, bottom, right, top, in inches
+
 _WIDE = 50.0  # values that span more than this factor are shown on a logarithmic axis
+_APART = 0.1  # of the height, between two lines of text
 _NAMED = 12  # points with their names beside them
 
 
@@ -59,27 +64,22 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Values over dose: of the run and of the reference, the latter empty where there is none."""
+    """Values over dose: of the run, of the reference where there is one, and those of the run that drift."""
 
     label: str
     run: Sequence[tuple[float, float]]
     reference: Sequence[tuple[float, float]]
+    drifting: Sequence[tuple[float, float]]
 
 
 @contextmanager
 def _drawing() -> Iterator[None]:
     """Draw with our own settings, and leave those of the process as they are."""
-    log = logging.getLogger("matplotlib")
-    level = log.level
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        log.setLevel(logging.ERROR)  # the first run of all finds the fonts, and would say so
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        try:
-            yield
-        finally:
-            log.setLevel(level)
+        yield
 
 
 def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> str:
@@ -122,7 +122,7 @@ def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> s
             )
         _decades(axes, x=True, y=True)
 
-    return _svg("ladder", (6.4, 4.0), draw, alt)
+    return _svg("ladder", (6.4, 4.0), (0.7, 0.55, 0.2, 0.1), draw, alt)
 
 
 def over_dose(name: str, title: str, curves: Sequence[Curve], doses: tuple[float, float], alt: str) -> str:
@@ -148,27 +148,49 @@ def over_dose(name: str, title: str, curves: Sequence[Curve], doses: tuple[float
 
     def draw(axes: Axes) -> None:
         axes.set_xscale("log")
-        axes.set_title(title)
+        if any(curve.drifting for curve in curves):
+            axes.set_title(f"{title} drifts", color=_BAD, weight="bold")
+        else:
+            axes.set_title(title)
         axes.set_xlim(doses[0] / 2.5, doses[1] * 2.5)
         for curve in curves:
             _line(axes, curve.reference, _REFERENCE, hollow=True)
             _line(axes, curve.run, _RUN)
-            if len(curves) > 1 and curve.run:
-                axes.annotate(
-                    curve.label, curve.run[-1], xytext=(6, 0), textcoords="offset points", va="center", fontsize=8
-                )
+            axes.plot(*_columns(curve.drifting), linestyle="none", marker="X", markersize=9, color=_BAD)
         values = [value for curve in curves for _, value in (*curve.run, *curve.reference)]
         logarithmic = bool(values) and min(values) > 0 and max(values) / min(values) > _WIDE
         if logarithmic:
             axes.set_yscale("log")
         elif values and min(values) == max(values):
-            axes.set_ylim(sorted((0.0, 2 * values[0])) if values[0] else (-1, 1))
+            reach = abs(values[0]) or 1.0
+            axes.set_ylim(values[0] - reach, values[0] + reach)
         _decades(axes, x=True, y=logarithmic)
         if not logarithmic:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
             axes.locator_params(axis="y", nbins=4)
+        if len(curves) > 1:
+            _label_ends(axes, curves)
 
-    return _svg(name, (3.2, 2.1), draw, alt)
+    return _svg(name, (3.2, 2.1), (0.65, 0.3, 0.35, 0.3), draw, alt)
+
+
+def _label_ends(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Write the name of each curve at its end, and names that would cover each other below each other."""
+    axes.autoscale_view()  # the limits are found late otherwise
+    spot = axes.transData + axes.transAxes.inverted()
+    ends = sorted(
+        ((float(spot.transform(curve.run[-1])[1]), curve) for curve in curves if curve.run), key=itemgetter(0)
+    )
+    groups: list[list[tuple[float, Curve]]] = []
+    for end in ends:
+        if groups and end[0] - groups[-1][-1][0] < _APART:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    for group in groups:
+        text = "\n".join(curve.label for _, curve in reversed(group))
+        place = group[len(group) // 2][1].run[-1]
+        axes.annotate(text, place, xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
 
 
 def _line(axes: Axes, places: Sequence[tuple[float, float]], color: str, *, hollow: bool = False) -> None:
@@ -190,29 +212,30 @@ def _decades(axes: Axes, *, x: bool, y: bool) -> None:
     """Label powers of ten as file names spell them: 1e5."""
     for axis in [axes.xaxis] * x + [axes.yaxis] * y:
         axis.set_major_locator(LogLocator(numticks=9))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{math.log10(value):.0f}"))
         axis.set_minor_formatter(NullFormatter())
         axis.set_minor_locator(LogLocator(subs=[]))
     axes.grid(color=_RULE, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def _svg(name: str, size: tuple[float, float], draw: Callable[[Axes], None], alt: str) -> str:
+def _svg(name: str, size: tuple[float, float], margins: Margins, draw: Callable[[Axes], None], alt: str) -> str:
     with _drawing():
         # The same salt every time: the same log gives the same page.
         mpl.rcParams["svg.hashsalt"] = name
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
-        draw(figure.subplots())
+        # Margins in inches: a layout that measures each text takes twice as long as the drawing.
+        width, height = size
+        left, bottom, right, top = margins
+        draw(figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)))
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     return _embedded(text.getvalue(), name, alt)
 
 
 def _embedded(svg: str, name: str, alt: str) -> str:
-    """Make an SVG file an element of a page: without what is a file's, with the page's colours and an own set of ids."""
-    from markupsafe import escape
-
+    """Make an SVG file an element of a page, with the page's colours and an own set of ids."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:xlink:href="|url\()#([^")]+)', svg))

@@ -19,9 +19,10 @@ from markupsafe import Markup, escape
 
 from ..evidence import Difference, Scalar, convert_for_json
 from ..histograms import Histogram
+from ..origin import dataset_at
 from ..photons import MISLABELLED
 from ..recorded import Recorded, RecordedDataset
-from ..text import printable, valid_utf8
+from ..text import printable
 from .charts import Curve, Point, dose_ladder, over_dose
 from .markdown import INTERPRETATION, VERDICTS
 from .outcome import Outcome, difference_cells
@@ -115,7 +116,7 @@ def said(value: Any) -> str:
 def number(value: Any, digits: int = 6) -> Markup:
     """Show a value shortly; the element holds every digit."""
     if value is None:
-        return Markup('<span class="none">–</span>')
+        return Markup('<span class="none">-</span>')
     if not isinstance(value, float) or not math.isfinite(value):
         return Markup("<data value='{0}'>{0}</data>").format(said(value))
     return Markup("<data value='{}'>{}</data>").format(said(value), f"{value:.{digits}g}")
@@ -202,8 +203,8 @@ class _View:
                 steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
             case "drift":
                 steps.append(
-                    "Begin where the drift starts. If it is a bad copy, check it with `sha256sum -c SHA256SUMS` and the "
-                    "reference's own file of that name. If the change is meant, accept it with "
+                    "Begin where the drift starts. To rule out a bad copy, run `sha256sum -c SHA256SUMS` beside the "
+                    "data, with the `SHA256SUMS` of the reference. If the change is meant, accept it with "
                     "`--parity-update-reference`, and have it reviewed."
                 )
             case "incomplete" if not steps:
@@ -261,7 +262,9 @@ class _View:
             if values.get("photons.quantized") is False:
                 uncounted.append(name)
             elif isinstance(counted, float) and dataset.dose is None:
-                sentences.append(f"{printable(name)} names no dose; {counted:.6g} photons per pattern are counted in it.")
+                sentences.append(
+                    f"{printable(name)} names no dose; {counted:.6g} photons per pattern are counted in it."
+                )
             elif isinstance(counted, float) and isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED:
                 sentences.append(
                     f"{printable(name)} stands out: its name says {dataset.dose:g}, and {counted:.6g} photons per "
@@ -282,30 +285,37 @@ class _View:
             return
         ends = min(doses), max(doses)
         for stage in ("raw", "normalized"):
-            yield stage, [
-                Markup(self._chart(stage, title, keys, ends))  # noqa: S704 - escaped where it is made
-                for title, keys in _STATISTICS.items()
-            ]
+            yield (
+                stage,
+                [
+                    Markup(self._chart(stage, title, keys, ends))  # noqa: S704 - escaped where it is made
+                    for title, keys in _STATISTICS.items()
+                ],
+            )
 
     def _chart(self, stage: str, title: str, keys: Sequence[str], ends: tuple[float, float]) -> str:
-        curves = [
-            Curve(_CALLED.get(key, key), _curve(self._run, f"{stage}.{key}"), _curve(self._reference, f"{stage}.{key}"))
-            for key in keys
-        ]
+        curves = [self._curve(_CALLED.get(key, key), f"{stage}.{key}") for key in keys]
         runs = [value for curve in curves for _, value in curve.run]
         alt = f"{title} of {stage} over the dose"
         if runs:
             alt += f", from {min(runs):.4g} to {max(runs):.4g}"
-        moved = [
-            name
-            for name in self._run.datasets
-            for d in self._by_dataset.get(name, [])
-            if d.verdict == "drift" and d.where in {f"{name}:{stage}.{key}" for key in keys}
-        ]
         if self.compared:
-            named = ", ".join(map(printable, dict.fromkeys(moved)))
-            alt += f"; drifting in {named}" if moved else "; no drift"
+            drifting = dict.fromkeys(name for key in keys for name in self._drifting(f"{stage}.{key}"))
+            alt += f"; drifts in {', '.join(map(printable, drifting))}" if drifting else "; no drift"
         return over_dose(f"{stage}-{keys[0]}", title, curves, ends, alt)
+
+    def _curve(self, label: str, value: str) -> Curve:
+        ours = self._run.datasets
+        theirs = self._reference.datasets if self._reference else {}
+        return Curve(label, _places(ours, value), _places(theirs, value), _places(self._drifting(value), value))
+
+    def _drifting(self, value: str) -> dict[str, RecordedDataset]:
+        """Give the datasets in which a value drifts."""
+        return {
+            name: dataset
+            for name, dataset in self._run.datasets.items()
+            if any(d.verdict == "drift" and d.where == f"{name}:{value}" for d in self._by_dataset.get(name, ()))
+        }
 
     def histograms(self) -> Iterator[tuple[str, Bars | None]]:
         """Draw the distribution of ``diff3d`` of each dataset, the reference's as outline."""
@@ -418,14 +428,8 @@ def _by_dataset(differences: Sequence[Difference], names: Mapping[str, object]) 
 
 
 def _dataset_of(where: str, names: Mapping[str, object]) -> str | None:
-    """Give the longest dataset that a place begins with."""
-    where = valid_utf8(where)
-    head = where
-    while head:
-        if head in names:
-            return head
-        head = head.rpartition(":")[0]
-    return None
+    """Give the dataset that a difference or a problem is about."""
+    return where if where in names else dataset_at(where, names)
 
 
 def _cell(differences: Sequence[Difference]) -> Cell:
@@ -442,10 +446,8 @@ def _point(name: str, dataset: RecordedDataset) -> Point | None:
     return Point(printable(name), dataset.dose, counted, wrong)
 
 
-def _curve(log: Recorded | None, name: str) -> list[tuple[float, float]]:
-    if log is None:
-        return []
-    places = ((dataset.dose, dataset.values.get(name)) for dataset in log.datasets.values())
+def _places(datasets: Mapping[str, RecordedDataset], name: str) -> list[tuple[float, float]]:
+    places = ((dataset.dose, dataset.values.get(name)) for dataset in datasets.values())
     return [
         (dose, float(value))
         for dose, value in places
@@ -468,7 +470,9 @@ def _bars(dataset: RecordedDataset, raw: Histogram, other: Histogram | None) -> 
     total = sum(raw.counts)
     of = dataset.values.get("raw.count")
     alt = (
-        f"Histogram of {total:,} of {of:,} values" if isinstance(of, int) and of != total else f"Histogram of {total:,} values"
+        f"Histogram of {total:,} of {of:,} values"
+        if isinstance(of, int) and of != total
+        else f"Histogram of {total:,} values"
     )
     most = max(range(len(raw.counts)), key=raw.counts.__getitem__)
     alt += f", from {raw.edges[0]:.3g} to {raw.edges[-1]:.3g}, most between {raw.edges[most]:.3g} and "

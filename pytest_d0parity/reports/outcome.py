@@ -11,6 +11,7 @@ from typing import Any
 
 from ..evidence import Difference, EvidenceLog, Scalar, convert_for_json
 from ..origin import explain_origin
+from ..recorded import Recorded
 from ..text import printable
 from .markup import escape, table
 
@@ -138,12 +139,13 @@ class Outcome:
         return sum(difference.verdict == verdict for difference in self.differences)
 
 
-def outcome_of(log: EvidenceLog) -> Outcome:
+def outcome_of(log: EvidenceLog | Recorded) -> Outcome:
     """Take the outcome out of a log."""
+    filenames = log.datasets if isinstance(log, Recorded) else (dataset.filename for dataset in log.datasets)
     return Outcome(
         verdict=log.verdict,
         differences=log.drift,
-        filenames=tuple(dataset.filename for dataset in log.datasets),
+        filenames=tuple(filenames),
         reference=log.reference.path if log.reference else None,
         left_out=log.reference.left_out if log.reference else (),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -143,7 +144,7 @@ def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | No
 
 
 def _step(plane: Plane, side: int) -> int:
-    return -(-max(plane.shape) // side)
+    return math.ceil(float(max(plane.shape)) / side)
 
 
 def _pooled(values: NDArray[Any], step: int) -> NDArray[Any]:
@@ -165,7 +166,7 @@ def _picture(title: str, colors: NDArray[np.uint8], plane: Plane, scale: str, to
 
 
 def _bar(columns: int) -> int:
-    """A quarter of the width or less: 1, 2 or 5 times a power of ten."""
+    """Choose the length of a scale bar: 1, 2 or 5 times a power of ten, a quarter of the width or less."""
     best = 1
     for power in range(9):
         for first in (1, 2, 5):

@@ -1,0 +1,104 @@
+"""A sweep at a glance, for a terminal: a row for each dataset."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..drift import MISSING, PRESENT
+from ..evidence import Scalar
+from ..origin import dataset_at
+from ..recorded import Recorded
+from ..text import printable
+from .outcome import Outcome
+
+__all__ = ["sweep_table"]
+
+_ROWS = 40
+_STAGES = ("raw", "normalized", "grouped")
+
+
+def sweep_table(run: Recorded, outcome: Outcome) -> str:
+    """Give a compact table: dose, photons counted back, SHA-256, the means of the stages, and drift.
+
+    Parameters
+    ----------
+    run : Recorded
+    outcome : Outcome
+        What came of the comparison, if there was one.
+
+    Returns
+    -------
+    str
+        For standard output as it is: as wide, and with colours where it takes them. Of more than 40 datasets, those
+        that drift come first, and the others are counted.
+    """
+    drift = _drift(run, outcome)
+    names = [*run.datasets, *(name for name in drift if name not in run.datasets)]
+    if len(names) > _ROWS:
+        names.sort(key=lambda name: name not in drift)
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    grid.add_column("dataset", overflow="fold")
+    for column in ("dose", "counted", "sha256", *_STAGES):
+        grid.add_column(column, justify="left" if column == "sha256" else "right", no_wrap=True)
+    if outcome.reference is not None:
+        grid.add_column("drift", no_wrap=True)
+    for name in names[:_ROWS]:
+        grid.add_row(Text(printable(name)), *_cells(run, name), *_told(drift.get(name), outcome))
+    console = Console(file=sys.stdout, highlight=False)
+    with console.capture() as capture:
+        console.print(grid)
+    lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
+    if len(names) > _ROWS:
+        lines.append(f"... and {len(names) - _ROWS} more datasets")
+    return "\n".join(lines)
+
+
+def _drift(run: Recorded, outcome: Outcome) -> dict[str, str]:
+    """Say, for each dataset that is not as in the reference, how."""
+    counts: dict[str, int] = {}
+    told: dict[str, str] = {}
+    for difference in outcome.differences:
+        name = dataset_at(difference.where, run.datasets)
+        if difference.verdict != "drift":
+            continue
+        if name is not None:
+            counts[name] = counts.get(name, 0) + 1
+        elif (difference.expected, difference.observed) == (PRESENT, MISSING):
+            told[difference.where] = "missing"
+    for name, count in counts.items():
+        told[name] = f"{count} value{'s' * (count != 1)}"
+    for difference in outcome.differences:
+        if difference.where in run.datasets and difference.expected == MISSING:
+            told[difference.where] = "extra"
+    return told
+
+
+def _cells(run: Recorded, name: str) -> list[Text]:
+    dataset = run.datasets.get(name)
+    if dataset is None:
+        return [Text("-")] * 6
+    values = dataset.values
+    counted = _short(values.get("photons.per_pattern"))
+    cells = [
+        printable(dataset.dose_text or "-"),
+        "no quanta" if values.get("photons.quantized") is False else counted,
+        printable(str(values.get("sha256") or "-"))[:8],
+        *(_short(values.get(f"{stage}.mean")) for stage in _STAGES),
+    ]
+    return [Text(cell) for cell in cells]
+
+
+def _told(drift: str | None, outcome: Outcome) -> list[Text]:
+    if outcome.reference is None:
+        return []
+    return [Text(drift, style="bold red") if drift else Text("-", style="green")]
+
+
+def _short(value: Scalar) -> str:
+    if not isinstance(value, int | float):
+        return "-"
+    return f"{value:.4g}".replace("e+0", "e").replace("e-0", "e-")
