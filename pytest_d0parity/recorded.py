@@ -15,9 +15,11 @@ from .logfile import LogError, LogFile
 from .probes import Probes, probe_name, read_probes
 from .sweep import dose_of
 from .text import printable
-from .values import NUMBERS, Named, Values, values_of_file
+from .values import BUILT_IN, NUMBERS, Named, Values, values_of_file
 
-__all__ = ["Recorded", "RecordedDataset", "recorded", "recorded_file"]
+__all__ = ["Recorded", "RecordedCheck", "RecordedDataset", "recorded", "recorded_file"]
+
+_SUBJECTS = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,30 @@ class RecordedDataset:
     probe: str | None = None
 
 
+@dataclass(frozen=True)
+class RecordedCheck:
+    """One check of a log: its id, the dataset that it is about, if any, and its outcome."""
+
+    id: str
+    dataset: str | None
+    outcome: str
+
+    @property
+    def subject(self) -> str | None:
+        """What a check of our own is about: a part of a dataset, ``params.<flag>``, ``params`` or ``metrics.<name>``.
+
+        None for the users' own checks.
+        """
+        kind, _, part = self.id.removeprefix(f"{BUILT_IN}test_").removesuffix("]").partition("[")
+        if not self.id.startswith(f"{BUILT_IN}test_"):
+            return None
+        if kind == "stage":
+            return part.rpartition("-")[2]
+        if kind in ("flag", "metric"):
+            return f"{'params' if kind == 'flag' else 'metrics'}.{part}"
+        return _SUBJECTS.get(kind)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
     """A log of any version.
@@ -64,8 +90,7 @@ class Recorded:
     reference : Reference or None
     drift : tuple of Difference
     verdict : str
-    checks : dict of str to str
-        Outcome of each check, by its id.
+    checks : tuple of RecordedCheck
     probes : Probes
     """
 
@@ -78,13 +103,13 @@ class Recorded:
     reference: Reference | None
     drift: tuple[Difference, ...]
     verdict: str
-    checks: Mapping[str, str]
+    checks: tuple[RecordedCheck, ...]
     probes: Probes
 
     @property
     def tally(self) -> Counter[str]:
         """How many checks have which outcome."""
-        return Counter(self.checks.values())
+        return Counter(check.outcome for check in self.checks)
 
 
 def recorded(log: EvidenceLog, probes: Probes) -> Recorded:
@@ -127,7 +152,10 @@ def _recorded(file: LogFile, probes: Probes) -> Recorded:
             reference=msgspec.convert(content.get("reference"), Reference | None),
             drift=msgspec.convert([_difference(entry) for entry in content.get("drift") or ()], tuple[Difference, ...]),
             verdict=msgspec.convert(content.get("verdict", "recorded"), str),
-            checks={check["id"]: str(check.get("outcome")) for check in content.get("checks") or ()},
+            checks=tuple(
+                RecordedCheck(check["id"], check.get("dataset"), str(check.get("outcome")))
+                for check in content.get("checks") or ()
+            ),
             probes=probes,
         )
     except msgspec.ValidationError as error:

@@ -54,12 +54,12 @@ _NAMED = 12  # points with their names beside them
 
 @dataclass(frozen=True)
 class Point:
-    """A dataset on the ladder: its name, its labelled dose, the photons counted, and whether it stands out."""
+    """A dataset on the ladder: its name, its labelled dose, and the photons counted (0: none can be)."""
 
     name: str
     dose: float
     counted: float
-    stands_out: bool
+    stands_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> s
     Parameters
     ----------
     run, reference : sequence of Point
-        With a dose and a count above zero.
+        With a dose above zero.
     alt : str
         What the picture shows, for those who do not see it.
 
@@ -100,13 +100,13 @@ def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> s
 
     def draw(axes: Axes) -> None:
         axes.set(xscale="log", yscale="log", xlabel="dose in the name (photons per pattern)", ylabel="counted back")
-        everything = [value for point in (*run, *reference) for value in (point.dose, point.counted)]
+        everything = [value for point in (*run, *reference) for value in (point.dose, point.counted) if value]
         ends = (min(everything) / 3, max(everything) * 3) if everything else (1e2, 1e10)
         axes.plot(ends, ends, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.set(xlim=ends, ylim=ends)
-        _dots(axes, [(point.dose, point.counted) for point in reference], _REFERENCE, hollow=True)
-        _dots(axes, [(point.dose, point.counted) for point in run if not point.stands_out], _RUN)
-        outliers = [point for point in run if point.stands_out]
+        _dots(axes, [(point.dose, point.counted) for point in reference if point.counted], _REFERENCE, hollow=True)
+        _dots(axes, [(point.dose, point.counted) for point in run if point.counted and not point.stands_out], _RUN)
+        outliers = [point for point in run if point.counted and point.stands_out]
         places = [(point.dose, point.counted) for point in outliers]
         axes.plot(*_columns(places), linestyle="none", marker="X", markersize=9, color=_BAD)
         for point in outliers[:_NAMED]:
@@ -120,9 +120,27 @@ def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> s
                 color=_BAD,
                 weight="bold",
             )
+        _uncounted(axes, [point for point in run if not point.counted], ends[0])
         _decades(axes, x=True, y=True)
 
     return _svg("ladder", (6.4, 4.0), (0.7, 0.55, 0.2, 0.1), draw, alt)
+
+
+def _uncounted(axes: Axes, points: Sequence[Point], bottom: float) -> None:
+    """Mark at the lower edge what has a dose and no count."""
+    places = [(point.dose, bottom) for point in points]
+    axes.plot(*_columns(places), linestyle="none", marker="X", markersize=9, color=_BAD, clip_on=False)
+    for point in points if len(points) <= _NAMED else ():
+        axes.annotate(
+            f"{point.name}: not quantized",
+            (point.dose, bottom),
+            xytext=(0, 8),
+            textcoords="offset points",
+            rotation=90,
+            ha="center",
+            color=_BAD,
+            weight="bold",
+        )
 
 
 def over_dose(name: str, title: str, curves: Sequence[Curve], doses: tuple[float, float], alt: str) -> str:
@@ -164,7 +182,7 @@ def over_dose(name: str, title: str, curves: Sequence[Curve], doses: tuple[float
         elif values and min(values) == max(values):
             reach = abs(values[0]) or 1.0
             axes.set_ylim(values[0] - reach, values[0] + reach)
-        _decades(axes, x=True, y=logarithmic)
+        _decades(axes, x=True, y=logarithmic, ticks=5)
         if not logarithmic:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
             axes.locator_params(axis="y", nbins=4)
@@ -208,10 +226,10 @@ def _columns(places: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
     return [x for x, _ in places], [y for _, y in places]
 
 
-def _decades(axes: Axes, *, x: bool, y: bool) -> None:
+def _decades(axes: Axes, *, x: bool, y: bool, ticks: int = 9) -> None:
     """Label powers of ten as file names spell them: 1e5."""
     for axis in [axes.xaxis] * x + [axes.yaxis] * y:
-        axis.set_major_locator(LogLocator(numticks=9))
+        axis.set_major_locator(LogLocator(numticks=ticks))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{math.log10(value):.0f}"))
         axis.set_minor_formatter(NullFormatter())
         axis.set_minor_locator(LogLocator(subs=[]))

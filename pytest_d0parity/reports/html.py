@@ -40,7 +40,7 @@ _STATISTICS = {
     "share of values that are not zero": ("nonzero_fraction",),
 }
 _CALLED = {"median": "p50"}
-_WORST = ("drift", "within_thresholds", "repacked")
+_WORST = ("drift", "within_thresholds", "repacked", "not_compared")
 _SCANS = 2  # from so many scans on they are shown one by one
 
 
@@ -173,6 +173,9 @@ class _View:
         self._reference = reference
         self._outcome = outcome
         self._by_dataset = _by_dataset(outcome.differences, run.datasets)
+        # Where two logs are compared, it matters not which checks ran when they were made.
+        not_run = [check for check in run.checks if outcome.verified and check.outcome == "not_run"]
+        self._not_compared = {(check.dataset, check.subject) for check in not_run}
         self.open = len(run.datasets) <= _FEW
         self.parts = _PARTS
         self.compared = outcome.reference is not None
@@ -213,24 +216,29 @@ class _View:
 
     # --- where it starts
 
-    def matrix(self) -> Iterator[tuple[str, list[Cell]]]:
+    def matrix(self) -> Iterator[tuple[str, list[Cell | None]]]:
         """Give, for each dataset, how each part of it compares, in the order of the pipeline."""
         for name in self._run.datasets:
-            own = self._by_dataset.get(name, [])
-            yield name, [_cell(self._of_part(own, name, part)) for part in _PARTS]
+            yield name, [self._cell(name, part) for part in _PARTS]
+
+    def _cell(self, name: str, part: str) -> Cell | None:
+        names = ("sha256", "size_bytes") if part == "file" else (part,)
+        own = self._by_dataset.get(name, ())
+        differences = [d for d in own if d.where.removeprefix(f"{name}:").partition(".")[0] in names]
+        values = self._run.datasets[name].values
+        if not differences and not any(value.partition(".")[0] in names for value in values):
+            return None
+        return _cell(differences, (name, part) in self._not_compared)
 
     def beside(self) -> list[tuple[str, Cell]]:
         """Give how all else compares: parameters, metrics, datasets of one side, the users' own checks."""
-        groups: dict[str, list[Difference]] = {"parameters": [], "metrics": [], "datasets and checks": []}
+        groups: dict[str, list[Difference]] = {"params": [], "metrics": [], "": []}
         for difference in self._by_dataset.get(None, []):
-            kind = {"params": "parameters", "metrics": "metrics"}.get(difference.where.partition(".")[0])
-            groups[kind or "datasets and checks"].append(difference)
-        return [(group, _cell(differences)) for group, differences in groups.items()]
-
-    @staticmethod
-    def _of_part(differences: Sequence[Difference], name: str, part: str) -> list[Difference]:
-        parts = ("sha256", "size_bytes") if part == "file" else (part,)
-        return [d for d in differences if d.where.removeprefix(f"{name}:").partition(".")[0] in parts]
+            kind = difference.where.partition(".")[0]
+            groups[kind if kind in groups else ""].append(difference)
+        left_out = {(subject or "").partition(".")[0] for dataset, subject in self._not_compared if dataset is None}
+        called = {"params": "parameters", "metrics": "metrics", "": "datasets and checks"}
+        return [(called[group], _cell(found, group in left_out)) for group, found in groups.items()]
 
     # --- charts
 
@@ -243,13 +251,14 @@ class _View:
             if (point := _point(name, dataset))
         ]
         outliers = [point for point in points if point.stands_out]
-        alt = f"Photons counted back over the dose in the name, for {len(points)} datasets; "
-        alt += "all lie on the line of equality."
-        if outliers:
-            alt = alt.removesuffix("all lie on the line of equality.")
-            alt += "off the line: " + "; ".join(
-                f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:10]
-            )
+        counted = sum(point.counted > 0 for point in points)
+        alt = f"Photons counted back over the dose in the name, for {counted} datasets; "
+        alt += "off the line: " if outliers else "all lie on the line of equality"
+        alt += "; ".join(
+            f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:10]
+        )
+        if uncounted := [point.name for point in points if not point.counted]:
+            alt += f"; not quantized: {', '.join(uncounted[:10])}"
         return Markup(dose_ladder(points, reference, alt))  # noqa: S704 - escaped where it is made
 
     def off_the_ladder(self) -> list[str]:
@@ -299,7 +308,10 @@ class _View:
         alt = f"{title} of {stage} over the dose"
         if runs:
             alt += f", from {min(runs):.4g} to {max(runs):.4g}"
-        if self.compared:
+        left_out = [name for name in self._run.datasets if (name, stage) in self._not_compared]
+        if left_out:
+            alt += f"; not compared in {len(left_out)} datasets"
+        elif self.compared:
             drifting = dict.fromkeys(name for key in keys for name in self._drifting(f"{stage}.{key}"))
             alt += f"; drifts in {', '.join(map(printable, drifting))}" if drifting else "; no drift"
         return over_dose(f"{stage}-{keys[0]}", title, curves, ends, alt)
@@ -399,11 +411,19 @@ class _View:
         others = self._reference.values.whole if self._reference else {}
         verdicts = {d.where: d.verdict for d in self._by_dataset.get(None, [])}
         names = [name for name in dict.fromkeys([*values, *others]) if name.startswith(f"{part}.")]
-        return [(n, values.get(n), others.get(n), verdicts.get(n, "same" if self.compared else "")) for n in names]
+        return [(n, values.get(n), others.get(n), verdicts.get(n, self._verdict_without_difference(n))) for n in names]
+
+    def _verdict_without_difference(self, name: str) -> str:
+        if not self.compared:
+            return ""
+        part, _, rest = name.partition(".")
+        of_its_own = name if part == "params" else f"{part}.{rest.partition('.')[0]}"
+        subject = of_its_own if any(check.subject == of_its_own for check in self._run.checks) else part
+        return "not_compared" if (None, subject) in self._not_compared else "same"
 
     def failed_checks(self) -> list[tuple[str, str]]:
         """Give outcome and id of the checks that did not pass."""
-        return [(said.replace("_", " "), name) for name, said in self._run.checks.items() if said != "passed"]
+        return [(check.outcome.replace("_", " "), check.id) for check in self._run.checks if check.outcome != "passed"]
 
     def differences(self) -> Iterator[tuple[Difference, list[str]]]:
         """Give the worst differences, each with its cells in words."""
@@ -432,15 +452,19 @@ def _dataset_of(where: str, names: Mapping[str, object]) -> str | None:
     return where if where in names else dataset_at(where, names)
 
 
-def _cell(differences: Sequence[Difference]) -> Cell:
-    worst = min((_WORST.index(d.verdict) for d in differences), default=None)
-    verdict = "same" if worst is None else _WORST[worst]
-    return Cell(verdict, sum(d.verdict == verdict for d in differences))
+def _cell(differences: Sequence[Difference], left_out: bool) -> Cell:
+    verdicts = [d.verdict for d in differences] + ["not_compared"] * left_out
+    verdict = min(verdicts, key=_WORST.index, default="same")
+    return Cell(verdict, verdicts.count(verdict))
 
 
 def _point(name: str, dataset: RecordedDataset) -> Point | None:
     counted, ratio = dataset.values.get("photons.per_pattern"), dataset.values.get("photons.ratio")
-    if dataset.dose is None or not isinstance(counted, float) or not 0 < counted < math.inf:
+    if not dataset.dose:
+        return None
+    if dataset.values.get("photons.quantized") is False:
+        return Point(printable(name), dataset.dose, 0.0)
+    if not isinstance(counted, float) or not 0 < counted < math.inf:
         return None
     wrong = isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED
     return Point(printable(name), dataset.dose, counted, wrong)
