@@ -15,7 +15,7 @@ __all__ = ["dataset_at", "explain_origin"]
 _PARTS = {
     "raw": "it starts in raw, the stored diff3d itself",
     "normalized": "it starts in normalized: raw agrees, so the normalisation differs",
-    "order": "a measured array differs while its statistics agree: in its order, dtype or shape",
+    "order": "{} while the statistics agree: in order, dtype or shape",
     "grouped": "it starts in grouped: raw and normalized agree, so look at scan_index",
     "photons": "it is in the photon count alone: every stage agrees",
     "probe": "it is in the probe alone: the diffraction data agree",
@@ -50,10 +50,19 @@ class _Drift:
             self.hashes = difference.expected, difference.observed
 
     @property
+    def unexplained(self) -> list[str]:
+        """The measured arrays that differ though their statistics do not."""
+        return [array for array, part in _FOLLOWS.items() if array in self.arrays and part not in self.parts]
+
+    @property
     def first(self) -> str:
-        unexplained = any(_FOLLOWS[array] not in self.parts for array in self.arrays)
-        parts = self.parts | {"order"} if unexplained else self.parts
+        parts = self.parts | {"order"} if self.unexplained else self.parts
         return next((part for part in _PARTS if part in parts), "order")
+
+    @property
+    def meaning(self) -> str:
+        arrays = self.unexplained or ["a measured array"]
+        return _PARTS[self.first].format(f"{' and '.join(arrays)} differ{'s' * (len(arrays) == 1)}")
 
 
 def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
@@ -92,8 +101,11 @@ def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], 
     sentences = [f"In the reference alone: {_listed(there)}."] if there else []
     sentences += [f"Not in the reference: {_listed(here)}."] if here else []
     sentences += _swapped(by_dataset)
-    for part, meaning in _PARTS.items():
-        starting = [name for name in names if name in by_dataset and by_dataset[name].first == part]
+    starts: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        if name in by_dataset:
+            starts.setdefault((by_dataset[name].first, by_dataset[name].meaning), []).append(name)
+    for (part, meaning), starting in sorted(starts.items(), key=lambda start: [*_PARTS].index(start[0][0])):
         lost = [name for name in starting if by_dataset[name].lost and part in ("raw", "probe")]
         kept = [name for name in starting if name not in lost]
         if lost:

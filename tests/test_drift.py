@@ -712,7 +712,7 @@ def test_data_in_another_order_is_not_called_unmeasured(copied: Path, tmp_path: 
     np.savez(path, **arrays | {"diff3d": arrays["diff3d"][::-1]})
     capsys.readouterr()
     log(copied, tmp_path / "after", "--reference", str(tmp_path / "before" / "dose_parity_log.json"))
-    assert "a measured array differs while its statistics agree" in capsys.readouterr().out
+    assert "diff3d differs while the statistics agree" in capsys.readouterr().out
 
 
 def test_files_that_were_swapped_are_named(copied: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -765,11 +765,11 @@ def test_the_scenario_of_the_reference_decides_about_thresholds(
 @pytest.mark.parametrize(
     ("paths", "changed", "sentence"),
     [
-        ([(0, "probe", "l2_norm")], "diff3d", "a measured array differs while its statistics agree"),
-        ([(0, "stats", "grouped", "p99")], "diff3d", "a measured array differs while its statistics agree"),
+        ([(0, "probe", "l2_norm")], "diff3d", "diff3d differs while the statistics agree"),
+        ([(0, "stats", "grouped", "p99")], "diff3d", "diff3d differs while the statistics agree"),
         ([(0, "probe", "l2_norm")], "probeGuess", "it is in the probe alone"),
         ([(0, "stats", "raw", "mean")], "diff3d", "it starts in raw"),
-        ([], "scan_index", "a measured array differs while its statistics agree"),
+        ([], "scan_index", "scan_index differs while the statistics agree"),
     ],
 )
 def test_an_array_that_drifts_is_explained_by_what_comes_of_it(

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -31,7 +31,7 @@ from .pictures import Picture, difference_pictures, picture_side, probe_pictures
 __all__ = ["to_html"]
 
 _FEW = 24  # datasets, up to which every section is open
-_ROWS = 2000  # of the table of differences
+_ROWS = 2000  # of a table whose length the number of datasets does not bound
 _PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  # in the order of the pipeline
 _STATISTICS = {
     "mean": ("mean",),
@@ -68,7 +68,13 @@ def to_html(run: Recorded, reference: Recorded | None, outcome: Outcome) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"said": said, "number": number, "plain": printable, "thousands": lambda count: f"{count:,}"}
+    environment.filters |= {
+        "said": said,
+        "cells": difference_cells,
+        "number": number,
+        "plain": printable,
+        "thousands": lambda count: f"{count:,}",
+    }
     style, script = (files(__package__).joinpath("page", name).read_text("utf-8") for name in ("page.css", "page.js"))
     view = _View(run, reference, outcome)
     return environment.get_template("page.html").render(
@@ -127,10 +133,11 @@ def number(value: Any, digits: int = 6) -> Markup:
 
 @dataclass(frozen=True)
 class Cell:
-    """How one part of a dataset compares: its verdict, and how many of its values differ."""
+    """How one part of a dataset compares: its verdict, how many of its values differ, and in which arrays."""
 
     verdict: str
     count: int
+    arrays: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -171,13 +178,13 @@ class _View:
     def __init__(self, run: Recorded, reference: Recorded | None, outcome: Outcome) -> None:
         self._run = run
         self._reference = reference
-        self._outcome = outcome
         self._by_dataset = _by_dataset(outcome.differences, run.datasets)
         # Where two logs are compared, it matters not which checks ran when they were made.
         not_run = [check for check in run.checks if outcome.verified and check.outcome == "not_run"]
         self._not_compared = {(check.dataset, check.subject) for check in not_run}
         self.open = len(run.datasets) <= _FEW
         self.parts = _PARTS
+        self.limit = _ROWS
         self.compared = outcome.reference is not None
 
     # --- the top
@@ -228,7 +235,11 @@ class _View:
         values = self._run.datasets[name].values
         if not differences and not any(value.partition(".")[0] in names for value in values):
             return None
-        return _cell(differences, (name, part) in self._not_compared)
+        cell = _cell(differences, (name, part) in self._not_compared)
+        if part != "arrays":
+            return cell
+        differing = [d.where.removeprefix(f"{name}:").split(".")[1] for d in differences if d.verdict == cell.verdict]
+        return replace(cell, arrays=tuple(dict.fromkeys(map(printable, differing))))
 
     def beside(self) -> list[tuple[str, Cell]]:
         """Give how all else compares: parameters, metrics, datasets of one side, the users' own checks."""
@@ -276,7 +287,7 @@ class _View:
                 )
             elif isinstance(counted, float) and isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED:
                 sentences.append(
-                    f"{printable(name)} stands out: its name says {dataset.dose:g}, and {counted:.6g} photons per "
+                    f"{printable(name)} stands out: its name says {dataset.dose_text}, and {counted:.6g} photons per "
                     f"pattern are counted in it ({ratio:.4g} times as many)."
                 )
         if uncounted:
@@ -345,7 +356,7 @@ class _View:
             other = self._reference.datasets.get(name) if self._reference else None
             if "probe.l2_norm" in dataset.values:
                 shared.setdefault((dataset.probe, other.probe if other else None), []).append(name)
-        side = picture_side(len(shared))
+        side = picture_side(sum(2 if theirs in (None, ours) else 6 for ours, theirs in shared))
         return [self._probe(names, *pair, side) for pair, names in shared.items()]
 
     def _probe(self, names: Sequence[str], ours: str | None, theirs: str | None, side: int) -> ProbeView:
@@ -424,16 +435,6 @@ class _View:
     def failed_checks(self) -> list[tuple[str, str]]:
         """Give outcome and id of the checks that did not pass."""
         return [(check.outcome.replace("_", " "), check.id) for check in self._run.checks if check.outcome != "passed"]
-
-    def differences(self) -> Iterator[tuple[Difference, list[str]]]:
-        """Give the worst differences, each with its cells in words."""
-        for difference in self._outcome.differences[:_ROWS]:
-            yield difference, difference_cells(difference)
-
-    @property
-    def left_out(self) -> int:
-        """How many differences are not in the table."""
-        return max(len(self._outcome.differences) - _ROWS, 0)
 
 
 def _more(value: Scalar, than: int) -> bool:

@@ -20,7 +20,8 @@ _AMPLITUDE = "viridis"  # perceptually uniform
 _PHASE = "twilight"  # cyclic: -pi and pi are one colour
 _GREY = 128  # what a phase without amplitude fades to: it is no colour of the map
 _STEPS = 12  # of a colour bar
-_SIDES = ((8, 256), (32, 128), (128, 64))  # pixels a side, for up to so many probes
+# Pixels a side, for up to so many pictures: 2 MB in all, even where they are noise that cannot be compressed.
+_SIDES = ((12, 256), (48, 128), (192, 64))
 _SMALLEST = 32
 
 Plane = NDArray[np.complex128]
@@ -70,9 +71,9 @@ def scales() -> list[Scale]:
     ]
 
 
-def picture_side(probes: int) -> int:
-    """How many pixels a side a picture may have, so that a page with so many probes stays small."""
-    return next((side for most, side in _SIDES if probes <= most), _SMALLEST)
+def picture_side(pictures: int) -> int:
+    """Say how many pixels a side each of so many pictures may have, so that a page with them stays small."""
+    return next((side for most, side in _SIDES if pictures <= most), _SMALLEST)
 
 
 def to_plane(probe: NDArray[Any]) -> tuple[Plane, str] | None:
@@ -130,8 +131,10 @@ def difference_pictures(plane: Plane, reference: Plane, side: int) -> tuple[Pict
 def _amplitude(title: str, plane: Plane, side: int, top: float) -> Picture:
     step = _step(plane, side)
     values = _pooled(np.abs(plane), step) / (top or 1.0)
-    colors = colormaps[_AMPLITUDE](np.clip(values, 0, 1), bytes=True)[..., :3]
-    return _picture(title, colors, plane, "amplitude", top)
+    colors = colormaps[_AMPLITUDE]
+    image = Image.fromarray((np.clip(values, 0, 1) * (colors.N - 1)).round().astype(np.uint8))
+    image.putpalette(colors(np.arange(colors.N), bytes=True)[:, :3].tobytes())
+    return _picture(title, image, plane, "amplitude", top)
 
 
 def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | None = None) -> Picture:
@@ -140,7 +143,8 @@ def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | No
     share = _pooled(weight / (weight.max() or 1.0), step)[..., np.newaxis]
     turn = np.angle(_pooled(plane / (np.abs(plane).max() or 1.0), step)) / (2 * np.pi) + 0.5
     colors = colormaps[_PHASE](turn, bytes=True)[..., :3]
-    return _picture(title, (share * colors + (1 - share) * _GREY).astype(np.uint8), plane, "phase", np.pi)
+    image = Image.fromarray((share * colors + (1 - share) * _GREY).astype(np.uint8))
+    return _picture(title, image, plane, "phase", np.pi)
 
 
 def _step(plane: Plane, side: int) -> int:
@@ -157,9 +161,9 @@ def _pooled(values: NDArray[Any], step: int) -> NDArray[Any]:
     return np.asarray(sums / counts)
 
 
-def _picture(title: str, colors: NDArray[np.uint8], plane: Plane, scale: str, top: float) -> Picture:
+def _picture(title: str, image: Image.Image, plane: Plane, scale: str, top: float) -> Picture:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(colors)).save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     rows, columns = plane.shape
     return Picture(title, source, (rows, columns), _bar(columns), scale, top)
