@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .evidence import Dataset
 from .files import describe_os_error
-from .npz import NpzError, NpzFile
+from .npz import Member, NpzError, NpzFile
 from .statistics import is_measurable
 
 __all__ = ["PROBES", "Probes", "collect_probes", "probe_name", "probes_to_bytes", "read_probes"]
@@ -48,6 +48,10 @@ def probe_name(crc32: str, size_bytes: int) -> str:
     return f"{crc32}-{size_bytes}"
 
 
+def _name_of(member: Member) -> str:
+    return probe_name(f"{member.crc32:08x}", member.size_bytes)
+
+
 def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -> Probes:
     """Read the probes of a sweep from its datasets, each distinct one once.
 
@@ -77,7 +81,7 @@ def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -
                 raise NpzError("it is too large to be kept beside the log")
             with NpzFile(path_of(dataset.filename)) as npz:
                 member = npz.members.get("probeGuess")
-                if member is None or probe_name(f"{member.crc32:08x}", member.size_bytes) != name:
+                if member is None or _name_of(member) != name:
                     raise NpzError("the file has changed since it was measured")
                 found[name] = npz.read(member)
             left -= info.size_bytes
@@ -118,7 +122,7 @@ def read_probes(folder: str) -> Probes:
     Returns
     -------
     Probes
-        Empty, with a remark that says why, where they cannot be read.
+        Empty, with a remark that says why, where they cannot be read. What its name does not fit is not in it.
     """
     path = os.path.join(folder, PROBES)
     found: dict[str, NDArray[Any]] = {}
@@ -126,7 +130,8 @@ def read_probes(folder: str) -> Probes:
     try:
         with NpzFile(path) as npz:
             for name, member in npz.members.items():
-                if is_measurable(member.dtype) and member.size_bytes <= min(_LARGEST, left):
+                fits = member.size_bytes <= min(_LARGEST, left)
+                if fits and is_measurable(member.dtype) and name == _name_of(member):
                     found[name] = npz.read(member)
                     left -= member.size_bytes
     except NpzError as error:

@@ -102,7 +102,7 @@ def test_it_compares_anew_and_drift_is_an_exit_code(logs: Path, alone: Path, tmp
 
 @pytest.mark.parametrize("which", ["log", "reference"])
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "does not exist"), ("{", "is no JSON"), ("[]", "is no evidence")]
+    ("content", "message"), [(None, "there is no such file"), ("{", "is no JSON"), ("[]", "it holds a list")]
 )
 def test_what_is_no_log(logs: Path, tmp_path: Path, which: str, content: str | None, message: str) -> None:
     bad = tmp_path / "bad.json"
@@ -131,7 +131,7 @@ def test_an_older_log_has_a_page(logs: Path, alone: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     page = unescape((alone / PAGE).read_text(encoding="utf-8"))
     assert page.count("The log holds no histogram of it.") == 3
-    assert f"There is no picture of it. {PROBES} cannot be read: no such file or directory." in page
+    assert f"There is no picture of it. {PROBES} cannot be read: there is no such file" in page
 
 
 def test_a_real_older_log_has_a_page(request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_real_older_log_has_a_page(request: pytest.FixtureRequest, tmp_path: P
 def test_probes_that_cannot_be_read_cost_their_pictures_only(alone: Path, content: bytes | None) -> None:
     if content is None:
         damaged = bytearray((alone / PROBES).read_bytes())
-        damaged[200] ^= 1
+        damaged[1000] ^= 1
         content = bytes(damaged)
     (alone / PROBES).write_bytes(content)
     done = d0parity("report", alone / LOG)
@@ -178,7 +178,7 @@ def test_amplitude_and_phase_are_those_of_the_probe(logs: Path, sweep: Path) -> 
         probe = arrays["probeGuess"]
     share = np.abs(probe) / np.abs(probe).max()
     colors = mpl.colormaps["viridis"](share)[..., :3] * 255
-    assert np.abs(amplitude - colors).max() <= 3
+    assert np.abs(amplitude - colors).max() <= 5  # one of 256 steps
     turn = (np.angle(probe) + np.pi) / (2 * np.pi)
     colors = mpl.colormaps["twilight"](turn)[..., :3] * 255
     weighted = colors * share[..., None] + 128 * (1 - share[..., None])
@@ -258,15 +258,20 @@ def tags(log: EvidenceLog) -> list[tuple[str, ...]]:
     return Tags(to_html(recorded(log, Probes({})), None, outcome_of(log))).found
 
 
+@pytest.fixture(scope="module")
+def plain(log: EvidenceLog) -> list[tuple[str, ...]]:
+    return tags(renamed(log, "plain"))
+
+
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-def test_no_text_makes_an_element(log: EvidenceLog, text: str) -> None:
-    assert tags(renamed(log, f"{text}-")) == tags(renamed(log, "plain"))
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+def test_no_text_makes_an_element(log: EvidenceLog, plain: list[tuple[str, ...]], text: str) -> None:
+    assert tags(renamed(log, f"{text}-")) == plain
 
 
-def test_non_utf8_names(log: EvidenceLog) -> None:
+def test_non_utf8_names(log: EvidenceLog, plain: list[tuple[str, ...]]) -> None:
     name = os.fsdecode(b"data_p\xff<b>.npz")
-    assert tags(renamed(log, name)) == tags(renamed(log, "plain"))
+    assert tags(renamed(log, name)) == plain
 
 
 def test_the_policy_allows_the_script_of_the_page_alone(logs: Path) -> None:
@@ -314,6 +319,12 @@ def test_the_page_is_small_even_where_nothing_is_the_same(log: EvidenceLog, numb
 # --- probes beside the log ---------------------------------------------------------------------
 
 
+def name_of(probe: np.ndarray) -> str:
+    npy = io.BytesIO()
+    np.lib.format.write_array(npy, probe)
+    return f"{zlib.crc32(npy.getvalue()):08x}-{len(npy.getvalue())}"
+
+
 def test_each_distinct_probe_is_kept_once(sweep: Path, tmp_path: Path) -> None:
     shutil.copytree(sweep, tmp_path / "sweep")
     path = tmp_path / "sweep" / "data_p1e9.npz"
@@ -329,9 +340,7 @@ def test_each_distinct_probe_is_kept_once(sweep: Path, tmp_path: Path) -> None:
         assert len(names) == 2
         for name, factor in zip(names, (1, 1j), strict=True):
             np.testing.assert_array_equal(kept[name], members["probeGuess"] * factor)
-            npy = io.BytesIO()
-            np.lib.format.write_array(npy, kept[name])
-            assert f"{zlib.crc32(npy.getvalue()):08x}-{kept[name].nbytes}" == name
+            assert name_of(kept[name]) == name
     before = (tmp_path / "out" / PROBES).read_bytes()
     assert d0parity("log", "--dataset-root", tmp_path / "sweep", "--output", tmp_path / "out").returncode == 0
     assert (tmp_path / "out" / PROBES).read_bytes() == before
@@ -347,9 +356,11 @@ def test_a_file_that_changed_meanwhile_gives_no_probe(log: EvidenceLog, tmp_path
     assert (probes.arrays, "no such file" in probes.remark) == ({}, True)
 
 
-def test_large_probes_are_left_out_of_what_is_read(tmp_path: Path) -> None:
-    np.savez(tmp_path / PROBES, a=np.zeros(1 << 21), b=np.zeros(1 << 22), c=np.ones(3), d=np.array(["text"]))
-    assert set(read_probes(str(tmp_path)).arrays) == {"a", "c"}
+def test_large_and_renamed_probes_are_left_out_of_what_is_read(tmp_path: Path) -> None:
+    arrays = {"fits": np.zeros((1 << 21) - 100), "large": np.zeros(1 << 21), "text": np.array(["text"])}
+    named = {name_of(array): array for array in arrays.values()} | {"12345678-152": np.ones(3)}
+    np.savez(tmp_path / PROBES, **named)
+    assert list(read_probes(str(tmp_path)).arrays) == [name_of(arrays["fits"])]
 
 
 # --- without the extra -------------------------------------------------------------------------
@@ -357,10 +368,10 @@ def test_large_probes_are_left_out_of_what_is_read(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is started finds no jinja2."""
+    """What is started finds no matplotlib."""
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    (hidden / "jinja2.py").write_text("raise ImportError('hidden')\n")
+    (hidden / "matplotlib.py").write_text("raise ImportError('hidden')\n")
     monkeypatch.setenv("PYTHONPATH", str(hidden))
 
 
@@ -402,14 +413,10 @@ def test_the_plugin_writes_the_page_and_says_where(parity: Parity) -> None:
     result = parity.run()
     result.stdout.fnmatch_lines([f"Look at out/{PAGE}."])
     page = parity.pytester.path / "out" / PAGE
-    assert "recorded: T" in page.read_text(encoding="utf-8")
-    assert (
-        d0parity("report", parity.pytester.path / "out" / LOG, "--output", "x", cwd=parity.pytester.path).returncode
-        == 0
-    )
-    other = (parity.pytester.path / "x" / PAGE).read_text(encoding="utf-8")
-    assert "Look for" not in other
-    assert other.count("<svg") == page.read_text(encoding="utf-8").count("<svg") - 2  # of the probe, which is not there
+    beside = page.read_bytes()
+    assert d0parity("report", parity.pytester.path / "out" / LOG).returncode == 0
+    assert page.read_bytes() == beside
+    assert b"recorded: T" in beside
 
 
 def test_what_did_not_run_is_not_called_the_same(parity: Parity) -> None:

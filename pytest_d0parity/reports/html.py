@@ -21,6 +21,7 @@ from ..evidence import Difference, Scalar, convert_for_json
 from ..histograms import Histogram
 from ..origin import dataset_at
 from ..photons import MISLABELLED
+from ..probes import PROBES
 from ..recorded import Recorded, RecordedDataset
 from ..text import printable
 from .charts import Curve, Point, dose_ladder, over_dose
@@ -41,6 +42,7 @@ _STATISTICS = {
 }
 _CALLED = {"median": "p50"}
 _WORST = ("drift", "within_thresholds", "repacked", "not_compared")
+_NOT_KEPT = f"{PROBES} does not hold it."
 _SCANS = 2  # from so many scans on they are shown one by one
 
 
@@ -363,7 +365,7 @@ class _View:
         found = self._run.probes.arrays.get(ours or "")
         run = to_plane(found) if found is not None else None
         if run is None:
-            return ProbeView(names, (), (), (), "There is no picture of it. " + self._run.probes.remark)
+            return ProbeView(names, (), (), (), f"There is no picture of it. {self._run.probes.remark or _NOT_KEPT}")
         plane, remark = run
         pictures = probe_pictures(plane, side)
         if self._reference is None:
@@ -373,7 +375,7 @@ class _View:
         found = self._reference.probes.arrays.get(theirs or "")
         other = to_plane(found) if found is not None else None
         if other is None:
-            why = self._reference.probes.remark or "The reference's probe is not kept beside it."
+            why = f"There is no picture of the reference's. {self._reference.probes.remark or _NOT_KEPT}"
             return ProbeView(names, pictures, (), (), f"{remark} {why}".strip())
         before = other[0]
         if before.shape != plane.shape:
