@@ -286,6 +286,10 @@ def test_sorting_by_a_column_up_and_down(logs: Path, browser: Browser) -> None:
             assert header.get_attribute("aria-sort") == direction
             known = [row[0] for row in table(tab, "dataset-table") if row[0] in doses]
             assert known == sorted(doses, key=doses.__getitem__, reverse=direction == "descending")
+        tab.page.locator("#dataset-table thead button", has_text="ratio").click()
+        ratios = [float(row[3]) for row in table(tab, "dataset-table") if row[3] != "-"]
+        assert ratios == sorted(ratios)
+        assert ratios[0] < 1e-4  # the mislabelled one, which is written with an exponent
         tab.page.locator("#dataset-table thead button", has_text="dataset").press("Enter")  # by the keyboard
         assert header.get_attribute("aria-sort") is None
         assert sorted(row[0] for row in table(tab, "dataset-table")) == sorted(names)

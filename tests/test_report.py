@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pytest_d0parity.evidence import EvidenceLog
+from pytest_d0parity.evidence import Difference, EvidenceLog, Reference
 from pytest_d0parity.probes import Probes, collect_probes, read_probes
 from pytest_d0parity.recorded import recorded
 from pytest_d0parity.reports import outcome_of
@@ -255,7 +255,15 @@ class Tags(HTMLParser):
 
 
 def tags(log: EvidenceLog) -> list[tuple[str, ...]]:
-    return Tags(to_html(recorded(log, Probes({})), None, outcome_of(log))).found
+    """Give the tags of the page, on which a value drifts in the first dataset."""
+    where = f"{log.datasets[0].filename}:raw.mean"
+    drift = Difference(where=where, expected=1.0, observed=2.0, threshold="exact", distance=2.0, verdict="drift")
+    drifted = dataclasses.replace(
+        log, verdict="drift", drift=(drift,), reference=Reference(path=log.datasets[0].filename, sha256="0" * 64)
+    )
+    page = to_html(recorded(drifted, Probes({})), None, outcome_of(drifted))
+    assert "; drifts in " in page
+    return Tags(page).found
 
 
 @pytest.fixture(scope="module")
