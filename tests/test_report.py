@@ -261,7 +261,8 @@ def tags(log: EvidenceLog) -> list[tuple[str, ...]]:
     drifted = dataclasses.replace(
         log, verdict="drift", drift=(drift,), reference=Reference(path=log.datasets[0].filename, sha256="0" * 64)
     )
-    page = to_html(recorded(drifted, Probes({})), None, outcome_of(drifted))
+    run = recorded(drifted, Probes({}))
+    page = to_html(run, None, outcome_of(run))
     assert "; drifts in " in page
     return Tags(page).found
 
