@@ -22,7 +22,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -273,6 +273,8 @@ def plain(log: EvidenceLog) -> list[tuple[str, ...]]:
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
+@example('"><b onload="x')
+@example("'></svg><b>&amp;{{ 7 * 7 }}")
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 def test_no_text_makes_an_element(log: EvidenceLog, plain: list[tuple[str, ...]], text: str) -> None:
     assert tags(renamed(log, f"{text}-")) == plain
