@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .files import describe_os_error
+from .reports import PAGE
 from .simulator import simulate_sweep, write_params
 from .text import printable
 
@@ -69,6 +70,8 @@ def run_demo(folder: str, doses: Sequence[str], frames: int, seed: int, terminal
     terminal.say(
         f"\nThat failure was the point. Read {printable(os.path.join(folder, 'parity', 'dose_parity_log.md'))}."
     )
+    if os.path.exists(page := os.path.join(folder, "drift", PAGE)):
+        terminal.say(f"Look at {printable(page)}.")
 
 
 def _pytest(folder: str, terminal: Terminal, expected: int, *options: str) -> None:

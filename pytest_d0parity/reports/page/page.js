@@ -1,6 +1,6 @@
 "use strict";
 
-for (const hidden of document.querySelectorAll(".tools, .controls")) hidden.hidden = false;
+document.querySelector(".controls").hidden = false;
 
 // Every number holds all its digits: shown shortly until somebody asks, and copied as it is shown.
 document.getElementById("digits").addEventListener("change", (event) => {
@@ -47,6 +47,7 @@ for (const table of document.querySelectorAll("table.data")) {
 // Every word has to be somewhere in the row.
 for (const tools of document.querySelectorAll(".tools")) {
   const rows = [...document.getElementById(tools.dataset.for).tBodies[0].rows];
+  tools.hidden = rows.length < 6;  // what is seen at a glance needs no filter
   const texts = rows.map((row) =>
     [row.textContent, ...[...row.querySelectorAll("data")].map((data) => data.value)].join(" ").toLowerCase());
   const output = tools.querySelector("output");
