@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,22 @@ pytest_plugins = ["pytester"]
 
 # The maintainers keep a real sweep beside the repository; the tests that use it say so when it is not there.
 SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def _hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Python finds no matplotlib."""
+    folder = tmp_path_factory.mktemp("hidden")
+    (folder / "matplotlib.py").write_text("raise ImportError('hidden from the tests')\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _without_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _hidden: Path) -> None:
+    """Without the extra 'report', but for those that are marked: a page takes longer than most of what is tested."""
+    if request.node.get_closest_marker("pages") is None:
+        monkeypatch.setenv("PYTHONPATH", str(_hidden))
+        monkeypatch.setitem(sys.modules, "pytest_d0parity.reports.html", None)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,9 @@ import rich.console
 import rich.table
 
 from pytest_d0parity import checks, conductor, json_schema
-from pytest_d0parity.reports import html
 
 # Imported here, they are there for every session that is started in this process, and need not be imported again.
-MODULES = (checks, conductor, html, rich.console, rich.table)
+MODULES = (checks, conductor, rich.console, rich.table)
 
 LOG = "dose_parity_log.json"
 PAGE = "dose_parity_report.html"

@@ -22,6 +22,8 @@ from .test_cli import d0parity
 
 __all__ = ["axe", "browser"]
 
+pytestmark = pytest.mark.pages
+
 LOG = "dose_parity_log.json"
 PAGE = "dose_parity_report.html"
 HOSTILE = b"data_p1e6<img src=x onerror=alert(1)>\"'&\x1b[31m\xff.npz"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .parity import LOG, PAGE, PROBES, Parity
+from .parity import LOG, PROBES, Parity
 
 OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
 
@@ -73,7 +73,7 @@ def test_without_a_reference_the_values_are_recorded(parity: Parity) -> None:
             f"raw.{name}": value for name, value in dataset["stats"]["raw"].items()
         }
     assert sorted(os.listdir(parity.pytester.path / "out")) == sorted(
-        [LOG, "dose_parity_log.md", PAGE, PROBES, "probe_stats.csv", "stage_stats.csv", "SHA256SUMS"]
+        [LOG, "dose_parity_log.md", PROBES, "probe_stats.csv", "stage_stats.csv", "SHA256SUMS"]
     )
     result.stdout.fnmatch_lines(["d0parity: scenario T,*", "*d0parity: T*", "recorded: *", "*out/dose_parity_log.md*"])
 

@@ -38,7 +38,7 @@ from .test_reports import log, renamed
 
 __all__ = ["log"]
 
-EXTRA = "note: dose_parity_report.html needs the extra 'report': python -m pip install 'pytest-d0parity[report]'"
+pytestmark = pytest.mark.pages
 
 
 @pytest.fixture(scope="module")
@@ -372,44 +372,6 @@ def test_large_and_renamed_probes_are_left_out_of_what_is_read(tmp_path: Path) -
     named = {name_of(array): array for array in arrays.values()} | {"12345678-152": np.ones(3)}
     np.savez(tmp_path / PROBES, **named)
     assert list(read_probes(str(tmp_path)).arrays) == [name_of(arrays["fits"])]
-
-
-# --- without the extra -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is started finds no matplotlib."""
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    (hidden / "matplotlib.py").write_text("raise ImportError('hidden')\n")
-    monkeypatch.setenv("PYTHONPATH", str(hidden))
-
-
-@pytest.mark.usefixtures("no_extra")
-def test_without_the_extra_all_else_is_written_and_one_line_says_how_to_get_it(
-    logs: Path, sweep: Path, tmp_path: Path
-) -> None:
-    output = tmp_path / "out"
-    shutil.copytree(logs / "ours", output)
-    done = d0parity("log", "--dataset-root", sweep, "--baseline-params", sweep / "params.dill", "--output", output)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines().count(EXTRA) == 1
-    assert not (output / PAGE).exists()  # it was of another log
-    assert {path.name for path in (logs / "ours").iterdir()} - {path.name for path in output.iterdir()} == {PAGE}
-    done = d0parity("report", output / LOG)
-    assert (done.returncode, done.stderr) == (1, EXTRA.replace("note", "error") + "\n")
-
-
-@pytest.mark.usefixtures("no_extra")
-def test_the_plugin_without_the_extra(pytester: pytest.Pytester, pair: Path, tmp_path: Path) -> None:
-    (tmp_path / "root").mkdir()
-    parity = Parity(pytester, pair, tmp_path / "root")
-    result = parity.run(inprocess=False)
-    assert result.ret == 0
-    result.stdout.fnmatch_lines([f"{EXTRA.replace('[', '[[]')}"])
-    assert not (pytester.path / "out" / PAGE).exists()
-    assert (pytester.path / "out" / PROBES).exists()
 
 
 # --- the plugin --------------------------------------------------------------------------------

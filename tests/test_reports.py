@@ -21,6 +21,9 @@ from pytest_d0parity.evidence import Dataset, Problem
 from pytest_d0parity.files import sha256_file, write_atomically
 from pytest_d0parity.reports import HistoryError, append_to_history, prepare_folder, write_reports
 
+from .parity import LOG, PAGE, PROBES, Parity
+from .test_cli import d0parity
+
 
 @pytest.fixture(scope="module")
 def log(sweep: Path) -> EvidenceLog:
@@ -264,3 +267,31 @@ def test_line_endings_and_odd_bytes_are_kept(log: EvidenceLog, tmp_path: Path) -
 def test_a_history_that_is_not_there_is_told(log: EvidenceLog, tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"nowhere\.md cannot be brought up to date: there is no such file"):
         append_to_history(str(tmp_path / "nowhere.md"), log, "out")
+
+
+# --- without the extra -------------------------------------------------------------------------
+
+
+EXTRA = "dose_parity_report.html needs the extra 'report': python -m pip install 'pytest-d0parity[report]'"
+
+
+def test_without_the_extra_all_else_is_written_and_one_line_says_how_to_get_it(sweep: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / PAGE).write_text("of another log")
+    done = d0parity("log", "--dataset-root", sweep, "--baseline-params", sweep / "params.dill", "--output", output)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines().count(f"note: {EXTRA}") == 1
+    others = {LOG, PROBES, "dose_parity_log.md", "probe_stats.csv", "stage_stats.csv", "SHA256SUMS"}
+    assert {path.name for path in output.iterdir()} == others
+    done = d0parity("report", output / LOG)
+    assert (done.returncode, done.stderr) == (1, f"error: {EXTRA}\n")
+
+
+def test_the_plugin_without_the_extra(pytester: pytest.Pytester, pair: Path, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    result = Parity(pytester, pair, tmp_path / "root").run(inprocess=False)
+    assert result.ret == 0
+    assert result.stdout.lines.count(f"note: {EXTRA}") == 1
+    assert not (pytester.path / "out" / PAGE).exists()
+    assert (pytester.path / "out" / PROBES).exists()
