@@ -138,7 +138,7 @@ def test_a_reference_is_compared_with(cluster: Cluster, sweep: Path, tmp_path: P
     assert read_log(tmp_path / "n")["verdict"] == "match"
 
 
-def slow(root: Path, name: str, gigabytes: int = 5) -> None:
+def slow(root: Path, name: str, gigabytes: int = 3) -> None:
     with (root / name).open("wb") as file:
         file.truncate(gigabytes << 30)  # sparse, and some seconds to hash
 
