@@ -10,7 +10,7 @@ from typing import Any
 from .evidence import SCHEMA_VERSION
 from .files import LFS_POINTER, describe_os_error, open_regular
 from .provenance import TOOL
-from .text import printable
+from .text import printable, valid_utf8
 
 __all__ = ["LogError", "LogFile", "read_log"]
 
@@ -96,7 +96,16 @@ def _parse(data: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}; a JSON object is expected")
-    return content
+    # Surrogates, which JSON can spell one by one and UTF-8 cannot: from file names, or made by hand.
+    return _valid(content) if b"\\ud" in data.lower() else content
+
+
+def _valid(content: Any) -> Any:
+    if isinstance(content, dict):
+        return _unique([(valid_utf8(name), _valid(value)) for name, value in content.items()])
+    if isinstance(content, list):
+        return [_valid(value) for value in content]
+    return valid_utf8(content) if isinstance(content, str) else content
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -40,8 +40,8 @@ class _Drift:
         part = name.partition(".")[0]
         if part in ("sha256", "size_bytes"):
             part = "file"
-        elif part == "arrays" and name.split(".")[1] in _FOLLOWS:
-            self.arrays.add(name.split(".")[1])
+        elif part == "arrays" and (array := name.split(".")[1:2]) and array[0] in _FOLLOWS:
+            self.arrays.add(array[0])
             return
         else:
             self.lost = self.lost and difference.observed == MISSING

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +19,8 @@ from .text import printable
 from .values import BUILT_IN, NUMBERS, Named, Values, values_of_file
 
 __all__ = ["Recorded", "RecordedCheck", "RecordedDataset", "recorded", "recorded_file"]
+
+_Verdict = Literal["recorded", "match", "within_thresholds", "drift", "incomplete"]
 
 _SUBJECTS = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}
 
@@ -53,8 +56,8 @@ class RecordedCheck:
     """One check of a log: its id, the dataset that it is about, if any, and its outcome."""
 
     id: str
-    dataset: str | None
-    outcome: str
+    dataset: str | None = None
+    outcome: str = "unknown"
 
     @property
     def subject(self) -> str | None:
@@ -139,27 +142,31 @@ def _recorded(file: LogFile, probes: Probes) -> Recorded:
     content = file.content
     try:
         entries = {entry["filename"]: entry for entry in content["datasets"]}
-        problems = [*(content.get("problems") or ())]
+        problems = _list(content, "problems")
         for entry in entries.values():
-            problems += entry.get("problems") or ()
+            problems += _list(entry, "problems")
         return Recorded(
             path=file.path,
             sha256=file.sha256,
-            metadata=content.get("metadata") or {},
+            metadata=msgspec.convert(content.get("metadata") or {}, dict[str, Any]),
             values=values,
             datasets={name: _dataset(entry, values.datasets[name]) for name, entry in entries.items()},
             problems=msgspec.convert(problems, tuple[Problem, ...]),
             reference=msgspec.convert(content.get("reference"), Reference | None),
-            drift=msgspec.convert([_difference(entry) for entry in content.get("drift") or ()], tuple[Difference, ...]),
-            verdict=msgspec.convert(content.get("verdict", "recorded"), str),
-            checks=tuple(
-                RecordedCheck(check["id"], check.get("dataset"), str(check.get("outcome")))
-                for check in content.get("checks") or ()
-            ),
+            drift=msgspec.convert([_difference(each) for each in _list(content, "drift")], tuple[Difference, ...]),
+            verdict=msgspec.convert(content.get("verdict", "recorded"), _Verdict),
+            checks=msgspec.convert(_list(content, "checks"), tuple[RecordedCheck, ...]),
             probes=probes,
         )
     except msgspec.ValidationError as error:
         raise LogError(f"log {printable(file.path)} is no evidence log: {error}") from None
+
+
+def _list(content: Mapping[str, Any], name: str) -> list[Any]:
+    entries = content.get(name) or []
+    if not isinstance(entries, list):
+        raise msgspec.ValidationError(f"{name} is no list")
+    return list(entries)
 
 
 def _dataset(entry: Mapping[str, Any], values: Named) -> RecordedDataset:
@@ -169,10 +176,21 @@ def _dataset(entry: Mapping[str, Any], values: Named) -> RecordedDataset:
         dose=dose_of(os.path.basename(name)),
         dose_text=msgspec.convert(entry.get("photon_dose"), str | None),
         values=values,
-        histograms=msgspec.convert(entry.get("histograms") or {}, Histograms),
-        scans=msgspec.convert([_numbers(scan) for scan in entry.get("scans") or ()], tuple[Scan, ...]),
+        histograms=_histograms(entry.get("histograms") or {}),
+        scans=msgspec.convert([_numbers(scan) for scan in _list(entry, "scans")], tuple[Scan, ...]),
         probe=probe_name(crc32, size) if isinstance(crc32, str) and isinstance(size, int) else None,
     )
+
+
+def _histograms(entry: Any) -> Histograms:
+    histograms = msgspec.convert(entry, Histograms)
+    for each in (histograms.raw, histograms.normalized, histograms.grouped):
+        if each is not None:
+            bins = list(itertools.pairwise(each.edges))
+            drawn = bins and len(bins) == len(each.counts) and all(low <= high for low, high in bins)
+            if not (drawn and each.edges[0] < each.edges[-1] and min(each.counts) >= 0):
+                raise msgspec.ValidationError("a histogram needs ascending edges, and a count between any two")
+    return histograms
 
 
 def _difference(entry: Any) -> Any:

@@ -229,7 +229,7 @@ def test_pictures_say_what_they_show(logs: Path, browser: Browser) -> None:
         ladder = tab.page.locator("#ladder").inner_text()
     assert all(names)
     (alt,) = [name for name in names if name.startswith("Photons counted back")]
-    assert "off the line: data_p1e8.npz, labelled 1e+08 and counted 1003" in alt
+    assert "off the line or drifting: data_p1e8.npz, labelled 1e+08 and counted 1003" in alt
     assert "not quantized: data_p1e7.npz" in alt
     assert "data_p1e8.npz stands out: its name says 1e8, and 1003" in ladder
     assert "Not quantized, so that no photons can be counted (1 of 6): data_p1e7.npz." in ladder
@@ -270,7 +270,7 @@ def test_probes_of_run_and_reference_and_the_difference(logs: Path, browser: Bro
     assert len(sources) == 6
     with browser.tab(logs / "clean" / PAGE) as tab:
         assert tab.texts("#probe .whose") == ["this run"]
-        assert "The reference's is the same, bit for bit." in tab.page.locator("#probe").inner_text()
+        assert "The reference's has the same CRC-32 and length." in tab.page.locator("#probe").inner_text()
 
 
 # --- tables ------------------------------------------------------------------------------------

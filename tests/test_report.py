@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import dataclasses
 import hashlib
@@ -26,6 +27,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pytest_d0parity.cli import main
 from pytest_d0parity.evidence import Difference, EvidenceLog, Reference
 from pytest_d0parity.probes import Probes, collect_probes, read_probes
 from pytest_d0parity.recorded import recorded
@@ -82,7 +84,7 @@ def test_the_page_of_a_comparison_is_made_again(logs: Path, tmp_path: Path) -> N
     done = d0parity("report", f"theirs/{LOG}", "--reference", f"ours/{LOG}", cwd=tmp_path / "logs")
     assert done.returncode == 0
     assert (tmp_path / "logs" / "theirs" / PAGE).read_text(encoding="utf-8") == before
-    assert "The reference's is the same, bit for bit." in unescape(before)
+    assert "The reference's has the same CRC-32 and length." in unescape(before)
 
 
 def test_it_compares_anew_and_drift_is_an_exit_code(logs: Path, alone: Path, tmp_path: Path) -> None:
@@ -216,11 +218,11 @@ def test_the_difference_of_two_probes(log: EvidenceLog) -> None:
     [
         (np.ones((3, 8, 8)) + 0j, "The first of 3 modes."),
         (np.ones(5), "1 by 5 pixels"),
-        (np.full((4, 4), np.nan + 0j), "4 by 4 pixels"),
+        (np.full((4, 4), np.nan + 0j), "16 of 16 values are not finite, and drawn as zero."),
         (np.zeros((2, 2), complex), "up to 0"),
         (np.ones((700, 300)) + 0j, "700 by 300 pixels"),
-        (np.full((4, 4), 1e308 + 1e308j), "4 by 4 pixels"),
-        (np.empty((0, 4), complex), "There is no picture of it."),
+        (np.full((4, 4), 1.5e308 + 1.5e308j), "16 of 16 values are not finite, and drawn as zero."),
+        (np.empty((0, 4), complex), "There is no picture of it. It is empty."),
     ],
 )
 def test_any_probe(log: EvidenceLog, probe: np.ndarray, told: str) -> None:
@@ -228,6 +230,97 @@ def test_any_probe(log: EvidenceLog, probe: np.ndarray, told: str) -> None:
     page = to_html(recorded(log, Probes({f"{info.crc32}-{info.size_bytes}": probe})), None, outcome_of(log))
     assert told in unescape(page)
     assert all(max(picture.shape) <= 256 for picture in pictures(page))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        (np.ones((3, 4, 4)), np.concatenate([np.ones((1, 4, 4)), np.zeros((2, 4, 4))]), "in modes that are not shown"),
+        (np.ones((4, 4)), np.ones((3, 4, 4)), "another shape: 3x4x4, and 4x4 here"),
+        (np.ones((1, 8)), np.ones((8, 1)), "another shape: 8x1, and 1x8 here"),
+        (np.ones((2, 2)), np.array([[1, np.inf], [1, 1]]), "Of the reference: 1 of 4 values are not finite"),
+    ],
+)
+def test_what_the_pictures_of_two_probes_do_not_show_is_said(
+    log: EvidenceLog, ours: np.ndarray, theirs: np.ndarray, told: str
+) -> None:
+    dataset = log.datasets[0]
+    info = dataset.arrays["probeGuess"]
+    other = dataclasses.replace(info, crc32="00000001")
+    trusted = dataclasses.replace(
+        log, datasets=(dataclasses.replace(dataset, arrays={**dataset.arrays, "probeGuess": other}),)
+    )
+    page = to_html(
+        recorded(dataclasses.replace(log, datasets=(dataset,)), Probes({f"{info.crc32}-{info.size_bytes}": ours + 0j})),
+        recorded(trusted, Probes({f"00000001-{info.size_bytes}": theirs + 0j})),
+        outcome_of(log),
+    )
+    assert told in unescape(page)
+
+
+def test_no_green_where_something_could_not_be_read(sweep: Path, tmp_path: Path) -> None:
+    """Both sides have the same damage, and every value that there is agrees."""
+    shutil.copytree(sweep, tmp_path / "sweep")
+    path = tmp_path / "sweep" / "data_p1e5.npz"
+    path.write_bytes(path.read_bytes()[:-5000] + bytes(5000))
+    common = ("log", "--dataset-root", tmp_path / "sweep", "--output")
+    d0parity(*common, tmp_path / "a")
+    assert d0parity(*common, tmp_path / "b", "--reference", tmp_path / "a" / LOG).returncode == 1
+    page = unescape((tmp_path / "b" / PAGE).read_text(encoding="utf-8"))
+    assert '<div class="verdict match"' not in page
+    assert "Something could not be read or measured, so that parity is not shown for all." in page
+    assert "Nothing: both sides" not in page
+    assert "No photons were counted (1 of 3): data_p1e5.npz." in page
+
+
+PLACES = st.sampled_from(
+    [
+        ("verdict",),
+        ("checks",),
+        ("drift",),
+        ("problems",),
+        ("metadata", "scenario_id"),
+        ("datasets", 0, "histograms"),
+        ("datasets", 0, "histograms", "raw", "edges"),
+        ("datasets", 0, "histograms", "raw", "counts", 0),
+        ("datasets", 0, "scans"),
+        ("datasets", 0, "photons", "per_pattern"),
+        ("datasets", 0, "stats", "raw", "mean"),
+        ("datasets", 0, "arrays", "probeGuess"),
+        ("datasets", 0, "filename"),
+    ]
+)
+TEXTS = {"where": "data_p1e3.npz:raw.x", "expected": "x", "observed": 1, "threshold": "y", "distance": 2.0}
+ODD = st.sampled_from(
+    [
+        *(None, True, -1, 10**400, 1.7e308, 5e-324, "NaN", "x", "\ud800", [], [1], {}, {"a": 1}),
+        [TEXTS | {"verdict": "drift"}],
+        [TEXTS | {"verdict": "drift", "where": "data_p1e3.npz:arrays", "distance": None}],
+        *("data_p1e308.npz", "data_p1e-320.npz", "data_p0.npz"),
+    ]
+)
+
+
+@given(PLACES, ODD)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_an_odd_log_gives_a_page_or_a_sentence(logs: Path, place: tuple[Any, ...], value: Any) -> None:
+    content = json.loads((logs / "theirs" / LOG).read_text(encoding="utf-8"))
+    target = content
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    (logs / "odd").mkdir(exist_ok=True)
+    (logs / "odd" / LOG).write_text(json.dumps(content), encoding="utf-8")
+    for command in (
+        ["report", str(logs / "odd" / LOG)],
+        ["compare", str(logs / "ours" / LOG), str(logs / "odd" / LOG)],
+    ):
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+            code = main(command)
+        assert code in (0, 1, 3)
+        assert "defect" not in errors.getvalue()
+        assert (code == 1) == bool(errors.getvalue())
 
 
 def test_nothing_of_the_process_is_changed(log: EvidenceLog) -> None:

@@ -103,12 +103,14 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
     ReportError
         If one or more could not be written; the others are there all the same.
     """
+    if log.verdict != "match" and is_log_of(folder, reference):
+        path = printable(os.path.join(folder, LOG))
+        raise ReportError(
+            f"{path} is the reference itself and is left as it was, with all beside it; name another output"
+        )
     written, failed = [], []
     for name, render in _FILES.items():
         path = os.path.join(folder, name)
-        if name == LOG and log.verdict != "match" and is_log_of(folder, reference):
-            failed.append(f"{printable(path)} is the reference itself and is left as it was; name another output")
-            continue
         content = render(log)
         try:
             write_atomically(path, content.encode() if isinstance(content, str) else content)

@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 import numpy as np
 from markupsafe import Markup, escape
+from numpy.typing import NDArray
 
 from ..evidence import Difference, Scalar, convert_for_json
 from ..histograms import Histogram
@@ -38,7 +39,7 @@ _STATISTICS = {
     "mean": ("mean",),
     "standard deviation": ("std",),
     "percentiles": ("p01", "median", "p99"),
-    "share of values that are not zero": ("nonzero_fraction",),
+    "nonzero fraction": ("nonzero_fraction",),
 }
 _CALLED = {"median": "p50"}
 _WORST = ("drift", "within_thresholds", "repacked", "not_compared")
@@ -180,11 +181,15 @@ class _View:
     def __init__(self, run: Recorded, reference: Recorded | None, outcome: Outcome) -> None:
         self._run = run
         self._reference = reference
+        self._outcome = outcome
         self._by_dataset = _by_dataset(outcome.differences, run.datasets)
         # Where two logs are compared, it matters not which checks ran when they were made.
         not_run = [check for check in run.checks if outcome.verified and check.outcome == "not_run"]
         self._not_compared = {(check.dataset, check.subject) for check in not_run}
         self.open = len(run.datasets) <= _FEW
+        errors = [problem for problem in run.problems if problem.severity == "error"]
+        self.unsound = bool(errors)
+        self._damaged = {_dataset_of(problem.where, run.datasets) for problem in errors}
         self.parts = _PARTS
         self.limit = _ROWS
         self.compared = outcome.reference is not None
@@ -196,20 +201,27 @@ class _View:
         return f"{self._run.verdict.replace('_', ' ')}: {self._run.metadata.get('scenario_id')}"
 
     @property
+    def state(self) -> str:
+        """Which sign the verdict has: none that says that all is well where something could not be read."""
+        well = ("recorded", "match", "within_thresholds")
+        return "incomplete" if self.unsound and self._run.verdict in well else self._run.verdict
+
+    @property
     def next_steps(self) -> list[str]:
         """What to do now, in sentences; our own words."""
         run, steps = self._run, []
-        if any(problem.severity == "error" for problem in run.problems):
+        if self.unsound:
             steps.append("Something could not be read or measured: see the problems, put them right, and run again.")
         elif run.problems:
             steps.append("Look at the warnings: something was measured and looks wrong.")
-        match run.verdict:
+        drifts = any(difference.verdict == "drift" for difference in self._outcome.differences)
+        match "drift" if drifts else run.verdict:
             case "recorded":
                 steps.append(
                     "Hand `dose_parity_log.json` to the other side, who compares its own copy with it: "
                     "`d0parity log --reference dose_parity_log.json`."
                 )
-            case "match":
+            case "match" if not self.unsound:
                 steps.append("Nothing: both sides hold the same values.")
             case "within_thresholds":
                 steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
@@ -237,11 +249,13 @@ class _View:
         values = self._run.datasets[name].values
         if not differences and not any(value.partition(".")[0] in names for value in values):
             return None
-        cell = _cell(differences, (name, part) in self._not_compared)
+        # What could not be read here and there was not compared either.
+        left_out = (name, part) in self._not_compared or (name in self._damaged and part != "file")
+        cell = _cell(differences, left_out)
         if part != "arrays":
             return cell
-        differing = [d.where.removeprefix(f"{name}:").split(".")[1] for d in differences if d.verdict == cell.verdict]
-        return replace(cell, arrays=tuple(dict.fromkeys(map(printable, differing))))
+        places = [d.where.removeprefix(f"{name}:").split(".") for d in differences if d.verdict == cell.verdict]
+        return replace(cell, arrays=tuple(dict.fromkeys(printable(place[1]) for place in places if place[1:])))
 
     def beside(self) -> list[tuple[str, Cell]]:
         """Give how all else compares: parameters, metrics, datasets of one side, the users' own checks."""
@@ -257,7 +271,12 @@ class _View:
 
     def ladder(self) -> str:
         """Draw photons counted back over the labelled dose."""
-        points = [point for name, dataset in self._run.datasets.items() if (point := _point(name, dataset))]
+        drifting = self._drifting("photons.per_pattern")
+        points = [
+            replace(point, stands_out=point.stands_out or name in drifting)
+            for name, dataset in self._run.datasets.items()
+            if (point := _point(name, dataset))
+        ]
         reference = [
             point
             for name, dataset in (self._reference.datasets.items() if self._reference else ())
@@ -265,8 +284,8 @@ class _View:
         ]
         outliers = [point for point in points if point.stands_out]
         counted = sum(point.counted > 0 for point in points)
-        alt = f"Photons counted back over the dose in the name, for {counted} datasets; "
-        alt += "off the line: " if outliers else "all lie on the line of equality"
+        alt = f"Photons counted back over the dose in the name, for {counted} dataset{'s' * (counted != 1)}"
+        alt += "; off the line or drifting: " if outliers else "; none lies off the line of equality" * (counted > 0)
         alt += "; ".join(
             f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:10]
         )
@@ -292,6 +311,10 @@ class _View:
                     f"{printable(name)} stands out: its name says {dataset.dose_text}, and {counted:.6g} photons per "
                     f"pattern are counted in it ({ratio:.4g} times as many)."
                 )
+        left = [name for name, dataset in self._run.datasets.items() if "photons.quantized" not in dataset.values]
+        if left:
+            names = ", ".join(map(printable, left[:10])) + (" …" if len(left) > 10 else "")
+            sentences.append(f"No photons were counted ({len(left)} of {len(self._run.datasets)}): {names}.")
         if uncounted:
             names = ", ".join(map(printable, uncounted[:10])) + (" …" if len(uncounted) > 10 else "")
             sentences.append(
@@ -302,7 +325,13 @@ class _View:
 
     def stages(self) -> Iterator[tuple[str, list[str]]]:
         """Draw each statistic of raw and normalized over the dose."""
-        doses = [d.dose for log in (self._run, self._reference) if log for d in log.datasets.values() if d.dose]
+        doses = [
+            d.dose
+            for log in (self._run, self._reference)
+            if log
+            for d in log.datasets.values()
+            if d.dose and _is_charted(d.dose)
+        ]
         if not doses:
             return
         ends = min(doses), max(doses)
@@ -362,25 +391,28 @@ class _View:
         return [self._probe(names, *pair, side) for pair, names in shared.items()]
 
     def _probe(self, names: Sequence[str], ours: str | None, theirs: str | None, side: int) -> ProbeView:
-        found = self._run.probes.arrays.get(ours or "")
-        run = to_plane(found) if found is not None else None
-        if run is None:
-            return ProbeView(names, (), (), (), f"There is no picture of it. {self._run.probes.remark or _NOT_KEPT}")
+        probe = self._run.probes.arrays.get(ours or "")
+        if probe is None or (run := to_plane(probe)) is None:
+            return ProbeView(names, (), (), (), _no_picture("it", self._run, probe))
         plane, remark = run
         pictures = probe_pictures(plane, side)
         if self._reference is None:
             return ProbeView(names, pictures, (), (), remark)
         if ours == theirs:
-            return ProbeView(names, pictures, (), (), f"{remark} The reference's is the same, bit for bit.".strip())
-        found = self._reference.probes.arrays.get(theirs or "")
-        other = to_plane(found) if found is not None else None
-        if other is None:
-            why = f"There is no picture of the reference's. {self._reference.probes.remark or _NOT_KEPT}"
+            same = "The reference's has the same CRC-32 and length."
+            return ProbeView(names, pictures, (), (), f"{remark} {same}".strip())
+        trusted = self._reference.probes.arrays.get(theirs or "")
+        if trusted is None or (other := to_plane(trusted)) is None:
+            why = _no_picture("the reference's", self._reference, trusted)
             return ProbeView(names, pictures, (), (), f"{remark} {why}".strip())
-        before = other[0]
-        if before.shape != plane.shape:
-            remark = f"{remark} The reference's has another shape: {before.shape[0]} by {before.shape[1]}.".strip()
+        before, its = other
+        remark = f"{remark} {f'Of the reference: {its}' if its else ''}".strip()
+        if trusted.shape != probe.shape:
+            shapes = f"{'x'.join(map(str, trusted.shape))}, and {'x'.join(map(str, probe.shape))} here"
+            remark = f"{remark} The reference's has another shape: {shapes}.".strip()
             return ProbeView(names, pictures, probe_pictures(before, side), (), remark)
+        if probe.ndim > 2 and not np.array_equal(probe, trusted, equal_nan=True) and np.array_equal(plane, before):
+            remark += " It differs from the reference's in modes that are not shown."
         top = max(float(np.abs(plane).max()), float(np.abs(before).max()))
         return ProbeView(
             names,
@@ -439,6 +471,11 @@ class _View:
         return [(check.outcome.replace("_", " "), check.id) for check in self._run.checks if check.outcome != "passed"]
 
 
+def _no_picture(whose: str, log: Recorded, probe: NDArray[Any] | None) -> str:
+    why = "It is empty." if probe is not None else log.probes.remark or _NOT_KEPT
+    return f"There is no picture of {whose}. {why}"
+
+
 def _more(value: Scalar, than: int) -> bool:
     return isinstance(value, int) and value > than
 
@@ -463,11 +500,11 @@ def _cell(differences: Sequence[Difference], left_out: bool) -> Cell:
 
 def _point(name: str, dataset: RecordedDataset) -> Point | None:
     counted, ratio = dataset.values.get("photons.per_pattern"), dataset.values.get("photons.ratio")
-    if not dataset.dose:
+    if not dataset.dose or not _is_charted(dataset.dose):
         return None
     if dataset.values.get("photons.quantized") is False:
         return Point(printable(name), dataset.dose, 0.0)
-    if not isinstance(counted, float) or not 0 < counted < math.inf:
+    if not isinstance(counted, float) or counted <= 0 or not _is_charted(counted):
         return None
     wrong = isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED
     return Point(printable(name), dataset.dose, counted, wrong)
@@ -478,8 +515,13 @@ def _places(datasets: Mapping[str, RecordedDataset], name: str) -> list[tuple[fl
     return [
         (dose, float(value))
         for dose, value in places
-        if dose is not None and isinstance(value, int | float) and math.isfinite(value)
+        if _is_charted(dose) and _is_charted(value) and isinstance(dose, float) and isinstance(value, int | float)
     ]
+
+
+def _is_charted(value: Scalar) -> bool:
+    """Whether a chart can hold a value: beyond these lie errors, which no axis should have to reach."""
+    return isinstance(value, int | float) and (value == 0 or 1e-100 <= abs(value) <= 1e100)
 
 
 # --- histograms ----------------------------------------------------------------------------------
@@ -511,7 +553,7 @@ def _bars(dataset: RecordedDataset, raw: Histogram, other: Histogram | None) -> 
         decades=[(_HEIGHT - _height(10**power, top), f"1e{power}" if power else "1") for power in decades],
         ticks=[
             (0.0, f"{edges[0]:.3g}", "start"),
-            (places[middle], f"{middle:.3g}", "middle"),
+            *([(places[middle], f"{middle:.3g}", "middle")] if len(edges) > 2 else []),
             (_WIDTH, f"{edges[-1]:.3g}", "end"),
         ],
         alt=alt,

@@ -224,13 +224,12 @@ def _literal(value: Scalar) -> str:
 
 
 def _gap(difference: Difference) -> str:
-    if difference.distance is None:
-        return "-"
     expected: Any = difference.expected
     observed: Any = difference.observed
     try:
-        return f"{observed - expected:+.4g}"
-    except OverflowError:  # integers beyond all floats
+        return "-" if difference.distance is None else f"{observed - expected:+.4g}"
+    # Integers beyond all floats; in a log from elsewhere, a distance between what are no numbers.
+    except (OverflowError, TypeError):
         return "-"
 
 

@@ -87,9 +87,9 @@ def to_plane(probe: NDArray[Any]) -> tuple[Plane, str] | None:
     Returns
     -------
     plane : (m, n) ndarray of complex128
-        With zeros where the probe is not finite.
+        With zeros where the probe is not finite, or is too large for its amplitude to be.
     remark : str
-        What is not shown; empty where all is.
+        What is not shown, in sentences; empty where all is.
 
     Otherwise None, where there is nothing to show.
     """
@@ -102,8 +102,14 @@ def to_plane(probe: NDArray[Any]) -> tuple[Plane, str] | None:
     if plane.ndim > 2:
         remark = f"The first of {int(np.prod(plane.shape[:-2]))} modes."
         plane = plane.reshape(-1, *plane.shape[-2:])[0]
-    wide = plane.astype(np.complex128)
-    return np.where(np.isfinite(wide), wide, 0), remark
+    with np.errstate(all="ignore"):
+        wide = plane.astype(np.complex128)
+        finite = np.abs(wide) < np.finfo(np.float64).max / 4  # differences and sums of neighbours are finite as well
+    if not finite.all():
+        remark = (
+            f"{remark} {np.count_nonzero(~finite)} of {finite.size} values are not finite, and drawn as zero.".strip()
+        )
+    return np.where(finite, wide, 0), remark
 
 
 def probe_pictures(plane: Plane, side: int, top: float | None = None) -> tuple[Picture, Picture]:

@@ -41,7 +41,7 @@ def sweep_table(run: Recorded, outcome: Outcome) -> str:
     if len(names) > _ROWS:
         names.sort(key=lambda name: name not in drift)
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    grid.add_column("dataset", overflow="fold")
+    grid.add_column("dataset", overflow="fold", min_width=13)
     for column in ("dose", "counted", "sha256", *_STAGES):
         grid.add_column(column, justify="left" if column == "sha256" else "right", no_wrap=True)
     if outcome.reference is not None:
@@ -101,4 +101,7 @@ def _told(drift: str | None, outcome: Outcome) -> list[Text]:
 def _short(value: Scalar) -> str:
     if not isinstance(value, int | float):
         return "-"
-    return f"{value:.4g}".replace("e+0", "e").replace("e-0", "e-")
+    try:
+        return f"{value:.4g}".replace("e+0", "e").replace("e-0", "e-")
+    except OverflowError:  # an integer beyond all floats
+        return "-"
