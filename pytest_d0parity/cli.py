@@ -238,12 +238,17 @@ def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | Non
 
 
 def _compare(options: argparse.Namespace) -> int:
+    return _with_logs(options, _compare_logs)
+
+
+def _with_logs(options: argparse.Namespace, work: Callable[[argparse.Namespace, Project, Terminal], int]) -> int:
+    """Do something with logs, and say in words why it cannot be done."""
     from .logfile import LogError
     from .terminal import Terminal
 
     with Terminal() as terminal:
         try:
-            return _compare_logs(options, find_project("."), terminal)
+            return work(options, find_project("."), terminal)
         except ProjectError as error:
             terminal.error(str(error))
             return WRONG_USAGE
@@ -300,21 +305,7 @@ def _code_of(outcome: Outcome, run: Recorded, terminal: Terminal) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .logfile import LogError
-    from .terminal import Terminal
-
-    with Terminal() as terminal:
-        if options.threshold and options.reference is None:
-            terminal.error("--threshold is for a comparison: give a --reference as well")
-            return WRONG_USAGE
-        try:
-            return _show(options, find_project("."), terminal)
-        except ProjectError as error:
-            terminal.error(str(error))
-            return WRONG_USAGE
-        except LogError as error:
-            terminal.error(str(error))
-            return UNREADABLE
+    return _with_logs(options, _show)
 
 
 def _show(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
@@ -323,6 +314,9 @@ def _show(options: argparse.Namespace, project: Project, terminal: Terminal) -> 
     from .recorded import recorded_file
     from .reports import PAGE, ReportError, outcome_of, prepare_folder, write_page_of
 
+    if options.threshold and options.reference is None:
+        terminal.error("--threshold is for a comparison: give a --reference as well")
+        return WRONG_USAGE
     folder = os.path.dirname(options.log)
     run, reference, code = recorded_file(read_log(options.log), folder), None, DONE
     outcome = outcome_of(run)

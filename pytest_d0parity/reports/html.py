@@ -19,12 +19,12 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from ..evidence import Difference, Scalar, convert_for_json
-from ..histograms import Histogram
 from ..origin import dataset_at
 from ..photons import MISLABELLED
 from ..probes import PROBES
 from ..recorded import Recorded, RecordedDataset
 from ..text import printable
+from .bars import Bars, draw_bars
 from .charts import Curve, Point, dose_ladder, over_dose
 from .markdown import INTERPRETATION, VERDICTS
 from .outcome import Outcome, difference_cells
@@ -141,17 +141,6 @@ class Cell:
     verdict: str
     count: int
     arrays: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Bars:
-    """A histogram as the path of an SVG, 240 by 100, and the outline of the reference's."""
-
-    run: str
-    reference: str
-    decades: Sequence[tuple[float, str]]
-    ticks: Sequence[tuple[float, str, str]]
-    alt: str
 
 
 @dataclass(frozen=True)
@@ -376,7 +365,7 @@ class _View:
         for name, dataset in self._run.datasets.items():
             other = self._reference.datasets.get(name) if self._reference else None
             raw = dataset.histograms.raw
-            yield name, _bars(dataset, raw, other.histograms.raw if other else None) if raw else None
+            yield name, draw_bars(raw, other.histograms.raw if other else None, _count(dataset)) if raw else None
 
     # --- probes
 
@@ -519,60 +508,11 @@ def _places(datasets: Mapping[str, RecordedDataset], name: str) -> list[tuple[fl
     ]
 
 
+def _count(dataset: RecordedDataset) -> int | None:
+    count = dataset.values.get("raw.count")
+    return count if isinstance(count, int) else None
+
+
 def _is_charted(value: Scalar) -> bool:
     """Whether a chart can hold a value: beyond these lie errors, which no axis should have to reach."""
     return isinstance(value, int | float) and (value == 0 or 1e-100 <= abs(value) <= 1e100)
-
-
-# --- histograms ----------------------------------------------------------------------------------
-
-_WIDTH, _HEIGHT = 240.0, 100.0
-_BAR = 0.9  # of its room
-
-
-def _bars(dataset: RecordedDataset, raw: Histogram, other: Histogram | None) -> Bars:
-    """Draw a histogram with one slot for each bin, and a height by the logarithm of the count."""
-    edges = sorted({*raw.edges, *(other.edges if other else ())})
-    places = {edge: number * _WIDTH / (len(edges) - 1) for number, edge in enumerate(edges)}
-    top = math.log10(max(*raw.counts, *(other.counts if other else ()), 1)) + 1
-    decades = range(0, math.ceil(top), max(1, math.ceil(top / 4)))
-    total = sum(raw.counts)
-    of = dataset.values.get("raw.count")
-    alt = (
-        f"Histogram of {total:,} of {of:,} values"
-        if isinstance(of, int) and of != total
-        else f"Histogram of {total:,} values"
-    )
-    most = max(range(len(raw.counts)), key=raw.counts.__getitem__)
-    alt += f", from {raw.edges[0]:.3g} to {raw.edges[-1]:.3g}, most between {raw.edges[most]:.3g} and "
-    alt += f"{raw.edges[most + 1]:.3g}"
-    middle = edges[len(edges) // 2]
-    return Bars(
-        run="".join(_bar_paths(raw, places, top)),
-        reference=_outline(other, places, top) if other else "",
-        decades=[(_HEIGHT - _height(10**power, top), f"1e{power}" if power else "1") for power in decades],
-        ticks=[
-            (0.0, f"{edges[0]:.3g}", "start"),
-            *([(places[middle], f"{middle:.3g}", "middle")] if len(edges) > 2 else []),
-            (_WIDTH, f"{edges[-1]:.3g}", "end"),
-        ],
-        alt=alt,
-    )
-
-
-def _height(count: float, top: float) -> float:
-    return (math.log10(count) + 1) / top * _HEIGHT * _BAR if count else 0.0
-
-
-def _bar_paths(histogram: Histogram, places: Mapping[float, float], top: float) -> Iterator[str]:
-    for low, high, count in zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False):
-        if count:
-            left, right, height = places[low], places[high], _height(count, top)
-            yield f"M{left:.1f} 100v{-height:.1f}H{right:.1f}V100z"
-
-
-def _outline(histogram: Histogram, places: Mapping[float, float], top: float) -> str:
-    path = [f"M{places[histogram.edges[0]]:.1f} 100"]
-    for high, count in zip(histogram.edges[1:], histogram.counts, strict=True):
-        path.append(f"V{_HEIGHT - _height(count, top):.1f}H{places[high]:.1f}")
-    return "".join([*path, "V100"])
