@@ -334,8 +334,8 @@ class Conductor:
             yield f"Read {path}; every digit is in the .json."
         if self._no_page:
             yield f"note: {self._no_page}"
-        elif page := self._page():
-            yield f"Look at {printable(os.path.join(self._shown_output(), os.path.basename(page)))}."
+        elif self._page():
+            yield f"Look at {printable(os.path.join(self._shown_output(), PAGE))}."
 
     def _page(self) -> str | None:
         path = os.path.join(self._output, PAGE)

@@ -43,6 +43,7 @@ _STATISTICS = {
 }
 _CALLED = {"median": "p50"}
 _WORST = ("drift", "within_thresholds", "repacked", "not_compared")
+_LISTED = 10  # names in a sentence
 _NOT_KEPT = f"{PROBES} does not hold it."
 _SCANS = 2  # from so many scans on they are shown one by one
 
@@ -276,10 +277,10 @@ class _View:
         alt = f"Photons counted back over the dose in the name, for {counted} dataset{'s' * (counted != 1)}"
         alt += "; off the line or drifting: " if outliers else "; none lies off the line of equality" * (counted > 0)
         alt += "; ".join(
-            f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:10]
+            f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:_LISTED]
         )
         if uncounted := [point.name for point in points if not point.counted]:
-            alt += f"; not quantized: {', '.join(uncounted[:10])}"
+            alt += f"; not quantized: {_listed(uncounted)}"
         return Markup(dose_ladder(points, reference, alt))  # noqa: S704 - escaped where it is made
 
     def off_the_ladder(self) -> list[str]:
@@ -300,15 +301,14 @@ class _View:
                     f"{printable(name)} stands out: its name says {dataset.dose_text}, and {counted:.6g} photons per "
                     f"pattern are counted in it ({ratio:.4g} times as many)."
                 )
+        total = len(self._run.datasets)
         left = [name for name, dataset in self._run.datasets.items() if "photons.quantized" not in dataset.values]
         if left:
-            names = ", ".join(map(printable, left[:10])) + (" …" if len(left) > 10 else "")
-            sentences.append(f"No photons were counted ({len(left)} of {len(self._run.datasets)}): {names}.")
+            sentences.append(f"No photons were counted ({len(left)} of {total}): {_listed(left)}.")
         if uncounted:
-            names = ", ".join(map(printable, uncounted[:10])) + (" …" if len(uncounted) > 10 else "")
             sentences.append(
-                f"Not quantized, so that no photons can be counted ({len(uncounted)} of {len(self._run.datasets)}): "
-                f"{names}. A measured or processed set is like that; a simulated one should not be."
+                f"Not quantized, so that no photons can be counted ({len(uncounted)} of {total}): {_listed(uncounted)}."
+                " A measured or processed set is like that; a simulated one should not be."
             )
         return sentences
 
@@ -463,6 +463,10 @@ class _View:
 def _no_picture(whose: str, log: Recorded, probe: NDArray[Any] | None) -> str:
     why = "It is empty." if probe is not None else log.probes.remark or _NOT_KEPT
     return f"There is no picture of {whose}. {why}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:_LISTED])) + (" …" if len(names) > _LISTED else "")
 
 
 def _more(value: Scalar, than: int) -> bool:
