@@ -14,6 +14,7 @@ from .cache import MeasurementCache
 from .crew import Crew
 from .drift import Yardstick, judge, read_yardstick
 from .evidence import Dataset, EvidenceLog, Metadata, Problem, Scalar
+from .listener import NOBODY, Listener
 from .measurement import Measurement, measure
 from .params import ParamsError, read_baseline, read_params
 from .photons import Photons
@@ -29,7 +30,6 @@ __all__ = [
     "CaptureInterrupted",
     "Captured",
     "Choice",
-    "Listener",
     "Workforce",
     "WorkforceLost",
     "assemble",
@@ -39,22 +39,6 @@ __all__ = [
     "sizes_of",
     "yardstick_of",
 ]
-
-
-class Listener:
-    """Somebody who is told how a capture goes on; this one does not care."""
-
-    def problem(self, problem: Problem) -> None:
-        """Hear of something that was found just now."""
-
-    def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
-        """Hear which datasets will be measured, in this order, and how many bytes each has."""
-
-    def progress(self, filename: str, share: float) -> None:
-        """Hear which share of the work on a dataset is done."""
-
-
-_NOBODY = Listener()
 
 
 class CaptureInterrupted(KeyboardInterrupt):
@@ -182,7 +166,7 @@ class Workforce(Protocol):
 
 def capture_evidence(
     scenario: Scenario,
-    listener: Listener = _NOBODY,
+    listener: Listener = NOBODY,
     *,
     workforce: Workforce | None = None,
     cache: MeasurementCache | None = None,

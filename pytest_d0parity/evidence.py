@@ -17,12 +17,11 @@ import numpy as np
 from .histograms import Histogram
 from .params import Placeholder
 from .photons import Photons
-from .records import PRESENT_WHEN_NOT_ZERO, as_dict
+from .records import PRESENT_WHEN_NOT_ZERO, SCHEMA_VERSION, as_dict
 from .statistics import GroupedStats, ProbeStats, StageStats
-from .text import valid_utf8
+from .text import non_finite, valid_utf8
 
 __all__ = [
-    "SCHEMA_VERSION",
     "ArrayInfo",
     "Check",
     "Dataset",
@@ -40,8 +39,6 @@ __all__ = [
     "json_text",
     "to_json",
 ]
-
-SCHEMA_VERSION: Literal[2] = 2
 
 Scalar = bool | int | float | str | None
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -278,7 +275,7 @@ def convert_for_json(value: Any) -> Any:
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else _non_finite(value)
+        return float(value) if math.isfinite(value) else non_finite(value)
     if isinstance(value, complex):
         return [convert_for_json(value.real), convert_for_json(value.imag)]
     if isinstance(value, str):
@@ -298,10 +295,6 @@ def convert_for_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return convert_for_json(as_dict(value))
     raise TypeError(f"a value of type {type(value).__qualname__} cannot be recorded in JSON")
-
-
-def _non_finite(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _key(key: Any) -> str:

@@ -7,9 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .evidence import SCHEMA_VERSION
 from .files import LFS_POINTER, describe_os_error, open_regular
-from .provenance import TOOL
+from .records import SCHEMA_VERSION
 from .text import printable, valid_utf8
 
 __all__ = ["LogError", "LogFile", "read_log"]
@@ -74,6 +73,8 @@ def read_log(path: str, called: str | None = None) -> LogFile:
     if type(version) is not int or version < 0:
         raise LogError(f"log {printable(called)} cannot be read: its schema_version is {version!r}, not a number")
     if version > SCHEMA_VERSION:
+        from .provenance import TOOL  # slow, and of no use to anybody else
+
         raise LogError(
             f"log {printable(called)} has schema version {version}; this is {TOOL}, which knows up to "
             f"{SCHEMA_VERSION}: upgrade it"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["PRESENT_WHEN_NOT_ZERO", "as_dict"]
+__all__ = ["PRESENT_WHEN_NOT_ZERO", "SCHEMA_VERSION", "as_dict"]
+
+SCHEMA_VERSION: Literal[2] = 2
 
 PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})
 

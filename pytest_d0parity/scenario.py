@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .options import DEFAULT_ID
 from .project import Project, ScenarioTable
 from .text import printable
 from .thresholds import Threshold, parse_threshold
 
 __all__ = [
-    "DEFAULT_ID",
     "DEFAULT_ROOT",
     "Scenario",
     "ScenarioError",
@@ -22,7 +22,6 @@ __all__ = [
     "thresholds_of",
 ]
 
-DEFAULT_ID = "UNKNOWN"
 DEFAULT_ROOT = "photon_grid_study_20250826_152459"
 REPORTS_ROOT = "plans/active/seed/reports"
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from .capture import Listener
-from .evidence import EvidenceLog, Problem
+from .listener import Listener
 from .text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from .evidence import EvidenceLog, Problem
 
 __all__ = ["Terminal"]
 

@@ -1,10 +1,11 @@
-"""Text that came from files: made sayable, whatever it holds."""
+"""Text that came from files, and numbers that JSON has no word for: made sayable."""
 
 from __future__ import annotations
 
+import math
 import os
 
-__all__ = ["printable", "valid_utf8"]
+__all__ = ["non_finite", "printable", "valid_utf8"]
 
 
 def valid_utf8(text: str) -> str:
@@ -35,3 +36,8 @@ def printable(text: str) -> str:
     two\nlines
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid_utf8(text))
+
+
+def non_finite(value: float) -> str:
+    """Spell a number that JSON cannot say: ``NaN``, ``Infinity`` or ``-Infinity``."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..evidence import Dataset, EvidenceLog, convert_for_json
+from ..markup import escape, table
 from ..params.baseline import METRICS
 from ..statistics import PartStats, StageStats
-from .markup import escape, table
 from .outcome import outcome_of
 
 __all__ = ["INTERPRETATION", "VERDICTS", "to_markdown"]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..evidence import Difference, EvidenceLog, Scalar, convert_for_json
+from ..markup import escape, table
 from ..origin import explain_origin
 from ..recorded import Recorded
 from ..text import printable
-from .markup import escape, table
 
 __all__ = ["Outcome", "difference_cells", "difference_table", "outcome_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..evidence import EvidenceLog
-from .markup import escape
+from ..markup import escape
 from .outcome import outcome_of
 
 __all__ = ["step_summary", "step_summary_file"]

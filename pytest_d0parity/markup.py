@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..evidence import convert_for_json
-from ..text import printable
+from .text import non_finite, printable
 
 __all__ = ["escape", "table"]
 
@@ -30,7 +29,7 @@ def _cell(value: Any) -> str:
         case int():
             return str(value)
         case float():
-            return f"{value:.6g}" if math.isfinite(value) else str(convert_for_json(value))
+            return f"{value:.6g}" if math.isfinite(value) else non_finite(value)
         case dict():
             return escape("; ".join(f"{key}: {item}" for key, item in value.items())) or "-"
         case list() | tuple():

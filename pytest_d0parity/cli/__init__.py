@@ -1,0 +1,120 @@
+"""The command line: ``d0parity log``, ``compare``, ``report``, ``demo``, ``schema``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from .arguments import doses, natural, positive
+from .codes import DONE, INTERRUPTED, UNREADABLE
+from .log import add_log
+from .logs import add_compare, add_report
+
+__all__ = ["log_main", "main"]
+
+# What a subcommand needs is imported when it runs, so that --help and schema answer at once.
+
+_COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
+    "log": (add_log, "record a sweep and its params"),
+    "compare": (add_compare, "compare a log with a reference"),
+    "report": (add_report, "make the page for people who look, from logs alone"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``d0parity``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 something could not be read or written, 2 wrong usage (argparse itself
+        leaves by `SystemExit` with it), 3 drift, 130 interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (add, summary) in _COMMANDS.items():
+        add(commands.add_parser(name, help=summary))
+
+    demo = commands.add_parser(
+        "demo", help="simulate a small sweep and show record, match and drift", description=_DEMO
+    )
+    demo.add_argument("--output", default="d0parity-demo", metavar="DIR", help="where the sweep goes (%(default)s)")
+    demo.add_argument("--frames", type=positive, default=200, metavar="N", help="patterns per dose (%(default)s)")
+    usual = "1e3,1e4,1e5,1e6,1e7,1e8,1e9"
+    demo.add_argument("--doses", type=doses, default=doses(usual), metavar="D,D", help=f"photons per pattern ({usual})")
+    demo.add_argument("--seed", type=natural, default=0, help="the same seed gives the same sweep (%(default)s)")
+    demo.set_defaults(run=_demo)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of the log", description=_SCHEMA)
+    schema.set_defaults(run=_schema)
+
+    return _run(parser.parse_args(argv))
+
+
+def log_main(argv: Sequence[str] | None = None) -> int:
+    """Run ``d0parity log`` under the name of the script: see `main`."""
+    parser = argparse.ArgumentParser()
+    add_log(parser)
+    return _run(parser.parse_args(argv))
+
+
+_DEMO = "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
+_SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
+
+
+class _Version(argparse.Action):
+    """Looks the version up when somebody asks for it, for that takes longer than all else that is imported here."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('pytest-d0parity')}")
+        parser.exit()
+
+
+def _run(options: argparse.Namespace) -> int:
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from ..demo import DemoError, run_demo
+    from ..terminal import Terminal
+
+    with Terminal() as terminal:
+        try:
+            run_demo(options.output, options.doses, options.frames, options.seed, terminal)
+        except DemoError as error:
+            terminal.error(str(error))
+            return UNREADABLE
+    return DONE
+
+
+def _schema(options: argparse.Namespace) -> int:
+    del options
+    import json
+
+    from ..evidence import json_schema
+
+    try:
+        print(json.dumps(json_schema(), indent=2), flush=True)
+    except OSError as error:
+        # What is left in the buffer must not raise again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # whoever reads may stop when he has had enough
+            print(f"error: the schema cannot be written: {error.strerror}", file=sys.stderr)
+            return UNREADABLE
+    return DONE
