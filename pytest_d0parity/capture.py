@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from .crew import Crew
 from .drift import Yardstick, judge, read_yardstick
 from .evidence import Dataset, EvidenceLog, Metadata, Problem, Scalar
 from .listener import NOBODY, Listener
-from .measurement import Measurement, measure
+from .measurement import Measurement, inspect, measure
 from .params import ParamsError, read_baseline, read_params
 from .photons import Photons
 from .provenance import MACHINE, TOOL, git_state, timestamp
@@ -57,6 +58,8 @@ class BaselineRun:
     ----------
     read : str or None
         ``safe``, ``trusted``, or None where no file was read.
+    sha256 : str or None
+        Of the file.
     recovered : dict of str to str
         See `Metadata.params_recovered`.
     parameters, metrics : dict
@@ -65,6 +68,7 @@ class BaselineRun:
     """
 
     read: Literal["safe", "trusted"] | None = None
+    sha256: str | None = None
     recovered: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Scalar] = field(default_factory=dict)
     metrics: dict[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
@@ -134,15 +138,21 @@ class Assignment:
         overlap : bool
             Use more than one core for it.
         """
-
-        def suspect(measurement: Measurement) -> bool:
-            return self.yardstick is not None and self.yardstick.is_repacked(
-                valid_utf8(filename), values_of_dataset(_record(self.scenario, filename, measurement))
-            )
-
         path = self.scenario.dataset_path(filename)
+        suspect = partial(self._suspects, filename)
         measurement, known = measure(path, progress, suspect, self.cache, overlap=overlap)
         return Captured(_record(self.scenario, filename, measurement), known)
+
+    def inspect(self, filename: str) -> Dataset:
+        """Look at a dataset without measuring it: hash, size, and its arrays."""
+        measurement = inspect(self.scenario.dataset_path(filename), partial(self._suspects, filename))
+        return _record(self.scenario, filename, measurement)
+
+    def _suspects(self, filename: str, measurement: Measurement) -> bool:
+        """Whether a file looks repacked, so that all of it must be inflated to see that it is."""
+        return self.yardstick is not None and self.yardstick.is_repacked(
+            valid_utf8(filename), values_of_dataset(_record(self.scenario, filename, measurement))
+        )
 
 
 class WorkforceLost(RuntimeError):  # noqa: N818 - it says what has happened
@@ -293,6 +303,7 @@ def _metadata(scenario: Scenario, run: BaselineRun, finished: Sequence[Captured]
         numpy=np.__version__,
         platform=MACHINE,
         params_read=run.read,
+        params_sha256=run.sha256,
         params_recovered=run.recovered,
         from_cache=tuple(valid_utf8(each.dataset.filename) for each in finished if each.known),
     )
@@ -309,6 +320,7 @@ def read_baseline_run(scenario: Scenario) -> BaselineRun:
     baseline = read_baseline(params.values)
     return BaselineRun(
         read="trusted" if params.trusted else "safe",
+        sha256=params.sha256,
         recovered=params.recovered,
         parameters=baseline.parameters,
         metrics=baseline.metrics,

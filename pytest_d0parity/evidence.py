@@ -135,6 +135,8 @@ class Metadata:
     params_read : str or None
         ``safe`` when nothing of the params file was executed, ``trusted`` when dill loaded it, null
         without a params file.
+    params_sha256 : str or None
+        Of the params file, to know it again; what is compared is its values.
     params_recovered : dict of str to str
         For each parameter whose value was found inside an object that was not built, its class.
     from_cache : tuple of str
@@ -152,6 +154,7 @@ class Metadata:
     numpy: str
     platform: str
     params_read: Literal["safe", "trusted"] | None = None
+    params_sha256: Sha256 | None = None
     params_recovered: dict[str, str] = field(default_factory=dict)
     from_cache: tuple[str, ...] = ()
 
@@ -221,7 +224,7 @@ class EvidenceLog:
     Everything outside `metadata` is a function of the input bytes and the scenario.
     """
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     metadata: Metadata
     baseline_params: dict[str, Scalar]
     metrics: dict[str, tuple[Scalar, Scalar]]

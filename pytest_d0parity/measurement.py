@@ -36,7 +36,7 @@ from .statistics import (
     stage_stats,
 )
 
-__all__ = ["Finding", "Known", "Measurement", "measure"]
+__all__ = ["Finding", "Known", "Measurement", "inspect", "measure"]
 
 
 Progress = Callable[[float], None]
@@ -145,7 +145,8 @@ def measure(
             elif cache is not None and not known:
                 cache.keep(result)
             if suspect(result):
-                _verify_the_rest(npz or NpzFile(file), result)
+                npz = npz or NpzFile(file)
+                _verify(npz, result, [name for name in npz.members if name not in _MEASURED])
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
         result.is_repeatable = False
@@ -155,6 +156,39 @@ def measure(
         result.is_repeatable = False
     progress(1.0)
     return result, known
+
+
+def inspect(path: str, suspect: Suspicion) -> Measurement:
+    """List the arrays of a dataset, without measuring them.
+
+    Parameters
+    ----------
+    path : str
+        The NPZ file.
+    suspect : callable
+        Asked, with what is known by then, whether every array shall be inflated, to see that its CRC-32 is what the
+        archive says.
+
+    Returns
+    -------
+    Measurement
+        The hash and the size of the file, its arrays, and what could not be read.
+    """
+    result = Measurement()
+    try:
+        with open_hashed(path) as file:
+            result.size_bytes, result.sha256 = os.fstat(file.fileno()).st_size, file.sha256()
+            try:
+                npz = NpzFile(file)
+            except NpzError as error:
+                result.error("", str(error))
+                return result
+            _list_arrays(npz, result)
+            if suspect(result):
+                _verify(npz, result, npz.members)
+    except OSError as error:
+        result.error("", f"it cannot be read: {describe_os_error(error)}")
+    return result
 
 
 def _measure_file(file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> NpzFile | None:
@@ -201,7 +235,7 @@ class _Stream:
             self._counter.advance(block.size)
 
 
-def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> None:
+def _list_arrays(npz: NpzFile, result: Measurement) -> None:
     result.arrays = {
         name: ArrayInfo(
             shape=member.shape, dtype=str(member.dtype), crc32=f"{member.crc32:08x}", size_bytes=member.size_bytes
@@ -210,6 +244,10 @@ def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progres
     }
     for name, trouble in npz.broken.items():
         result.error(name, trouble)
+
+
+def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> None:
+    _list_arrays(npz, result)
     for name, member in npz.members.items():
         if member.dtype.hasobject and name not in _MEASURED:
             result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
@@ -223,10 +261,10 @@ def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progres
     _attempt(result, "probeGuess", lambda: _measure_probe(npz, result))
 
 
-def _verify_the_rest(npz: NpzFile, result: Measurement) -> None:
-    for name, member in npz.members.items():
-        if name not in _MEASURED:
-            _attempt(result, name, partial(npz.verify, member))
+def _verify(npz: NpzFile, result: Measurement, names: Iterable[str]) -> None:
+    """Inflate arrays for nothing but their length and CRC-32."""
+    for name in names:
+        _attempt(result, name, partial(npz.verify, npz.members[name]))
 
 
 def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 __all__ = ["PRESENT_WHEN_NOT_ZERO", "SCHEMA_VERSION", "as_dict"]
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})
 

@@ -465,7 +465,7 @@ def test_the_real_older_log_is_a_reference(photon_grid: Path, tmp_path: Path) ->
         (b"{}", "it has no 'datasets'"),
         (b"3", "it holds a int"),
         (b"\xff\xfe\xfa", "cannot be read"),
-        (b'{"schema_version": 3, "datasets": []}', "upgrade it"),
+        (b'{"schema_version": 4, "datasets": []}', "upgrade it"),
         (b'{"schema_version": "1", "datasets": []}', "schema_version is '1'"),
         (b'{"schema_version": true, "datasets": []}', "schema_version is True"),
         (b'{"datasets": {}}', "datasets is a object; a list is expected"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ class Params:
 
     Attributes
     ----------
+    sha256 : str
+        Of the file.
     values : dict
         By name. Plain Python values, NumPy arrays and scalars, and `Placeholder` for the rest.
     recovered : dict of str to str
@@ -36,6 +39,7 @@ class Params:
         Whether dill itself loaded the file, executing what it says.
     """
 
+    sha256: str
     values: dict[str, Any]
     recovered: dict[str, str] = field(default_factory=dict)
     trusted: bool = False
@@ -86,13 +90,14 @@ def read_params(path: str | os.PathLike[str], *, trusted: bool = False, called: 
     """
     try:
         data = _read(path)
+        sha256 = hashlib.sha256(data).hexdigest()
         if trusted:
-            return Params(_top_level(_load_with_dill(data)), trusted=True)
+            return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
         values, recovered = plain_values(_top_level(run(data)))
     except Refusal as refusal:
         called = os.fsdecode(path) if called is None else called
         raise ParamsError(f"params file {printable(called)} cannot be read: {refusal}") from None
-    return Params(values, recovered)
+    return Params(sha256, values, recovered)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
