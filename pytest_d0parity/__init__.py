@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from .capture import capture_evidence
     from .evidence import EvidenceLog, convert_for_json, json_schema, to_json

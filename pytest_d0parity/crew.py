@@ -15,16 +15,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from queue import Queue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from .cores import available_cores
 
 if TYPE_CHECKING:
     from .cache import MeasurementCache
     from .capture import Assignment, Captured
 
-__all__ = ["Crew", "available_cores", "crew_size"]
+__all__ = ["Crew", "crew_size"]
 
 # Light: what measures is imported by the processes, and by the caller meanwhile.
 
@@ -37,16 +38,6 @@ _STEP = 0.02  # of a dataset, after which progress is told
 _BOOT = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from pytest_d0parity.crew import work; work()"
 
 Progress = Callable[[str, float], None]
-
-
-def available_cores() -> int:
-    """How many cores this process may use: those it is pinned to, and the share that its container is given."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):
-        # Version 2 of the control groups of Linux: microseconds in each period, or "max".
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, -(-int(quota) // int(period)))
-    return max(cores, 1)
 
 
 def crew_size(jobs: int | None, sizes: Mapping[str, int], cache: MeasurementCache | None = None) -> int:

@@ -11,7 +11,7 @@ from .files import LFS_POINTER, describe_os_error, open_regular
 from .records import SCHEMA_VERSION
 from .text import printable, valid_utf8
 
-__all__ = ["LogError", "LogFile", "read_log"]
+__all__ = ["LogError", "LogFile", "parse_log", "read_log"]
 
 
 class LogError(ValueError):
@@ -39,6 +39,12 @@ class LogFile:
     version: int
     content: dict[str, Any]
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What it says of itself; nothing where that is no object."""
+        metadata = self.content.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
 
 def read_log(path: str, called: str | None = None) -> LogFile:
     """Read a log, also one that was written by hand or by the tool before this one.
@@ -63,10 +69,15 @@ def read_log(path: str, called: str | None = None) -> LogFile:
     called = path if called is None else called
     try:
         with open_regular(path) as file:
-            data = file.read() or b""
-        content = _parse(data)
+            return parse_log(file.read() or b"", called)
     except OSError as error:
         raise LogError(f"log {printable(called)} cannot be read: {describe_os_error(error)}; check the path") from None
+
+
+def parse_log(data: bytes, called: str) -> LogFile:
+    """Take a log out of the bytes of its file: see `read_log`."""
+    try:
+        content = _parse(data)
     except (ValueError, RecursionError) as error:
         raise LogError(f"log {printable(called)} cannot be read: {error}") from None
     version = content.get("schema_version", 0)

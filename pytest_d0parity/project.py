@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +89,8 @@ def find_project(start: str) -> Project:
 
 
 def _table(path: str) -> Project | None:
+    import tomllib  # where there is such a file
+
     try:
         with open(path, "rb") as file:
             tool = tomllib.load(file).get("tool", {})

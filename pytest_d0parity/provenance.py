@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import platform
 import subprocess
-from importlib.metadata import version
+
+from . import __version__
 
 __all__ = ["MACHINE", "TOOL", "git_state", "timestamp"]
 
-TOOL = f"pytest-d0parity {version('pytest-d0parity')}"
+TOOL = f"pytest-d0parity {__version__}"
 MACHINE = f"{platform.system()} {platform.machine()}"  # no host name, no user, no path
 
 

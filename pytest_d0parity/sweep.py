@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from .files import describe_os_error
 from .text import printable, valid_utf8
 
-__all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "list_sweep", "same_doses", "sort_by_dose"]
+__all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "is_dataset", "list_sweep", "same_doses", "sort_by_dose"]
 
 PATTERN = "data_p[0-9]*.npz"
 
@@ -32,6 +32,11 @@ def dose_text(filename: str) -> str | None:
     """
     match = _NAME.fullmatch(filename)
     return match[1] if match and 0 < float(match[1]) < math.inf else None
+
+
+def is_dataset(filename: str) -> bool:
+    """Whether a file of this name belongs to a sweep."""
+    return fnmatch.fnmatchcase(filename, PATTERN)
 
 
 def dose_of(filename: str) -> float | None:
@@ -79,7 +84,7 @@ def list_sweep(root: str, called: str | None = None) -> list[str]:
         raise SweepError(f"{named} does not exist; check the path") from None
     except OSError as error:
         raise SweepError(f"{named} cannot be listed: {describe_os_error(error)}") from None
-    return sort_by_dose(name for name in names if fnmatch.fnmatchcase(name, PATTERN))
+    return sort_by_dose(name for name in names if is_dataset(name))
 
 
 def same_doses(filenames: Iterable[str]) -> list[list[str]]:

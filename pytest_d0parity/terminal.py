@@ -52,6 +52,10 @@ class Terminal(Listener):
         if not self._quiet:
             _speak(sys.stdout, text)
 
+    def insist(self, text: str) -> None:
+        """Tell what has to be known, be it quiet or not."""
+        _speak(sys.stderr if self._quiet else sys.stdout, text)
+
     def error(self, text: str) -> None:
         """Tell what went wrong."""
         self._complain(f"error: {text}")
@@ -66,7 +70,8 @@ class Terminal(Listener):
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""
-        self._sizes = dict(datasets)
+        self._stop_bar()
+        self._sizes, self._done = dict(datasets), {}
         if not self._wants_bar or not datasets:
             return
         from rich.console import Console

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_d0parity.crew import available_cores, crew_size
+from pytest_d0parity.cores import available_cores
+from pytest_d0parity.crew import crew_size
 from pytest_d0parity.measurement import measure
 from pytest_d0parity.overlap import ahead
 

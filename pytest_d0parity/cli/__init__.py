@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from .. import __version__
 from .arguments import doses, natural, positive
 from .codes import DONE, INTERRUPTED, UNREADABLE
+from .handover import add_verify
 from .log import add_log
 from .logs import add_compare, add_report
 
@@ -20,6 +22,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "log": (add_log, "record a sweep and its params"),
     "compare": (add_compare, "compare a log with a reference"),
     "report": (add_report, "make the page for people who look, from logs alone"),
+    "verify": (add_verify, "check that files are those of a log"),
 }
 
 
@@ -40,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add, summary) in _COMMANDS.items():
         add(commands.add_parser(name, help=summary))
@@ -70,16 +73,6 @@ def log_main(argv: Sequence[str] | None = None) -> int:
 
 _DEMO = "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
 _SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
-
-
-class _Version(argparse.Action):
-    """Looks the version up when somebody asks for it, for that takes longer than all else that is imported here."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"{parser.prog} {version('pytest-d0parity')}")
-        parser.exit()
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..artifacts import DIGEST, LOG, PAGE, STATEMENT, ReportError, prepare_folder, write_artifact
 from ..evidence import EvidenceLog, to_json
-from ..files import describe_os_error, write_atomically
+from ..files import describe_os_error
 from ..logfile import LogError, read_log
 from ..probes import PROBES, collect_probes, probes_to_bytes
 from ..recorded import Recorded, recorded, recorded_file
@@ -17,7 +18,7 @@ from ..text import printable
 from .checksums import checksums
 from .history import HistoryError, append_to_history
 from .markdown import to_markdown
-from .outcome import Outcome, difference_table, outcome_of
+from .outcome import Outcome, difference_markdown, difference_table, outcome_of
 from .step_summary import step_summary, step_summary_file
 from .sweep_table import sweep_table
 from .tables import probe_table, stage_table
@@ -29,6 +30,7 @@ __all__ = [
     "ReportError",
     "append_to_history",
     "append_to_step_summary",
+    "difference_markdown",
     "difference_table",
     "is_log_of",
     "outcome_of",
@@ -39,42 +41,13 @@ __all__ = [
     "write_reports",
 ]
 
-LOG = "dose_parity_log.json"
-PAGE = "dose_parity_report.html"
-
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
     LOG: to_json,
-    "dose_parity_log.md": to_markdown,
+    DIGEST: to_markdown,
     "probe_stats.csv": probe_table,
     "stage_stats.csv": stage_table,
     "SHA256SUMS": checksums,
 }
-
-
-class ReportError(OSError):
-    """Artifacts that could not be written, said in words."""
-
-
-def prepare_folder(folder: str) -> None:
-    """Make the folder for the artifacts, so that hours of reading do not end at a closed door.
-
-    Parameters
-    ----------
-    folder : str
-
-    Raises
-    ------
-    ReportError
-        If it cannot be made or written to.
-    """
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except FileExistsError:
-        raise ReportError(f"output {printable(folder)} is a file; a folder is needed") from None
-    except OSError as error:
-        raise ReportError(f"output folder {printable(folder)} cannot be made: {describe_os_error(error)}") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ReportError(f"output folder {printable(folder)} cannot be written to: permission denied")
 
 
 def is_log_of(folder: str, path: str | None) -> bool:
@@ -82,7 +55,7 @@ def is_log_of(folder: str, path: str | None) -> bool:
     return path is not None and os.path.realpath(path) == os.path.realpath(os.path.join(folder, LOG))
 
 
-def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -> list[str]:
+def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -> None:
     """Write every artifact of a log, each of them whole or not at all.
 
     Parameters
@@ -92,11 +65,6 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         A folder that is there.
     reference : str, optional
         The log that this one was compared with. It is never replaced by one that differs.
-
-    Returns
-    -------
-    list of str
-        The paths written.
 
     Raises
     ------
@@ -108,21 +76,23 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         raise ReportError(
             f"{path} is the reference itself and is left as it was, with all beside it; name another output"
         )
-    written, failed = [], []
+    failed = []
     for name, render in _FILES.items():
         path = os.path.join(folder, name)
         content = render(log)
         try:
-            write_atomically(path, content.encode() if isinstance(content, str) else content)
+            write_artifact(path, content.encode() if isinstance(content, str) else content)
             if name == LOG:
-                # A page of another log would be worse than none.
-                Path(folder, PAGE).unlink(missing_ok=True)
-            written.append(path)
+                # A page or a statement about another log would be worse than none.
+                for stale in (PAGE, STATEMENT):
+                    path = os.path.join(folder, stale)
+                    Path(path).unlink(missing_ok=True)
+        except ReportError as error:
+            failed.append(str(error))
         except OSError as error:
-            failed.append(f"{printable(path)} cannot be written: {describe_os_error(error)}")
+            failed.append(f"{printable(path)} is of an older log and cannot be removed: {describe_os_error(error)}")
     if failed:
         raise ReportError("; ".join(failed))
-    return written
 
 
 def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Callable[[str], str]) -> str:
@@ -153,7 +123,7 @@ def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Ca
     # Before the probes are written: the reference's may lie in the same folder.
     trusted = _reference_of(log, reference)
     probes = collect_probes(log.datasets, path_of)
-    _write(os.path.join(folder, PROBES), probes_to_bytes(probes.arrays))
+    write_artifact(os.path.join(folder, PROBES), probes_to_bytes(probes.arrays))
     return write_page_of(recorded(log, probes), trusted, outcome_of(log), folder)
 
 
@@ -173,7 +143,7 @@ def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, f
             f"{printable(path)} cannot be made ({type(error).__name__}: {printable(str(error))}): a defect of "
             "pytest-d0parity, please report it; the log is complete"
         ) from error
-    _write(path, page.encode())
+    write_artifact(path, page.encode())
     return ""
 
 
@@ -197,13 +167,6 @@ def _reference_of(log: EvidenceLog, reference: str | None) -> Recorded | None:
         return recorded_file(file, os.path.dirname(reference)) if file.sha256 == log.reference.sha256 else None
     except LogError:  # it has gone since it was compared with
         return None
-
-
-def _write(path: str, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise ReportError(f"{printable(path)} cannot be written: {describe_os_error(error)}") from None
 
 
 def append_to_step_summary(log: EvidenceLog) -> None:

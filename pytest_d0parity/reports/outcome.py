@@ -15,7 +15,7 @@ from ..origin import explain_origin
 from ..recorded import Recorded
 from ..text import printable
 
-__all__ = ["Outcome", "difference_cells", "difference_table", "outcome_of"]
+__all__ = ["Outcome", "difference_cells", "difference_markdown", "difference_table", "outcome_of"]
 
 _ROWS = 20  # shown of each kind; the count is of all
 _TEXT = 28  # characters of a text in a table
@@ -123,7 +123,7 @@ class Outcome:
 
     def markdown(self) -> str:
         """Give remarks and table as Markdown."""
-        return "\n\n".join([*map(escape, self.remarks), *self._tables(_markdown_table)])
+        return "\n\n".join([*map(escape, self.remarks), *self._tables(difference_markdown)])
 
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
         parts = []
@@ -176,7 +176,8 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     return "\n".join([*lines, *_rest(differences)])
 
 
-def _markdown_table(differences: Sequence[Difference]) -> str:
+def difference_markdown(differences: Sequence[Difference]) -> str:
+    """Give a table in Markdown: see `difference_table`."""
     rows = [difference_cells(difference) for difference in differences[:_ROWS]]
     return "\n\n".join([table(_COLUMNS, rows), *_rest(differences)])
 

@@ -1,0 +1,147 @@
+"""What is said of files: by a log of its datasets, and by the manifests of a bundle of all that is in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeGuard
+
+from .logfile import LogError, LogFile
+from .text import printable
+
+__all__ = ["THE_LOG", "Claim", "claims_of_log", "claims_of_params", "is_sha256", "path_in_log"]
+
+THE_LOG = "the log"
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What is said of one file.
+
+    Attributes
+    ----------
+    name : str
+        Its path from the top, as the log or the manifest spells it.
+    hashes : mapping of str to str
+        Its SHA-256, by who says so.
+    size_bytes : int or None
+    kind : str
+        A dataset and the params have values as well, which the log holds.
+    trouble : str
+        Why the file is not even looked for, in words.
+    """
+
+    name: str
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    size_bytes: int | None = None
+    kind: Literal["dataset", "params", "other"] = "other"
+    trouble: str = ""
+
+    def denied_by(self, sha256: str) -> list[str]:
+        """Tell who says another hash."""
+        return [who for who, expected in self.hashes.items() if expected != sha256]
+
+
+def is_sha256(value: object) -> TypeGuard[str]:
+    """Whether a value is 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def claims_of_log(log: LogFile, folder: str = "") -> list[Claim]:
+    """Take out of a log what it says of its datasets.
+
+    Parameters
+    ----------
+    log : LogFile
+    folder : str
+        Where the datasets lie below the top: ``data/datasets/``, say.
+
+    Returns
+    -------
+    list of Claim
+        One for each dataset. A name that is more than the plain name of a file is never looked for.
+
+    Raises
+    ------
+    LogError
+        If the log does not list its datasets as logs do.
+    """
+    entries = log.content.get("datasets")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise LogError(f"log {printable(log.path)} is no evidence log: it has no list of 'datasets'")
+    claims: dict[str, Claim] = {}
+    for number, entry in enumerate(entries):
+        name = entry.get("filename")
+        if not isinstance(name, str) or name in claims:
+            fault = f"is {printable(name)!r} once more" if isinstance(name, str) else "has no filename"
+            raise LogError(f"log {printable(log.path)} is no evidence log: datasets[{number}] {fault}")
+        claims[name] = _of_dataset(name, entry, folder)
+    return list(claims.values())
+
+
+def claims_of_params(log: LogFile, name: str) -> list[Claim]:
+    """Take out of a log what it says of the params file; nothing where it was made without one.
+
+    Parameters
+    ----------
+    log : LogFile
+    name : str
+        What the file is called where it is looked for.
+    """
+    metadata = log.metadata
+    if metadata.get("baseline_params") is None:
+        return []
+    sha256 = metadata.get("params_sha256")
+    return [Claim(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {}, kind="params")]
+
+
+def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
+    sha256, size = entry.get("sha256"), entry.get("size_bytes")
+    trouble = ""
+    if name in ("", ".", "..") or any(mark in name for mark in ("/", "\\", "\0")):
+        trouble = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
+    elif not is_sha256(sha256):
+        trouble = "the log holds no SHA-256 of it"
+    return Claim(
+        name=folder + name,
+        hashes={} if trouble else {THE_LOG: str(sha256)},
+        size_bytes=size if type(size) is int else None,
+        kind="dataset",
+        trouble=trouble,
+    )
+
+
+def path_in_log(log: LogFile, key: str, option: str) -> str:
+    """Give a path that a log names in its metadata, if it may be followed from the current folder.
+
+    Parameters
+    ----------
+    log : LogFile
+    key : str
+        ``dataset_root``, say.
+    option : str
+        By which the user can name a path himself.
+
+    Returns
+    -------
+    str
+        A relative path that stays below the current folder.
+
+    Raises
+    ------
+    LogError
+        If the log names none, or one that leads elsewhere: what a log says is data, from whoever wrote it.
+    """
+    path = log.metadata.get(key)
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise LogError(f"log {printable(log.path)} names no {key}; name one by {option}")
+    if os.path.isabs(path) or ".." in path.replace("\\", "/").split("/"):
+        raise LogError(
+            f"log {printable(log.path)} names {printable(path)} as its {key}; a path from a log is not followed out of "
+            f"the current folder: name it yourself, by {option}"
+        )
+    return path
