@@ -7,11 +7,22 @@ import os
 from .files import describe_os_error, write_atomically
 from .text import printable
 
-__all__ = ["ATTESTATION", "DIGEST", "LOG", "PAGE", "STATEMENT", "ReportError", "prepare_folder", "write_artifact"]
+__all__ = [
+    "ATTESTATION",
+    "DIGEST",
+    "LOG",
+    "PAGE",
+    "PROBES",
+    "STATEMENT",
+    "ReportError",
+    "prepare_folder",
+    "write_artifact",
+]
 
 LOG = "dose_parity_log.json"
 DIGEST = "dose_parity_log.md"
 PAGE = "dose_parity_report.html"
+PROBES = "probes.npz"
 STATEMENT = "dose_parity_statement.json"
 ATTESTATION = "dose_parity_attestation.json"
 

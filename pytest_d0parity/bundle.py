@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .artifacts import ATTESTATION, LOG
-from .claims import THE_LOG, Claim, claims_of_log, claims_of_params, is_sha256
+from .claims import Claim, claims_of_log, claims_of_params, claims_of_reference, is_sha256
 from .files import describe_os_error, open_regular
 from .logfile import LogError, LogFile, parse_log
 from .text import printable
@@ -197,7 +197,4 @@ def _of_log(log: LogFile) -> Iterator[Claim]:
     """Say what a log claims of a bundle."""
     yield from claims_of_log(log, DATASETS)
     yield from claims_of_params(log, PARAMS_FILE)
-    reference = log.content.get("reference")
-    if isinstance(reference, dict):
-        sha256 = reference.get("sha256")
-        yield Claim(name=REFERENCE_FILE, hashes={THE_LOG: sha256} if is_sha256(sha256) else {})
+    yield from claims_of_reference(log, REFERENCE_FILE)

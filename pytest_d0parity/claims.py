@@ -11,7 +11,17 @@ from typing import Any, Literal, TypeGuard
 from .logfile import LogError, LogFile
 from .text import printable
 
-__all__ = ["THE_LOG", "Claim", "claims_of_log", "claims_of_params", "is_sha256", "path_in_log"]
+__all__ = [
+    "THE_LOG",
+    "Claim",
+    "claims_of_log",
+    "claims_of_params",
+    "claims_of_reference",
+    "is_sha256",
+    "params_of_log",
+    "path_in_log",
+    "root_of_log",
+]
 
 THE_LOG = "the log"
 
@@ -99,6 +109,15 @@ def claims_of_params(log: LogFile, name: str) -> list[Claim]:
     return [Claim(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {}, kind="params")]
 
 
+def claims_of_reference(log: LogFile, name: str) -> list[Claim]:
+    """Take out of a log what it says of the log that it was compared with; nothing where it was not."""
+    reference = log.content.get("reference")
+    if not isinstance(reference, dict):
+        return []
+    sha256 = reference.get("sha256")
+    return [Claim(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {})]
+
+
 def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
     sha256, size = entry.get("sha256"), entry.get("size_bytes")
     trouble = ""
@@ -115,14 +134,16 @@ def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
     )
 
 
-def path_in_log(log: LogFile, key: str, option: str) -> str:
-    """Give a path that a log names in its metadata, if it may be followed from the current folder.
+def path_in_log(log: LogFile, path: object, what: str, option: str) -> str:
+    """Give a path that a log names, if it may be followed from the current folder.
 
     Parameters
     ----------
     log : LogFile
-    key : str
-        ``dataset_root``, say.
+    path : object
+        As it stands in the log.
+    what : str
+        What it is the path of, for messages.
     option : str
         By which the user can name a path himself.
 
@@ -134,14 +155,39 @@ def path_in_log(log: LogFile, key: str, option: str) -> str:
     Raises
     ------
     LogError
-        If the log names none, or one that leads elsewhere: what a log says is data, from whoever wrote it.
+        If it is none, or leads elsewhere: what a log says is data, from whoever wrote it.
     """
-    path = log.metadata.get(key)
     if not isinstance(path, str) or not path or "\0" in path:
-        raise LogError(f"log {printable(log.path)} names no {key}; name one by {option}")
+        raise LogError(f"log {printable(log.path)} names no {what}; name it by {option}")
     if os.path.isabs(path) or ".." in path.replace("\\", "/").split("/"):
         raise LogError(
-            f"log {printable(log.path)} names {printable(path)} as its {key}; a path from a log is not followed out of "
-            f"the current folder: name it yourself, by {option}"
+            f"log {printable(log.path)} names {printable(path)} as its {what}; a path from a log is not followed out "
+            f"of the current folder: name it yourself, by {option}"
         )
     return path
+
+
+def root_of_log(log: LogFile, given: str | None) -> str:
+    """Give the folder of the datasets: the one that the user names, or the one in the log.
+
+    Raises
+    ------
+    LogError
+        If it cannot be the one in the log.
+    """
+    return given or path_in_log(log, log.metadata.get("dataset_root"), "dataset root", "--dataset-root")
+
+
+def params_of_log(log: LogFile, given: str | None) -> str | None:
+    """Give the params file in the same way; None where the log was made without.
+
+    Raises
+    ------
+    LogError
+        If it cannot be the one in the log, or the user names one of which the log says nothing.
+    """
+    if claims_of_params(log, ""):
+        return given or path_in_log(log, log.metadata["baseline_params"], "params file", "--baseline-params")
+    if given:
+        raise LogError(f"log {printable(log.path)} was made without params; leave --baseline-params out")
+    return None

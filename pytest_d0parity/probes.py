@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .artifacts import PROBES
 from .evidence import Dataset
 from .files import describe_os_error
 from .npz import Member, NpzError, NpzFile
 from .statistics import is_measurable
 
-__all__ = ["PROBES", "Probes", "collect_probes", "probe_name", "probes_to_bytes", "read_probes"]
+__all__ = ["Probes", "collect_probes", "probe_name", "probes_to_bytes", "read_probes"]
 
-PROBES = "probes.npz"
 
 _LARGEST = 1 << 24  # bytes of one probe
 _ALL = 1 << 26  # bytes of all probes together

@@ -67,18 +67,24 @@ class Span:
         OSError
             If they cannot be read, are not those of a regular file, or change meanwhile.
         """
+        return self._hash(progress, lambda _: None)
+
+    def copy(self, target: str, progress: Callable[[float], None] = lambda _: None) -> tuple[str, int]:
+        """Write the bytes to a file that is not there yet, and hash them on the way: see `sha256`."""
+        with open(target, "xb") as file:
+            result = self._hash(progress, file.write)
+            file.flush()
+            os.fsync(file.fileno())
+        return result
+
+    def _hash(self, progress: Callable[[float], None], sink: Callable[[memoryview], object]) -> tuple[str, int]:
         digest, done = hashlib.sha256(), 0
         for piece, total in self._pieces():
             digest.update(piece)
+            sink(piece)
             done += len(piece)
             progress(done / max(total, 1))
         return digest.hexdigest(), done
-
-    def copy(self, target: str) -> None:
-        """Write the bytes to a file that is not there yet."""
-        with open(target, "xb") as file:
-            for piece, _ in self._pieces():
-                file.write(piece)
 
     def read(self, limit: int) -> bytes:
         """Read a file that should be small.
@@ -161,6 +167,8 @@ class Folder:
         self._besides = besides
         try:
             self.names = (*sorted(_below(path) if deep else os.listdir(path)), *besides)
+        except FileNotFoundError:
+            raise TreeError(f"{printable(self.called)} does not exist; check the path") from None
         except NotADirectoryError:
             raise TreeError(f"{printable(self.called)} is a file; a folder is needed") from None
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The command line: ``d0parity log``, ``compare``, ``report``, ``demo``, ``schema``."""
+"""The command line: ``d0parity``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from .. import __version__
 from .arguments import doses, natural, positive
 from .codes import DONE, INTERRUPTED, UNREADABLE
-from .handover import add_verify
 from .log import add_log
 from .logs import add_compare, add_report
+from .sender import add_bundle
+from .verify import add_verify
 
 __all__ = ["log_main", "main"]
 
@@ -22,7 +23,8 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "log": (add_log, "record a sweep and its params"),
     "compare": (add_compare, "compare a log with a reference"),
     "report": (add_report, "make the page for people who look, from logs alone"),
-    "verify": (add_verify, "check that files are those of a log"),
+    "verify": (add_verify, "check that files are those of a log, or of a bundle"),
+    "bundle": (add_bundle, "put a log and all that it tells of into a bundle"),
 }
 
 

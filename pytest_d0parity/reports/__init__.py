@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from ..artifacts import DIGEST, LOG, PAGE, STATEMENT, ReportError, prepare_folder, write_artifact
+from ..artifacts import DIGEST, LOG, PAGE, PROBES, STATEMENT, ReportError, prepare_folder, write_artifact
 from ..evidence import EvidenceLog, to_json
 from ..files import describe_os_error
 from ..logfile import LogError, read_log
-from ..probes import PROBES, collect_probes, probes_to_bytes
+from ..probes import collect_probes, probes_to_bytes
 from ..recorded import Recorded, recorded, recorded_file
+from ..silence import silent
 from ..text import printable
 from .checksums import checksums
 from .history import HistoryError, append_to_history
@@ -131,7 +130,7 @@ def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, f
     """Write the page of a log that was read back: see `write_page`."""
     path = os.path.join(folder, PAGE)
     try:
-        with _matplotlib_silent():
+        with silent("matplotlib"):  # of fonts, and of its settings
             from .html import to_html
 
             page = to_html(run, reference, outcome)
@@ -145,18 +144,6 @@ def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, f
         ) from error
     write_artifact(path, page.encode())
     return ""
-
-
-@contextmanager
-def _matplotlib_silent() -> Iterator[None]:
-    """Keep from the user what matplotlib says of fonts and of its settings."""
-    logger = logging.getLogger("matplotlib")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _reference_of(log: EvidenceLog, reference: str | None) -> Recorded | None:

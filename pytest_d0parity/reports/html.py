@@ -18,10 +18,10 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from ..artifacts import PROBES
 from ..evidence import Difference, Scalar, convert_for_json
 from ..origin import dataset_at
 from ..photons import MISLABELLED
-from ..probes import PROBES
 from ..recorded import Recorded, RecordedDataset
 from ..text import printable
 from .bars import Bars, draw_bars

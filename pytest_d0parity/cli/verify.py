@@ -102,24 +102,21 @@ def _of_log(options: argparse.Namespace) -> _Delivery:
     LogError, TreeError
         If the log or the folder cannot be read.
     """
-    from ..claims import claims_of_log, claims_of_params, path_in_log
-    from ..logfile import LogError, read_log
+    from ..claims import claims_of_log, claims_of_params, params_of_log, root_of_log
+    from ..logfile import read_log
     from ..sweep import is_dataset
     from ..tree import Folder
 
     log = read_log(options.log)
     claims = claims_of_log(log)
-    root = options.dataset_root or path_in_log(log, "dataset_root", "--dataset-root")
+    root = root_of_log(log, options.dataset_root)
     besides: dict[str, str] = {}
     not_looked_at: tuple[str, ...] = ()
-    name = valid_utf8(options.baseline_params or "")
-    params = claims_of_params(log, name)
-    if name and not params:
-        raise LogError(f"log {printable(log.path)} was made without params; leave --baseline-params out")
-    if name:
-        claims += params
+    if options.baseline_params is not None and params_of_log(log, options.baseline_params):
+        name = valid_utf8(options.baseline_params)
+        claims += claims_of_params(log, name)
         besides = {name: options.baseline_params}
-    elif params:
+    elif claims_of_params(log, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
     return _Delivery(
         log=log,
@@ -145,6 +142,7 @@ def _of_bundle(options: argparse.Namespace, output: str) -> _Delivery:
         raise _UsageError(
             "a bundle brings its datasets and params along: leave --dataset-root and --baseline-params out"
         )
+    bundle = read_bundle(options.log)
     inside = os.path.realpath(options.log)
     if os.path.commonpath([inside, os.path.realpath(output)]) == inside:
         raise _UsageError(

@@ -1,0 +1,117 @@
+"""``d0parity bundle``: what the side that sends the files does with them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..text import printable
+from .arguments import add_terminal_options
+from .codes import DONE, UNREADABLE, WRONG_USAGE
+
+if TYPE_CHECKING:
+    from ..logfile import LogFile
+    from ..packing import Plan
+    from ..terminal import Terminal
+
+__all__ = ["add_bundle"]
+
+_ARCHIVES = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z")
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Make a parser that of ``bundle``."""
+    parser.description = (
+        "Put a log and all that it tells of (datasets, params, digest, page, reference) into a bag (BagIt, RFC 8493), "
+        "which is checked by 'd0parity verify', by bagit.py, and by sha256sum alone. Needs the extra 'bundle'."
+    )
+    parser.add_argument("log", metavar="LOG", help="the evidence log")
+    parser.add_argument("--output", metavar="DIR|FILE.tar", required=True, help="a folder or tar that is not there yet")
+    parser.add_argument("--dataset-root", metavar="DIR", help="folder of the datasets (the one that the log names)")
+    parser.add_argument("--baseline-params", metavar="FILE", help="the params.dill (the one that the log names)")
+    parser.add_argument("--reference", metavar="LOG", help="the reference (the one that the log names)")
+    add_terminal_options(parser)
+    parser.set_defaults(run=_bundle)
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    from importlib.util import find_spec
+
+    from ..logfile import LogError
+    from ..terminal import Terminal
+
+    with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
+        if options.output.lower().endswith(_ARCHIVES):
+            terminal.error(f"{printable(options.output)}: a bundle is a folder or a plain .tar, for NPZ is compressed")
+            return WRONG_USAGE
+        if find_spec("bagit") is None:
+            terminal.error("a bundle needs the extra 'bundle': python -m pip install 'pytest-d0parity[bundle]'")
+            return UNREADABLE
+        from ..packing import BundleError, make_bundle
+
+        target = options.output.rstrip(os.sep) or options.output
+        try:
+            with _terminated_as_interrupted():
+                plan = _plan(options, terminal)
+                make_bundle(plan, target, terminal)
+        except LogError as error:
+            terminal.error(str(error))
+            return UNREADABLE
+        except BundleError as error:
+            for sentence in error.args:
+                terminal.error(sentence)
+            return UNREADABLE
+        count = f"{len(plan.items)} file{'s' * (len(plan.items) != 1)}"
+        terminal.say(f"{printable(target)} is made: {count}, {plan.size:,} bytes, of the log {plan.log.sha256}")
+        terminal.say(f"Check it: d0parity verify {printable(target)}")
+    return DONE
+
+
+def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
+    """Find out what goes into the bundle.
+
+    Raises
+    ------
+    LogError, BundleError
+        If something cannot go into it.
+    """
+    from ..claims import params_of_log, root_of_log
+    from ..logfile import read_log
+    from ..packing import plan_bundle
+
+    log = read_log(options.log)
+    root = root_of_log(log, options.dataset_root)
+    params = params_of_log(log, options.baseline_params)
+    plan = plan_bundle(log, root, params, _reference(log, options.reference))
+    for name in plan.missing:
+        terminal.note(f"there is no {name} beside the log, so the bundle is made without")
+    return plan
+
+
+def _reference(log: LogFile, given: str | None) -> str | None:
+    from ..claims import claims_of_reference, path_in_log
+    from ..logfile import LogError
+
+    if claims_of_reference(log, ""):
+        return given or path_in_log(log, log.content["reference"].get("path"), "reference", "--reference")
+    if given:
+        raise LogError(f"log {printable(log.path)} was compared with nothing; leave --reference out")
+    return None
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Clean up also when the process is asked to end by another way than Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
