@@ -58,6 +58,8 @@ class Bundle:
         What its manifests and its log say of them.
     log : LogFile or None
         None where it cannot be read, which is among the problems.
+    attestation : bytes or None
+        The one that came along.
     problems : tuple of str
         What is wrong with it as a whole, in words.
     """
@@ -66,21 +68,12 @@ class Bundle:
     tree: Tree
     claims: tuple[Claim, ...]
     log: LogFile | None
+    attestation: bytes | None
     problems: tuple[str, ...]
 
     def belongs(self, name: str) -> bool:
         """Whether a file that nobody speaks of is one too many."""
         return name != TAG_MANIFEST  # it lists the others
-
-    def read(self, name: str) -> bytes:
-        """Read a small file of it.
-
-        Raises
-        ------
-        TreeError
-            If it is not there, or cannot be read.
-        """
-        return _read(self.tree, name)
 
 
 def is_bundle(path: str) -> bool:
@@ -148,7 +141,20 @@ def read_bundle(path: str) -> Bundle:
     except (TreeError, LogError) as error:
         log = None
         problems.append(str(error))
-    return Bundle(path=path, tree=tree, claims=tuple(claims.values()), log=log, problems=tuple(problems))
+    attestation = None
+    if ATTESTATION_FILE in tree.names:
+        try:
+            attestation = _read(tree, ATTESTATION_FILE)
+        except TreeError as error:
+            problems.append(str(error))
+    return Bundle(
+        path=path,
+        tree=tree,
+        claims=tuple(claims.values()),
+        log=log,
+        attestation=attestation,
+        problems=tuple(problems),
+    )
 
 
 def _tree(path: str) -> Tree:

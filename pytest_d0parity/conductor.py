@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from .artifacts import STATEMENT
 from .cache import users_cache
 from .capture import Assignment, sizes_of, yardstick_of
 from .crew import Crew, crew_size
@@ -36,6 +37,7 @@ from .reports import (
     prepare_folder,
     write_page,
     write_reports,
+    write_statement,
 )
 from .scenario import Scenario, ScenarioError, default_output, make_scenario
 from .session import PARITY, ParitySession, not_found
@@ -155,6 +157,7 @@ class Conductor:
         self._crew = Crew()
         self._running = False
         self._written = False
+        self._attested = False
         self._no_page = ""
         self._log: EvidenceLog | None = None
         self._changes: ReferenceUpdate | None = None
@@ -250,6 +253,8 @@ class Conductor:
         history = self._config.getoption("parity_history")
         self._written = self._attempt(lambda: write_reports(log, self._output, self._scenario.reference_path))
         self._attempt(lambda: self._write_page(log))
+        if self._written and self._config.getoption("parity_attest"):
+            self._attested = self._attempt(lambda: write_statement(self._output))
         self._attempt(lambda: append_to_step_summary(log))
         if history is not None:
             path = os.path.join(str(self._config.invocation_params.dir), history)
@@ -332,6 +337,8 @@ class Conductor:
         if self._written:
             path = printable(os.path.join(self._shown_output(), "dose_parity_log.md"))
             yield f"Read {path}; every digit is in the .json."
+        if self._attested:
+            yield f"Attested, not signed: {printable(os.path.join(self._shown_output(), STATEMENT))}."
         if self._no_page:
             yield f"note: {self._no_page}"
         elif self._page():

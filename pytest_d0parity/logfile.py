@@ -11,7 +11,7 @@ from .files import LFS_POINTER, describe_os_error, open_regular
 from .records import SCHEMA_VERSION
 from .text import printable, valid_utf8
 
-__all__ = ["LogError", "LogFile", "parse_log", "read_log"]
+__all__ = ["LogError", "LogFile", "parse_log", "parse_object", "read_log"]
 
 
 class LogError(ValueError):
@@ -77,7 +77,7 @@ def read_log(path: str, called: str | None = None) -> LogFile:
 def parse_log(data: bytes, called: str) -> LogFile:
     """Take a log out of the bytes of its file: see `read_log`."""
     try:
-        content = _parse(data)
+        content = parse_object(data)
     except (ValueError, RecursionError) as error:
         raise LogError(f"log {printable(called)} cannot be read: {error}") from None
     version = content.get("schema_version", 0)
@@ -93,15 +93,24 @@ def parse_log(data: bytes, called: str) -> LogFile:
     return LogFile(called, hashlib.sha256(data).hexdigest(), version, content)
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object that says no key twice.
+
+    Raises
+    ------
+    ValueError
+        If it is none; it says why.
+    RecursionError
+        If it is nested too deeply.
+    """
     if data.startswith(LFS_POINTER):
-        raise ValueError("it is a Git LFS pointer, not the log: run 'git lfs pull'")
+        raise ValueError("it is a Git LFS pointer, not the file: run 'git lfs pull'")
     if not data.strip():
         raise ValueError("it is empty; copy it again")
     try:
         content = json.loads(data, object_pairs_hook=_unique)
     except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text; dose_parity_log.json is expected") from None
+        raise ValueError("it is not UTF-8 text; a JSON file is expected") from None
     except json.JSONDecodeError as error:
         raise ValueError(
             f"it is no JSON, or only a part of it (line {error.lineno}, column {error.colno}: {error.msg})"

@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="accept the observed values as the new reference, instead of comparing with it",
     )
+    group.addoption(
+        "--parity-attest",
+        action="store_true",
+        help="write what the log attests as an in-toto statement, dose_parity_statement.json",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,10 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         begin(config)
         return
-    for name in ("reference", "threshold", "update-reference"):
-        if config.getoption(f"--parity-{name}"):  # somebody wants a comparison, and would believe in one
+    for name in ("reference", "threshold", "update-reference", "attest"):
+        if config.getoption(f"--parity-{name}"):  # somebody wants a proof, and would believe in one
             raise pytest.UsageError(
-                f"--parity-{name} compares nothing without --parity-scenario=ID, which turns the checks on"
+                f"--parity-{name} has no effect without --parity-scenario=ID, which turns the checks on"
             )
 
 

@@ -111,7 +111,9 @@ class Receipt:
         counts = Counter(each.outcome for each in self.files)
         tally = ", ".join(f"{count} {_WORDS.get(outcome, outcome)}" for outcome, count in counts.items())
         files = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
-        return f"{self.verdict}: {_SENTENCES[self.verdict]} ({files} of {printable(self.checked)}: {tally or 'none'})"
+        faulty = self.attestation is not None and self.attestation.faults
+        found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
+        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'})"
 
     @property
     def remarks(self) -> list[str]:
@@ -154,7 +156,7 @@ class Receipt:
         """Write it for a terminal: the verdict, then the files, those that are not the same first."""
         files = sorted(self.files, key=lambda each: each.outcome == "same")
         width = max((len(printable(each.name)) for each in files[:_ROWS]), default=0)
-        lines = [self.sentence, *self.remarks, ""]
+        lines = [self.sentence, *self.remarks, *self._attested(), ""]
         for each in files[:_ROWS]:
             outcome = _WORDS.get(each.outcome, each.outcome)
             lines.append(f"{printable(each.name):{width}}  {outcome:12}  {printable(each.remark)}".rstrip())
@@ -165,6 +167,13 @@ class Receipt:
 
             lines += ["", difference_table(self.differences)]
         return "\n".join([*lines, *(f"not looked at: {remark}" for remark in self.not_looked_at)])
+
+    def _attested(self) -> list[str]:
+        if self.attestation is None or self.attestation.faults:
+            return []
+        key = self.attestation.key_id
+        signed = f"signed by the key {key}" if key else "not signed, so anybody can have written it"
+        return [f"attested: {self.attestation.result}, {signed}"]
 
     def _facts(self) -> list[Sequence[Any]]:
         facts: list[Sequence[Any]] = [

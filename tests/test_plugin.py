@@ -536,7 +536,7 @@ def test_mistakes_are_told_at_start_up(parity: Parity, options: list[str], says:
 def test_options_without_a_scenario_are_a_mistake(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--parity-reference=x.json")
     assert result.ret == USAGE
-    result.stderr.fnmatch_lines(["*--parity-reference compares nothing without --parity-scenario*"])
+    result.stderr.fnmatch_lines(["*--parity-reference has no effect without --parity-scenario*"])
     pytester.makepyfile("def test_it(): pass")
     assert pytester.runpytest_inprocess("--parity-output=out", "--parity-history=x.md").ret == OK
 

@@ -12,7 +12,7 @@ from .arguments import doses, natural, positive
 from .codes import DONE, INTERRUPTED, UNREADABLE
 from .log import add_log
 from .logs import add_compare, add_report
-from .sender import add_bundle
+from .sender import add_attest, add_bundle
 from .verify import add_verify
 
 __all__ = ["log_main", "main"]
@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "report": (add_report, "make the page for people who look, from logs alone"),
     "verify": (add_verify, "check that files are those of a log, or of a bundle"),
     "bundle": (add_bundle, "put a log and all that it tells of into a bundle"),
+    "attest": (add_attest, "say what a log attests, signed or not, for others to verify"),
 }
 
 

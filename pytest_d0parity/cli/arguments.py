@@ -1,4 +1,4 @@
-"""Arguments of the commands: how they are read, and those that several commands share."""
+"""Arguments of the commands: how they are read, and what several commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from ..options import split_names
 
-__all__ = ["add_terminal_options", "doses", "jobs", "natural", "positive"]
+__all__ = ["add_terminal_options", "doses", "jobs", "missing_extra", "natural", "positive"]
 
 _MAX_DOSE = 1e15  # of Poisson counts that NumPy can draw
 
@@ -52,3 +52,12 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1 is needed")
     return number
+
+
+def missing_extra(module: str, extra: str) -> str:
+    """Say how to install what a command needs; empty where it is there."""
+    from importlib.util import find_spec
+
+    if find_spec(module) is not None:
+        return ""
+    return f"the extra '{extra}' is needed: python -m pip install 'pytest-d0parity[{extra}]'"

@@ -1,4 +1,4 @@
-"""``d0parity bundle``: what the side that sends the files does with them."""
+"""``d0parity bundle`` and ``d0parity attest``: what the side that sends the files does with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..text import printable
-from .arguments import add_terminal_options
+from .arguments import add_terminal_options, missing_extra
 from .codes import DONE, UNREADABLE, WRONG_USAGE
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..packing import Plan
     from ..terminal import Terminal
 
-__all__ = ["add_bundle"]
+__all__ = ["add_attest", "add_bundle"]
 
 _ARCHIVES = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z")
 
@@ -38,9 +38,50 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_bundle)
 
 
-def _bundle(options: argparse.Namespace) -> int:
-    from importlib.util import find_spec
+def add_attest(parser: argparse.ArgumentParser) -> None:
+    """Make a parser that of ``attest``."""
+    parser.description = (
+        "Say what a log attests as an in-toto Statement v1 about the result of its tests; with a key, as a signed DSSE "
+        "envelope, which needs the extra 'attest'. The key is read, and never written or printed."
+    )
+    parser.add_argument("log", metavar="LOG", help="the evidence log")
+    parser.add_argument("--key", metavar="KEY.pem", help="private key that signs: Ed25519 or ECDSA, in PEM")
+    parser.add_argument("--output", metavar="DIR", help="where it goes (beside LOG)")
+    parser.set_defaults(run=_attest)
 
+
+def _attest(options: argparse.Namespace) -> int:
+    from ..artifacts import ATTESTATION, STATEMENT, ReportError, prepare_folder, write_artifact
+    from ..evidence import json_text
+    from ..logfile import LogError, read_log
+    from ..statement import statement_of, statement_text
+    from ..terminal import Terminal
+
+    with Terminal() as terminal:
+        if options.key is not None and (missing := missing_extra("securesystemslib", "attest")):
+            terminal.error(f"to sign, {missing}")
+            return UNREADABLE
+        from ..signature import KeyFileError, load_signer, sign
+
+        output = os.path.dirname(options.log) if options.output is None else options.output
+        try:
+            log = read_log(options.log)
+            name, text, signed = STATEMENT, statement_text(log), "not signed"
+            if options.key is not None:
+                signer = load_signer(options.key)
+                name, text = ATTESTATION, json_text(sign(text.encode(), signer))
+                signed = f"signed by the key {signer.public_key.keyid}"
+            prepare_folder(output or ".")
+            write_artifact(path := os.path.join(output, name), text.encode())
+        except (LogError, KeyFileError, ReportError) as error:
+            terminal.error(str(error))
+            return UNREADABLE
+        result = statement_of(log)["predicate"]["result"]
+        terminal.say(f"{result}: attested in {printable(path)}, {signed}")
+    return DONE
+
+
+def _bundle(options: argparse.Namespace) -> int:
     from ..logfile import LogError
     from ..terminal import Terminal
 
@@ -48,8 +89,8 @@ def _bundle(options: argparse.Namespace) -> int:
         if options.output.lower().endswith(_ARCHIVES):
             terminal.error(f"{printable(options.output)}: a bundle is a folder or a plain .tar, for NPZ is compressed")
             return WRONG_USAGE
-        if find_spec("bagit") is None:
-            terminal.error("a bundle needs the extra 'bundle': python -m pip install 'pytest-d0parity[bundle]'")
+        if missing := missing_extra("bagit", "bundle"):
+            terminal.error(f"to make a bundle, {missing}")
             return UNREADABLE
         from ..packing import BundleError, make_bundle
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,14 +14,13 @@ from .arguments import add_terminal_options
 from .codes import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE
 
 if TYPE_CHECKING:
-    from ..claims import Claim
     from ..examination import Examiner
     from ..logfile import LogFile
     from ..project import Project
-    from ..receipt import LogIdentity
+    from ..receipt import Attested, LogIdentity
     from ..terminal import Terminal
-    from ..tree import Tree
     from ..verification import Verification
+    from .delivery import Delivery
 
 __all__ = ["add_verify"]
 
@@ -33,7 +31,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         "Check that the files are those of a log: each one there, with the size and the SHA-256 that the log says, "
         "and none too many; and write a receipt to send back. Exit code 3 means that something differs."
     )
-    parser.add_argument("log", metavar="LOG", help="the evidence log")
+    parser.add_argument("log", metavar="LOG|BUNDLE", help="the evidence log, or a bundle: a folder or a tar")
     parser.add_argument(
         "--dataset-root", metavar="DIR", help="folder of the files that are checked (the one that the log names)"
     )
@@ -45,6 +43,12 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     )
     add_threshold_option(parser.add_argument)
     parser.add_argument(
+        "--attestation", metavar="FILE", help="check this attestation of the log as well (the one in the bundle)"
+    )
+    parser.add_argument(
+        "--public-key", metavar="KEY", help="public key, in PEM, of whoever should have signed the attestation"
+    )
+    parser.add_argument(
         "--output",
         metavar="DIR",
         help="where the receipt goes ($ARTIFACT_DIR, or plans/active/seed/reports/<UTC time>)",
@@ -53,118 +57,45 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_verify)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Delivery:
-    """What was handed over: the log, where it can be read; what is said of the files; and the files."""
-
-    log: LogFile | None
-    claims: Sequence[Claim]
-    tree: Tree
-    checked: str
-    belongs: Callable[[str], bool]
-    problems: tuple[str, ...] = ()
-    not_looked_at: tuple[str, ...] = ()
-
-
 def _verify(options: argparse.Namespace) -> int:
     from ..artifacts import ReportError, prepare_folder
-    from ..bundle import is_bundle
     from ..logfile import LogError
     from ..project import ProjectError, find_project
     from ..scenario import default_output
+    from ..signature import KeyFileError
     from ..terminal import Terminal
     from ..tree import TreeError
+    from .delivery import OptionError, attested_by, delivery_of
 
     with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
         try:
             project = find_project(".")
             output = options.output or default_output(project)
-            delivery = _of_bundle(options, output) if is_bundle(options.log) else _of_log(options)
+            delivery = delivery_of(options, output)
+            attested = attested_by(delivery, options)
             prepare_folder(output)
-            return _check(delivery, options, project, output, terminal)
-        except (ProjectError, _UsageError) as error:
+            return _check(delivery, attested, options, project, output, terminal)
+        except (ProjectError, OptionError) as error:
             terminal.error(str(error))
             return WRONG_USAGE
-        except (LogError, TreeError, ReportError) as error:
+        except (LogError, TreeError, KeyFileError, ReportError) as error:
             terminal.error(str(error))
             return UNREADABLE
 
 
-class _UsageError(ValueError):
-    """Options that do not go together."""
-
-
-def _of_log(options: argparse.Namespace) -> _Delivery:
-    """Find out what a log tells of, and where that is.
-
-    Raises
-    ------
-    LogError, TreeError
-        If the log or the folder cannot be read.
-    """
-    from ..claims import claims_of_log, claims_of_params, params_of_log, root_of_log
-    from ..logfile import read_log
-    from ..sweep import is_dataset
-    from ..tree import Folder
-
-    log = read_log(options.log)
-    claims = claims_of_log(log)
-    root = root_of_log(log, options.dataset_root)
-    besides: dict[str, str] = {}
-    not_looked_at: tuple[str, ...] = ()
-    if options.baseline_params is not None and params_of_log(log, options.baseline_params):
-        name = valid_utf8(options.baseline_params)
-        claims += claims_of_params(log, name)
-        besides = {name: options.baseline_params}
-    elif claims_of_params(log, ""):
-        not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
-    return _Delivery(
-        log=log,
-        claims=claims,
-        tree=Folder(root, besides=besides),
-        checked=root,
-        belongs=is_dataset,
-        not_looked_at=not_looked_at,
-    )
-
-
-def _of_bundle(options: argparse.Namespace, output: str) -> _Delivery:
-    """Find out what a bundle holds.
-
-    Raises
-    ------
-    TreeError
-        If it is no bundle.
-    """
-    from ..bundle import read_bundle
-
-    if options.dataset_root is not None or options.baseline_params is not None:
-        raise _UsageError(
-            "a bundle brings its datasets and params along: leave --dataset-root and --baseline-params out"
-        )
-    bundle = read_bundle(options.log)
-    inside = os.path.realpath(options.log)
-    if os.path.commonpath([inside, os.path.realpath(output)]) == inside:
-        raise _UsageError(
-            f"the receipt would become a part of the bundle; name another --output than {printable(output)}"
-        )
-    bundle = read_bundle(options.log)
-    return _Delivery(
-        log=bundle.log,
-        claims=bundle.claims,
-        tree=bundle.tree,
-        checked=options.log,
-        belongs=bundle.belongs,
-        problems=bundle.problems,
-    )
-
-
-def _check(delivery: _Delivery, options: argparse.Namespace, project: Project, output: str, terminal: Terminal) -> int:
+def _check(
+    delivery: Delivery,
+    attested: Attested | None,
+    options: argparse.Namespace,
+    project: Project,
+    output: str,
+    terminal: Terminal,
+) -> int:
     from ..verification import VerificationInterrupted
 
-    code = DONE
+    code, measured = DONE, options.measure and delivery.log is not None
     try:
-        verification = _verification(delivery, options, project, terminal)
+        verification = _verification(delivery, measured, options, project, terminal)
     except VerificationInterrupted as interrupt:
         verification, code = interrupt.verification, INTERRUPTED
     verification = replace(verification, problems=delivery.problems + verification.problems)
@@ -172,28 +103,28 @@ def _check(delivery: _Delivery, options: argparse.Namespace, project: Project, o
     from ..receipt import Receipt, write_receipt
 
     receipt = Receipt(
-        verdict=verification.verdict,
+        verdict="drift" if attested is not None and attested.faults else verification.verdict,
         timestamp=timestamp(),
         tool=TOOL,
         log=_identity(delivery, options.log),
         checked=valid_utf8(delivery.checked),
-        measured=options.measure,
+        measured=measured,
         thresholds=tuple(options.threshold or ()),
+        attestation=attested,
         files=verification.files,
         differences=verification.differences,
         problems=verification.problems,
         not_looked_at=delivery.not_looked_at,
     )
-    path = write_receipt(receipt, output)
     (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.insist)(receipt.to_text())
-    terminal.say(f"Send back {printable(path)}.")
+    terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
     if code == DONE and not verification.is_complete:
         return UNREADABLE
     return DRIFT if code == DONE and receipt.verdict == "drift" else code
 
 
 def _verification(
-    delivery: _Delivery, options: argparse.Namespace, project: Project, terminal: Terminal
+    delivery: Delivery, measured: bool, options: argparse.Namespace, project: Project, terminal: Terminal
 ) -> Verification:
     from ..verification import verify
 
@@ -205,7 +136,7 @@ def _verification(
         belongs=delivery.belongs,
         listener=terminal,
     )
-    if not options.measure:
+    if not measured:
         return check()
     from ..crew import Crew, crew_size
 
@@ -235,7 +166,7 @@ def _examiner(log: LogFile | None, thresholds: Sequence[str] | None, project: Pr
     return Examiner(log, thresholds_of(project, scenario_id, thresholds))
 
 
-def _identity(delivery: _Delivery, path: str) -> LogIdentity:
+def _identity(delivery: Delivery, path: str) -> LogIdentity:
     from ..receipt import LogIdentity
 
     log = delivery.log

@@ -13,6 +13,7 @@ from ..logfile import LogError, read_log
 from ..probes import collect_probes, probes_to_bytes
 from ..recorded import Recorded, recorded, recorded_file
 from ..silence import silent
+from ..statement import statement_text
 from ..text import printable
 from .checksums import checksums
 from .history import HistoryError, append_to_history
@@ -38,6 +39,7 @@ __all__ = [
     "write_page",
     "write_page_of",
     "write_reports",
+    "write_statement",
 ]
 
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
@@ -92,6 +94,20 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
             failed.append(f"{printable(path)} is of an older log and cannot be removed: {describe_os_error(error)}")
     if failed:
         raise ReportError("; ".join(failed))
+
+
+def write_statement(folder: str) -> None:
+    """Write what the log in a folder attests, not signed, as an in-toto statement beside it.
+
+    Raises
+    ------
+    LogError
+        If the log cannot be read.
+    ReportError
+        If the statement cannot be written.
+    """
+    text = statement_text(read_log(os.path.join(folder, LOG)))
+    write_artifact(os.path.join(folder, STATEMENT), text.encode())
 
 
 def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Callable[[str], str]) -> str:
