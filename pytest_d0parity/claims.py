@@ -121,7 +121,7 @@ def claims_of_reference(log: LogFile, name: str) -> list[Claim]:
 def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
     sha256, size = entry.get("sha256"), entry.get("size_bytes")
     trouble = ""
-    if name in ("", ".", "..") or any(mark in name for mark in ("/", "\\", "\0")):
+    if name in ("", ".", "..") or os.path.basename(name) != name or "/" in name or "\0" in name:
         trouble = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
     elif not is_sha256(sha256):
         trouble = "the log holds no SHA-256 of it"

@@ -14,7 +14,7 @@ from ..files import describe_os_error
 from ..logfile import LogError, LogFile, read_log
 from ..sweep import is_dataset
 from ..text import printable, valid_utf8
-from ..tree import Folder, RefusedError, Span, Tree
+from ..tree import Folder, RefusedError, Span, Tree, TreeError
 from .arguments import missing_extra
 
 if TYPE_CHECKING:
@@ -68,10 +68,15 @@ def _of_log(options: argparse.Namespace) -> Delivery:
         besides = {name: options.baseline_params}
     elif claims_of_params(log, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
+    try:
+        tree = Folder(root, besides=besides)
+    except TreeError as error:
+        hint = "" if options.dataset_root else "; the log names this folder, and --dataset-root names another"
+        raise TreeError(f"{error}{hint}") from None
     return Delivery(
         log=log,
         claims=claims,
-        tree=Folder(root, besides=besides),
+        tree=tree,
         checked=root,
         belongs=is_dataset,
         not_looked_at=not_looked_at,
