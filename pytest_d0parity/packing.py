@@ -248,6 +248,8 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NOBODY) -> None:
     if os.path.lexists(target):
         raise BundleError(f"{printable(target)} is there already, and is left as it is; name another")
     parent = os.path.dirname(os.path.abspath(target))
+    if not os.path.isdir(parent):
+        raise BundleError(f"{printable(target)} cannot be made: {printable(parent)} is no folder; make it first")
     try:
         free = shutil.disk_usage(parent).free
         if free < plan.room:
@@ -363,7 +365,8 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
             fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=_PIECE
         ) as archive:
             archive.addfile(_member(plan, plan.base, tarfile.DIRTYPE))
-            for name in sorted(names):
+            # Manifests before what they list: of a tar that is cut off somewhere, all is known that should be there.
+            for name in sorted(names, key=lambda name: (name.startswith(DATASETS), name.startswith(PAYLOAD), name)):
                 item = datasets.get(name)
                 path = os.path.join(bag, name) if item is None else item.path
                 if item is None and not os.path.isfile(path):

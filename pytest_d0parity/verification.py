@@ -267,7 +267,7 @@ class _Work:
             return ("changed" if denied else "same"), _said(denied), ()
         if names or examined.errors:
             return "changed", self._how(claim, examined, sha256, names), examined.arrays
-        if list(denied) not in ([THE_LOG], []):  # a manifest speaks of bytes alone
+        if denied and claim.hashes.keys() != {THE_LOG}:  # a manifest speaks of bytes alone, and so does its bundle
             return "changed", f"{_said(denied)}; every {whole} is the same", ()
         if denied:
             return "repacked", f"other bytes, and every {whole} the same", ()
@@ -317,10 +317,18 @@ class _Work:
         """Give what is known by now."""
         unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
         files = [self._checked.get(name, replace(unreached, name=name)) for name in self._claims]
-        unclaimed = [name for name in self._names if name not in self._claims]
-        files += [CheckedFile(name=name, outcome="extra") for name in unclaimed if belongs(name)]
+        unclaimed = [name for name in self._names if name not in self._claims and belongs(name)]
+        files += [CheckedFile(name=name, outcome="extra", remark=self._refused(name)) for name in unclaimed]
         problems = [f"{printable(self._tree.called)}: {self._tree.damage}"] if self._tree.damage else []
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
+
+    def _refused(self, name: str) -> str:
+        """Say why a file would not even be read, where that is so."""
+        try:
+            self._tree.span(self._names[name][0])
+        except RefusedError as error:
+            return str(error)
+        return ""
 
     def _differences(self) -> tuple[Difference, ...]:
         if not self._examined:

@@ -30,12 +30,13 @@ LOG = "dose_parity_log.json"
 
 
 @pytest.fixture(scope="module")
-def made(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(pair: Path, tmp_path_factory: pytest.TempPathFactory, _hidden: Path) -> Path:
     """A sweep in ``sweep`` and its log in ``parity``, made from the folder above. Not to be written to."""
     folder = tmp_path_factory.mktemp("made")
     shutil.copytree(pair, folder / "sweep")
     options = ("--dataset-root", "sweep", "--baseline-params", "sweep/params.dill", "--scenario-id", "T")
-    assert d0parity("log", *options, "--output", "parity", cwd=folder).returncode == 0
+    environment = os.environ | {"PYTHONPATH": str(_hidden)}  # without a page
+    assert d0parity("log", *options, "--output", "parity", cwd=folder, env=environment).returncode == 0
     return folder
 
 
