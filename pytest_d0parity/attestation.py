@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from .text import printable, valid_utf8
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
 
-__all__ = ["check_attestation", "is_signed"]
+__all__ = ["check_attestation", "is_about", "is_signed"]
 
 _LISTS = ("passedTests", "warnedTests", "failedTests")
 _SHOWN = 3
@@ -27,6 +28,14 @@ def is_signed(data: bytes) -> bool:
         return "_type" not in parse_object(data)
     except (ValueError, RecursionError):
         return True
+
+
+def is_about(data: bytes, log: LogFile) -> bool:
+    """Whether an envelope, be it signed by whomever, speaks of a log."""
+    try:
+        return log.sha256.encode() in base64.b64decode(parse_object(data)["payload"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
 
 
 def check_attestation(data: bytes, called: str, log: LogFile | None, key: SSlibKey | None) -> Attested:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .artifacts import ATTESTATION, DIGEST, PAGE, PROBES
+from .attestation import is_about
 from .bundle import (
     DATASETS,
     LOG_FILE,
@@ -35,7 +36,6 @@ from .tree import Span
 __all__ = ["BundleError", "Plan", "make_bundle", "plan_bundle"]
 
 _BESIDE = (DIGEST, PAGE, PROBES)
-_OF_THIS_LOG = (DIGEST, PAGE)  # which say when their log was made
 _ROOM = 1 << 20  # bytes for what the bag and its README say
 _TAR_ROOM = 2048  # and for what a tar adds to each file
 _MAX_TEXT = 1 << 29
@@ -166,13 +166,18 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
     found.add(Claim(name=LOG_FILE, hashes={"": log.sha256}), log.path, "the evidence log")
     folder = os.path.dirname(log.path)
     missing = [name for name in _BESIDE if not os.path.lexists(os.path.join(folder, name))]
-    abouts = {DIGEST: "its digest for people", PAGE: "its page", PROBES: "the probes on the page"}
-    for name in (*_BESIDE, ATTESTATION):
+    abouts = {
+        DIGEST: "its digest for people",
+        PAGE: "its page",
+        PROBES: "the probes on the page",
+        ATTESTATION: "its signed attestation",
+    }
+    for name in abouts:
         path = os.path.join(folder, name)
-        if name in _OF_THIS_LOG and name not in missing and not _tells_of(path, log):
-            found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
-        elif name not in missing and os.path.lexists(path):
-            found.add(Claim(name=PAYLOAD + name), path, abouts.get(name, "the attestation of the log"))
+        if os.path.lexists(path):
+            if not _is_of(log, name, path):
+                found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
+            found.add(Claim(name=PAYLOAD + name), path, abouts[name])
     for claim in claims_of_log(log, DATASETS):
         name = claim.name.removeprefix(DATASETS)
         trouble = claim.trouble or _unportable(name)
@@ -214,13 +219,15 @@ class _Found:
         self.items.append(Item(name=claim.name, path=path, sha256=sha256, size=size, about=about))
 
 
-def _tells_of(path: str, log: LogFile) -> bool:
-    """Whether a text is about a log, by the time at which that was made."""
+def _is_of(log: LogFile, name: str, path: str) -> bool:
+    """Whether what lies beside a log is about this log: digest and page say when it was made."""
     try:
-        text = Span(path).read(_MAX_TEXT).decode("utf-8", "replace")
+        data = Span(path).read(_MAX_TEXT)
     except (OSError, ValueError):
         return True  # which is told when it is copied
-    return str(log.metadata.get("timestamp", "")) in text
+    if name == ATTESTATION:
+        return is_about(data, log)
+    return name not in (DIGEST, PAGE) or str(log.metadata.get("timestamp", "")).encode() in data
 
 
 def _unportable(name: str) -> str:
