@@ -124,6 +124,24 @@ def in_turn(ways: dict[str, Way], runs: int, *arguments: str) -> dict[str, Cost]
     return {name: Cost(*map(statistics.median, zip(*costs, strict=True))) for name, costs in found.items()}
 
 
+def received(folder: Path, runs: int) -> dict[str, float]:
+    """Median seconds that the receiver of a sweep waits, by each way to check it, in turn."""
+    log = folder / "out" / "dose_parity_log.json"
+    ours = [sys.executable, "-m", "pytest_d0parity", "verify", str(log), "--dataset-root", ".", "-q", "--output", "got"]
+    ways = {
+        "sha256sum -c": ["sha256sum", "-c", "--quiet", "out/SHA256SUMS"],
+        "verify": ours,
+        "verify --measure": [*ours, "--measure"],
+    }
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, command in ways.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, cwd=folder)  # noqa: S603 - our own words
+            found[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in found.items()}
+
+
 def prepare(cache: Path, doses: list[str], frames: int) -> Path:
     """Simulate a sweep, unless it is there already."""
     folder = cache / f"{'-'.join(doses)}-{frames}"
@@ -183,6 +201,7 @@ def main() -> None:
     times[0] += [text for name in several for text in (name, "to 1 core")]
     times[0] += ["obvious", *(f"to {name}" for name in ("1 core", *several)), "known", "hashing", "to hashing"]
     peaks = [["size", "1 core", *several, "known", "obvious", "limit"]]
+    checks = [["size", "files", "`sha256sum -c`", "`verify`", "`verify --measure`", "`verify` to `sha256sum -c`"]]
     for size in map(int, options.sizes.split(",")):
         folder = prepare(options.cache, doses, size * options.frames)
         ways = {
@@ -195,6 +214,10 @@ def main() -> None:
         if str(size) in options.obvious.split(","):
             ways["obvious"] = Way(OBVIOUS, 1)
         run(ways["known"], str(folder), str(folder / "out"))  # from now on it is known
+        check = received(folder, options.runs)
+        files = sum(path.stat().st_size for path in folder.glob("*.npz"))
+        checks.append([f"{size}x", f"{files / 1e6:,.0f} MB", *(f"{check[name]:.2f} s" for name in check)])
+        checks[-1].append(f"{check['verify'] / check['sha256sum -c']:.2f}x")
         cost = in_turn(ways, options.runs, str(folder), str(folder / "out"))
 
         def net(name: str, started: str, cost: dict[str, Cost] = cost) -> float:
@@ -225,6 +248,8 @@ def main() -> None:
     table(*times)
     print("Peak memory of the largest process:\n")
     table(*peaks)
+    print("Checking a copy, on all cores:\n")
+    table(*checks)
 
     folder = prepare_tiny(options.cache, options.tiny)
     ways = {name: Way(OURS, cores, ("--no-cache",)) for name, cores in {"1 core": 1, **several}.items()}

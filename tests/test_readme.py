@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -40,6 +44,28 @@ def test_the_table_of_the_project(pytester: pytest.Pytester) -> None:
     project = find_project(str(pytester.path))
     assert project.scenarios["PGRID-20250826-P1E5-T1024"].reference == "parity/reference.json"
     assert len(project.thresholds) == 3
+
+
+def test_the_hand_over(pair: Path, tmp_path: Path) -> None:
+    (recipe,) = [block for block in blocks("console") if "openssl" in block]
+    lines = recipe.splitlines()
+    assert len(lines) == 10
+    assert all(line.startswith("$ ") for line in lines)
+    shutil.copytree(pair, tmp_path / "sweep")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(line.removeprefix("$ ") for line in lines)],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\nmatch: ") == 3
+    receipt = done.stdout[done.stdout.index("# D0 Parity Receipt") :]
+    assert "| how | every value measured again |" in receipt
+    assert "| it attests | PASSED |" in receipt
 
 
 def test_every_option_is_described() -> None:
