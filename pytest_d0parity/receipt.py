@@ -66,6 +66,12 @@ class Attested:
     result: str | None
     faults: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """What it says, and on whose word."""
+        word = f"signed by the key {self.key_id}" if self.key_id else "not signed, so anybody can have written it"
+        return f"{self.result}, {word}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
@@ -81,6 +87,7 @@ class Receipt:
     measured : bool
         Whether every value was measured again, and not only the bytes compared.
     thresholds : tuple of str
+        Those that were given, and those of the project.
     attestation : Attested or None
     files : tuple of CheckedFile
     differences : tuple of Difference
@@ -171,9 +178,7 @@ class Receipt:
     def _attested(self) -> list[str]:
         if self.attestation is None or self.attestation.faults:
             return []
-        key = self.attestation.key_id
-        signed = f"signed by the key {key}" if key else "not signed, so anybody can have written it"
-        return [f"attested: {self.attestation.result}, {signed}"]
+        return [f"attested: {self.attestation.text}"]
 
     def _facts(self) -> list[Sequence[Any]]:
         facts: list[Sequence[Any]] = [
@@ -187,12 +192,10 @@ class Receipt:
             ["thresholds", self.thresholds],
         ]
         if self.attestation is not None:
-            key = self.attestation.key_id
             facts += [
                 ["attestation", self.attestation.path],
                 ["SHA-256 of the attestation", self.attestation.sha256],
-                ["signed by the key", key or "not signed, so anybody can have written it"],
-                ["it attests", self.attestation.result],
+                ["it attests", "nothing that holds" if self.attestation.faults else self.attestation.text],
             ]
         return [*facts, ["checked at", self.timestamp], ["by", self.tool]]
 

@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -47,6 +47,10 @@ class Threshold:
         if of_dataset and (dataset is None or not _matches(dataset, of_dataset)):
             return False
         return any(_matches(part, of_name) for part in _with_parents(name))
+
+    def may_cover(self, name: str) -> bool:
+        """Whether it covers a name in some dataset."""
+        return replace(self, pattern=self.pattern.rpartition(":")[2]).covers(None, name)
 
     @property
     def is_exact(self) -> bool:

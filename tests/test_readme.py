@@ -65,7 +65,7 @@ def test_the_hand_over(pair: Path, tmp_path: Path) -> None:
     assert done.stdout.count("\nmatch: ") == 3
     receipt = done.stdout[done.stdout.index("# D0 Parity Receipt") :]
     assert "| how | every value measured again |" in receipt
-    assert "| it attests | PASSED |" in receipt
+    assert "| it attests | PASSED, signed by the key " in receipt
 
 
 def test_every_option_is_described() -> None:

@@ -446,6 +446,19 @@ def test_measuring_asks_no_cache(verify: Verify, here: Path, monkeypatch: pytest
     assert verify("--measure")[0] == 0
 
 
+def test_a_threshold_without_values_is_no_use(verify: Verify, here: Path) -> None:
+    code, said, receipt = verify("--threshold", "raw.mean:1%")
+    assert (code, receipt) == (2, None)
+    assert "add --measure" in said
+    assert verify("--threshold", "data_p1e4.npz:sha256:exact")[0] == 0
+    # Those of the project count, and are in the receipt.
+    (here / "pyproject.toml").write_text('[tool.d0parity.thresholds]\n"raw.mean" = "1%"\n')
+    edit(here / "parity" / LOG, lambda log: log["datasets"][0]["stats"]["raw"].update(mean=0))
+    assert verify("--measure")[0] == 3
+    _, _, receipt = verify("--measure", "--threshold", "raw.mean:inf")
+    assert (receipt["verdict"], receipt["thresholds"]) == ("within_thresholds", ["raw.mean:1%", "raw.mean:inf"])
+
+
 def test_a_threshold_for_nothing_is_told(verify: Verify) -> None:
     code, said, _ = verify("--measure", "--threshold", "raw.maen:1%")
     assert code == 0

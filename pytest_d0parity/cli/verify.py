@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..project import Project
     from ..receipt import Attested, LogIdentity
     from ..terminal import Terminal
+    from ..thresholds import Threshold
     from ..verification import Verification
     from .delivery import Delivery
 
@@ -94,8 +95,9 @@ def _check(
     from ..verification import VerificationInterrupted
 
     code, measured = DONE, options.measure and delivery.log is not None
+    thresholds = _thresholds(delivery, options, project)
     try:
-        verification = _verification(delivery, measured, options, project, terminal)
+        verification = _verification(delivery, measured, thresholds, terminal)
     except VerificationInterrupted as interrupt:
         verification, code = interrupt.verification, INTERRUPTED
     verification = replace(verification, problems=delivery.problems + verification.problems)
@@ -109,7 +111,7 @@ def _check(
         log=_identity(delivery, options.log),
         checked=valid_utf8(delivery.checked),
         measured=measured,
-        thresholds=tuple(options.threshold or ()),
+        thresholds=tuple(f"{each.pattern}:{each.text}" for each in thresholds),
         attestation=attested,
         files=verification.files,
         differences=verification.differences,
@@ -124,7 +126,7 @@ def _check(
 
 
 def _verification(
-    delivery: Delivery, measured: bool, options: argparse.Namespace, project: Project, terminal: Terminal
+    delivery: Delivery, measured: bool, thresholds: Sequence[Threshold], terminal: Terminal
 ) -> Verification:
     from ..verification import verify
 
@@ -132,7 +134,7 @@ def _verification(
         verify,
         delivery.claims,
         delivery.tree,
-        partial(_examiner, delivery.log, options.threshold, project),
+        partial(_examiner, delivery.log, thresholds),
         belongs=delivery.belongs,
         listener=terminal,
     )
@@ -143,12 +145,31 @@ def _verification(
     sizes = {claim.name: claim.size_bytes or 0 for claim in delivery.claims if claim.kind == "dataset"}
     # Before anything else is imported: the helpers do that at the same time as this process.
     with Crew(crew_size(None, sizes)) as crew:
-        for problem in _examiner(delivery.log, options.threshold, project).warnings():
+        for problem in _examiner(delivery.log, thresholds).warnings():
             terminal.problem(problem)
         return check(workforce=crew)
 
 
-def _examiner(log: LogFile | None, thresholds: Sequence[str] | None, project: Project) -> Examiner:
+def _thresholds(delivery: Delivery, options: argparse.Namespace, project: Project) -> tuple[Threshold, ...]:
+    """Give those of the project, for the scenario of the log, and those of the command line.
+
+    Raises
+    ------
+    OptionError
+        If there is one on the command line that nothing is held against.
+    """
+    from ..scenario import thresholds_of
+    from ..thresholds import parse_threshold
+    from .delivery import OptionError
+
+    for text in () if options.measure else options.threshold or ():
+        if not parse_threshold(text).may_cover("sha256"):
+            raise OptionError(f"--threshold {printable(text)} is for a value: add --measure, which compares values")
+    scenario_id = None if delivery.log is None else delivery.log.metadata.get("scenario_id")
+    return thresholds_of(project, str(scenario_id), options.threshold)
+
+
+def _examiner(log: LogFile | None, thresholds: Sequence[Threshold]) -> Examiner:
     """Make one who knows the values in the log.
 
     Raises
@@ -158,12 +179,10 @@ def _examiner(log: LogFile | None, thresholds: Sequence[str] | None, project: Pr
     """
     from ..examination import Examiner
     from ..logfile import LogError
-    from ..scenario import thresholds_of
 
     if log is None:
         raise LogError("without its log, nothing is known of the values in a bundle")
-    scenario_id = str(log.metadata.get("scenario_id"))
-    return Examiner(log, thresholds_of(project, scenario_id, thresholds))
+    return Examiner(log, thresholds)
 
 
 def _identity(delivery: Delivery, path: str) -> LogIdentity:

@@ -208,8 +208,8 @@ class _View:
         match "drift" if drifts else run.verdict:
             case "recorded":
                 steps.append(
-                    "Hand `dose_parity_log.json` to the other side, who compares its own copy with it: "
-                    "`d0parity log --reference dose_parity_log.json`."
+                    "Hand it over: `d0parity bundle` packs the log with the data. The other side checks them by "
+                    "`d0parity verify`, and its own data by `d0parity log --reference dose_parity_log.json`."
                 )
             case "match" if not self.unsound:
                 steps.append("Nothing: both sides hold the same values.")
