@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from .tree import Folder, RefusedError, Tree, TreeError
 
 __all__ = [
     "ATTESTATION_FILE",
+    "BAGIT",
+    "BAG_INFO",
     "DATASETS",
     "LOG_FILE",
     "MANIFEST",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 PAYLOAD = "data/"
+BAGIT = "bagit.txt"
+BAG_INFO = "bag-info.txt"
 MANIFEST = "manifest-sha256.txt"
 TAG_MANIFEST = "tagmanifest-sha256.txt"
 DATASETS = f"{PAYLOAD}datasets/"
@@ -37,8 +42,9 @@ PARAMS_FILE = f"{PAYLOAD}params.dill"
 REFERENCE_FILE = f"{PAYLOAD}reference.json"
 ATTESTATION_FILE = f"{PAYLOAD}{ATTESTATION}"
 
-_LIMIT = 1 << 29  # bytes of a log or a manifest
 _LINE = re.compile(r"([0-9A-Fa-f]{64})[ \t]+\*?(.+)")
+_DECLARATION = re.compile(rb"BagIt-Version: (0\.9[0-9]|1\.0)\r?\nTag-File-Character-Encoding: UTF-8(\r?\n)?")
+_OXUM = re.compile(rb"^Payload-Oxum: *([0-9]{1,19})\.([0-9]{1,19})\s*$", re.MULTILINE)
 _ESCAPES = {"%0D": "\r", "%0A": "\n", "%25": "%"}
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _MAGIC = slice(257, 262)  # where a tar says what it is
@@ -90,10 +96,14 @@ def is_bundle(path: str) -> bool:
         with open_regular(path) as file:
             start = file.read(_MAGIC.stop) or b""
     except OSError:
-        return False  # which is told to whoever reads it
+        return _is_called_tar(path)  # which is told to whoever reads it
     if start.startswith(_COMPRESSED) or start.startswith(b"PK\x03\x04"):
         raise TreeError(f"{printable(path)} is compressed; a bundle is a folder or a plain .tar: unpack it first")
-    return start[_MAGIC] == b"ustar" or path.endswith(".tar")
+    return start[_MAGIC] == b"ustar" or _is_called_tar(path)
+
+
+def _is_called_tar(path: str) -> bool:
+    return path.lower().endswith(".tar")
 
 
 def read_bundle(path: str) -> Bundle:
@@ -115,14 +125,14 @@ def read_bundle(path: str) -> Bundle:
         If it is no bundle at all.
     """
     tree = _tree(path)
-    if not {MANIFEST, TAG_MANIFEST, "bagit.txt"}.intersection(tree.names):
-        hint = f"; is it {printable(os.path.join(path, LOG))} that you mean?" if LOG in tree.names else ""
+    if not {MANIFEST, TAG_MANIFEST, BAGIT}.intersection(tree.names):
+        meant = os.path.join(path, LOG)
+        hint = f"; is it {printable(meant)} that you mean?" if os.path.exists(meant) else ""
         raise TreeError(f"{printable(path)} is no bundle: there is no bagit.txt in it, and no {MANIFEST}{hint}")
     problems: list[str] = []
     claims: dict[str, Claim] = {}
     for manifest in (MANIFEST, TAG_MANIFEST):
         if manifest not in tree.names:
-            claims.setdefault(manifest, Claim(name=manifest))
             continue
         try:
             for claim in _listed(manifest, _read(tree, manifest)):
@@ -131,11 +141,17 @@ def read_bundle(path: str) -> Bundle:
                 claims[claim.name] = claim
         except (TreeError, ValueError) as error:
             problems.append(str(error))
+    for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # without which it is no bag, whatever the others say
+        if name != TAG_MANIFEST or name not in tree.names:
+            claims.setdefault(name, Claim(name=name))
+    problems += _faults_of_bag(tree)
     log = None
     try:
         log = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
         for claim in _of_log(log):
             known = claims.get(claim.name, Claim(name=claim.name))
+            if claim.name in tree.names and MANIFEST not in known.hashes:
+                problems.append(f"{MANIFEST} does not list {printable(claim.name)}")
             hashes = {**claim.hashes, **known.hashes}
             claims[claim.name] = replace(claim, hashes=hashes, trouble=known.trouble or claim.trouble)
     except (TreeError, LogError) as error:
@@ -170,11 +186,33 @@ def _read(tree: Tree, name: str) -> bytes:
     if name not in tree.names:
         raise TreeError(f"{where} is missing")
     try:
-        return tree.span(name).read(_LIMIT)
+        return tree.span(name).read()
     except RefusedError as error:
         raise TreeError(f"{where} is not read: {error}") from None
     except OSError as error:
         raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
+
+
+def _faults_of_bag(tree: Tree) -> Iterator[str]:
+    """Say what the standard does not accept in what a bag says of itself."""
+    # What is missing, or cannot be read, is told as such.
+    with contextlib.suppress(TreeError):
+        if not _DECLARATION.fullmatch(_read(tree, BAGIT)):
+            yield f"{BAGIT} is not that of a bag in UTF-8"
+    with contextlib.suppress(TreeError):
+        oxum = _OXUM.search(_read(tree, BAG_INFO))
+        sizes = list(_sizes(tree))
+        if oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
+            there = f"{len(sizes)} files of {sum(sizes):,} bytes"
+            yield f"{BAG_INFO} tells of {int(oxum[2])} files of {int(oxum[1]):,} bytes, and there are {there}"
+
+
+def _sizes(tree: Tree) -> Iterator[int]:
+    """Yield the bytes of each file of the payload that may be read."""
+    for name in tree.names:
+        if name.startswith(PAYLOAD):
+            with contextlib.suppress(RefusedError):
+                yield tree.span(name).length
 
 
 def _listed(manifest: str, data: bytes) -> Iterator[Claim]:

@@ -15,6 +15,7 @@ from .cache import MeasurementCache
 from .crew import Crew
 from .drift import Yardstick, judge, read_yardstick
 from .evidence import Dataset, EvidenceLog, Metadata, Problem, Scalar
+from .files import size_of
 from .listener import NOBODY, Listener
 from .measurement import Measurement, inspect, measure
 from .params import ParamsError, read_baseline, read_params
@@ -236,7 +237,7 @@ def capture_evidence(
 
 def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
     """Give the bytes of some datasets; zero for one that cannot be looked at."""
-    return {name: _size(scenario.dataset_path(name)) for name in filenames}
+    return {name: size_of(scenario.dataset_path(name)) for name in filenames}
 
 
 def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
@@ -379,13 +380,6 @@ def choose_datasets(scenario: Scenario) -> Choice:
 def _is_entry(root: str, name: str) -> bool:
     """Whether a name is that of something right in the folder, be it a link to nothing."""
     return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
 
 
 def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Dataset:

@@ -19,7 +19,7 @@ __all__ = [
     "claims_of_reference",
     "is_sha256",
     "params_of_log",
-    "path_in_log",
+    "reference_of_log",
     "root_of_log",
 ]
 
@@ -124,7 +124,9 @@ def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
     if name in ("", ".", "..") or os.path.basename(name) != name or "/" in name or "\0" in name:
         trouble = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
     elif not is_sha256(sha256):
-        trouble = "the log holds no SHA-256 of it"
+        trouble = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
+    elif size is not None and type(size) is not int:
+        trouble = f"the log gives {size!r} for its size"
     return Claim(
         name=folder + name,
         hashes={} if trouble else {THE_LOG: str(sha256)},
@@ -134,7 +136,7 @@ def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
     )
 
 
-def path_in_log(log: LogFile, path: object, what: str, option: str) -> str:
+def _path_in_log(log: LogFile, path: object, what: str, option: str) -> str:
     """Give a path that a log names, if it may be followed from the current folder.
 
     Parameters
@@ -150,7 +152,7 @@ def path_in_log(log: LogFile, path: object, what: str, option: str) -> str:
     Returns
     -------
     str
-        A relative path that stays below the current folder.
+        A relative path that stays below the current folder, links and all.
 
     Raises
     ------
@@ -159,7 +161,9 @@ def path_in_log(log: LogFile, path: object, what: str, option: str) -> str:
     """
     if not isinstance(path, str) or not path or "\0" in path:
         raise LogError(f"log {printable(log.path)} names no {what}; name it by {option}")
-    if os.path.isabs(path) or ".." in path.replace("\\", "/").split("/"):
+    here = os.path.realpath("")
+    outside = os.path.commonpath([here, os.path.realpath(path)]) != here
+    if outside or os.path.isabs(path) or ".." in path.replace("\\", "/").split("/"):
         raise LogError(
             f"log {printable(log.path)} names {printable(path)} as its {what}; a path from a log is not followed out "
             f"of the current folder: name it yourself, by {option}"
@@ -175,7 +179,7 @@ def root_of_log(log: LogFile, given: str | None) -> str:
     LogError
         If it cannot be the one in the log.
     """
-    return given or path_in_log(log, log.metadata.get("dataset_root"), "dataset root", "--dataset-root")
+    return given or _path_in_log(log, log.metadata.get("dataset_root"), "dataset root", "--dataset-root")
 
 
 def params_of_log(log: LogFile, given: str | None) -> str | None:
@@ -186,8 +190,36 @@ def params_of_log(log: LogFile, given: str | None) -> str | None:
     LogError
         If it cannot be the one in the log, or the user names one of which the log says nothing.
     """
-    if claims_of_params(log, ""):
-        return given or path_in_log(log, log.metadata["baseline_params"], "params file", "--baseline-params")
+    claims = claims_of_params(log, "")
+    if claims:
+        return given or _hashed_path_in_log(
+            log, claims, log.metadata["baseline_params"], "params file", "--baseline-params"
+        )
     if given:
         raise LogError(f"log {printable(log.path)} was made without params; leave --baseline-params out")
     return None
+
+
+def reference_of_log(log: LogFile, given: str | None) -> str | None:
+    """Give the log that a log was compared with in the same way; None where it was compared with nothing.
+
+    Raises
+    ------
+    LogError
+        If it cannot be the one in the log, or the user names one of which the log says nothing.
+    """
+    claims = claims_of_reference(log, "")
+    if claims:
+        return given or _hashed_path_in_log(
+            log, claims, log.content["reference"].get("path"), "reference", "--reference"
+        )
+    if given:
+        raise LogError(f"log {printable(log.path)} was compared with nothing; leave --reference out")
+    return None
+
+
+def _hashed_path_in_log(log: LogFile, claims: list[Claim], path: object, what: str, option: str) -> str:
+    """Give a path that a log names, if the log also says what must be there; whoever wrote it might want any file."""
+    if not any(claim.hashes for claim in claims):
+        raise LogError(f"log {printable(log.path)} holds no SHA-256 of its {what}; name the file by {option}")
+    return _path_in_log(log, path, what, option)

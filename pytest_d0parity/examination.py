@@ -49,12 +49,6 @@ class Examined:
                 found[name.rpartition(".")[0]] = None
         return tuple(found)
 
-    @property
-    def is_repacked(self) -> bool:
-        """Whether the bytes differ, and every value is the same or near enough."""
-        differences = self.comparison.differences
-        return not self.comparison.drifted and any(each.verdict == "repacked" for each in differences)
-
 
 class Examiner:
     """Knows a log, and how far values may be from it.

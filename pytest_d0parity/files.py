@@ -17,6 +17,7 @@ __all__ = [
     "open_hashed",
     "open_regular",
     "sha256_file",
+    "size_of",
     "write_atomically",
 ]
 
@@ -146,6 +147,14 @@ def describe_os_error(error: OSError) -> str:
         case PermissionError():
             return "permission denied"
     return error.strerror or str(error)
+
+
+def size_of(path: str | os.PathLike[str]) -> int:
+    """Give the number of bytes of a file; zero where it cannot be looked at."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
+import errno
 import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from .artifacts import ATTESTATION, DIGEST, PAGE, PROBES
 from .attestation import is_about
 from .bundle import (
+    BAGIT,
     DATASETS,
     LOG_FILE,
     MANIFEST,
@@ -29,16 +32,18 @@ from .listener import NOBODY, Listener
 from .logfile import LogFile
 from .markup import escape
 from .provenance import TOOL
+from .recorded import recorded_file
+from .scratch import scratch_folder
 from .silence import silent
 from .text import printable
-from .tree import Span
+from .tree import Folder, Span
 
 __all__ = ["BundleError", "Plan", "make_bundle", "plan_bundle"]
 
 _BESIDE = (DIGEST, PAGE, PROBES)
 _ROOM = 1 << 20  # bytes for what the bag and its README say
 _TAR_ROOM = 2048  # and for what a tar adds to each file
-_MAX_TEXT = 1 << 29
+_MAX_NAME = 100
 _PIECE = 1 << 20
 
 _README = """\
@@ -107,7 +112,7 @@ class Plan:
     @property
     def base(self) -> str:
         """Name of the folder at the top of a tar."""
-        return f"d0parity-{re.sub('[^A-Za-z0-9._-]+', '-', self.title).strip('.-') or 'bundle'}"
+        return f"d0parity-{re.sub('[^A-Za-z0-9._-]+', '-', self.title).strip('.-')[:_MAX_NAME] or 'bundle'}"
 
     @property
     def time(self) -> datetime.datetime:
@@ -175,16 +180,20 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
     for name in abouts:
         path = os.path.join(folder, name)
         if os.path.lexists(path):
-            if not _is_of(log, name, path):
+            if not _is_of(log, path):
                 found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
             found.add(Claim(name=PAYLOAD + name), path, abouts[name])
-    for claim in claims_of_log(log, DATASETS):
+    claims = claims_of_log(log, DATASETS)
+    if not claims:
+        found.problems.append(f"log {printable(log.path)} tells of no dataset, so that there is nothing to hand over")
+    for claim in claims:
         name = claim.name.removeprefix(DATASETS)
         trouble = claim.trouble or _unportable(name)
         if trouble:
             found.problems.append(f"{printable(name)}: {trouble}")
         else:
             found.add(claim, os.path.join(root, name), "a dataset")
+    found.problems += _look_alikes(item.name for item in found.items)
     if params is not None:
         for claim in claims_of_params(log, PARAMS_FILE):
             found.add(claim, params, "the params of the baseline run; a pickle: do not load it")
@@ -219,21 +228,43 @@ class _Found:
         self.items.append(Item(name=claim.name, path=path, sha256=sha256, size=size, about=about))
 
 
-def _is_of(log: LogFile, name: str, path: str) -> bool:
+def _is_of(log: LogFile, path: str) -> bool:
     """Whether what lies beside a log is about this log: digest and page say when it was made."""
     try:
-        data = Span(path).read(_MAX_TEXT)
+        data = Span(path).read()
     except (OSError, ValueError):
         return True  # which is told when it is copied
-    if name == ATTESTATION:
-        return is_about(data, log)
-    return name not in (DIGEST, PAGE) or str(log.metadata.get("timestamp", "")).encode() in data
+    match os.path.basename(path):
+        case name if name == ATTESTATION:
+            return is_about(data, log)
+        case name if name == PROBES:
+            return _holds_probes_of(log, path)
+    return str(log.metadata.get("timestamp", "")).encode() in data
+
+
+def _holds_probes_of(log: LogFile, path: str) -> bool:
+    """Whether an archive holds nothing but probes that a log tells of."""
+    known = {dataset.probe for dataset in recorded_file(log).datasets.values()}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()} <= known
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def _unportable(name: str) -> str:
     """Say why a name cannot be written in a manifest that every tool reads."""
     plain = name.isprintable() and name == name.strip() and not any(mark in name for mark in "\\%")
     return "" if plain else "no manifest can name it so that every tool understands it; rename it, and record again"
+
+
+def _look_alikes(names: Iterable[str]) -> Iterator[str]:
+    """Tell of names that some file system, or bagit, takes for one and the same."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            yield f"{printable(name)} and {printable(other)} are the same name to many a system; rename one of them"
 
 
 def make_bundle(plan: Plan, target: str, listener: Listener = NOBODY) -> None:
@@ -263,30 +294,19 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NOBODY) -> None:
             raise BundleError(
                 f"{printable(target)} needs {plan.room:,} bytes, and {free:,} are left there; nothing was copied"
             )
-        with _staging(parent) as folder:
+        with scratch_folder(parent) as folder:
             listener.planned([(item.name, item.size) for item in plan.items])
-            bag = os.path.join(folder, plan.base)
-            _bag_documents(plan, bag)
-            if target.endswith(".tar"):
+            bag = os.path.join(folder, "bag")
+            _bag_documents(plan, bag, listener)
+            if target.lower().endswith(".tar"):
                 packed = os.path.join(folder, "bundle.tar")
                 _pack(plan, bag, packed, listener)
                 _publish(packed, target)
             else:
                 _copy_datasets(plan, bag, listener)
-                os.rename(bag, target)
+                _rename(bag, target)
     except OSError as error:
         raise BundleError(f"{printable(target)} cannot be made: {describe_os_error(error)}") from None
-
-
-@contextlib.contextmanager
-def _staging(parent: str) -> Iterator[str]:
-    """Give a folder beside the target, which is gone afterwards."""
-    folder = os.path.join(parent, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
-    os.mkdir(folder, 0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _expect(item: Item, sha256: str) -> None:
@@ -297,7 +317,7 @@ def _expect(item: Item, sha256: str) -> None:
         )
 
 
-def _bag_documents(plan: Plan, folder: str) -> None:
+def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
     """Make a bag of all but the datasets, and list those: they are copied once, to where they belong."""
     import bagit
 
@@ -308,18 +328,21 @@ def _bag_documents(plan: Plan, folder: str) -> None:
         "External-Identifier": plan.title,
     }
     os.mkdir(folder)
+    size = sum(item.size for item in plan.datasets)
     for item in plan.documents:
-        sha256, _ = Span(item.path).copy(os.path.join(folder, item.name.removeprefix(PAYLOAD)))
+        place = os.path.join(folder, item.name.removeprefix(PAYLOAD))
+        sha256, copied = Span(item.path).copy(place, partial(listener.progress, item.name))
         _expect(item, sha256)
+        size += copied
     try:
         with silent("bagit"):
             bag = bagit.make_bag(folder, info, checksums=["sha256"])
             lines = {f"{item.sha256}  {item.name}\n" for item in plan.datasets}
             _write_manifest(folder, MANIFEST, lines | _lines(folder, MANIFEST))
             # The library writes the draft before the standard, which differs in nothing else that is used here.
-            _write(folder, "bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+            _write(folder, BAGIT, "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
             _write(folder, "README.md", _readme(plan))
-            bag.info["Payload-Oxum"] = f"{plan.size}.{len(plan.items)}"
+            bag.info["Payload-Oxum"] = f"{size}.{len(plan.items)}"
             bag.save()
             _write_manifest(folder, TAG_MANIFEST, _lines(folder, TAG_MANIFEST))
     except (bagit.BagError, RuntimeError) as error:
@@ -352,7 +375,7 @@ def _copy_datasets(plan: Plan, bag: str, listener: Listener) -> None:
 
 
 def _readme(plan: Plan) -> str:
-    files = "\n".join(f"| `{escape(item.name)}` | {item.about} |" for item in plan.items)
+    files = "\n".join(f"| {escape(item.name)} | {item.about} |" for item in plan.items)
     return _README.format(
         title=escape(plan.title),
         tool=TOOL,
@@ -366,7 +389,8 @@ def _readme(plan: Plan) -> str:
 def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
     """Write a bag, with its datasets, as a tar whose bytes depend on what is in it, and on nothing else."""
     datasets = {item.name: item for item in plan.datasets}
-    names = [DATASETS.rstrip("/"), *datasets, *_below(bag)]
+    folders = [PAYLOAD.rstrip("/"), DATASETS.rstrip("/")]
+    names = [*folders, *datasets, *Folder(bag, deep=True).names]
     with open(target, "xb") as file:
         with tarfile.TarFile(
             fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=_PIECE
@@ -374,12 +398,11 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
             archive.addfile(_member(plan, plan.base, tarfile.DIRTYPE))
             # Manifests before what they list: of a tar that is cut off somewhere, all is known that should be there.
             for name in sorted(names, key=lambda name: (name.startswith(DATASETS), name.startswith(PAYLOAD), name)):
-                item = datasets.get(name)
-                path = os.path.join(bag, name) if item is None else item.path
-                if item is None and not os.path.isfile(path):
+                if name in folders:
                     archive.addfile(_member(plan, f"{plan.base}/{name}", tarfile.DIRTYPE))
                     continue
-                with open_hashed(path) as source:
+                item = datasets.get(name)
+                with open_hashed(os.path.join(bag, name) if item is None else item.path) as source:
                     source.follows = True
                     member = _member(plan, f"{plan.base}/{name}", tarfile.REGTYPE)
                     member.size = os.fstat(source.fileno()).st_size if item is None else item.size
@@ -389,12 +412,6 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
                         listener.progress(name, 1.0)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _below(folder: str) -> Iterator[str]:
-    for above, folders, files in os.walk(folder):
-        for name in folders + files:
-            yield os.path.relpath(os.path.join(above, name), folder).replace(os.sep, "/")
 
 
 def _member(plan: Plan, name: str, kind: bytes) -> tarfile.TarInfo:
@@ -412,4 +429,11 @@ def _publish(source: str, target: str) -> None:
     except FileExistsError:
         raise
     except OSError:  # not every file system knows hard links
-        os.rename(source, target)
+        _rename(source, target)
+
+
+def _rename(source: str, target: str) -> None:
+    # It would take the place of a file, and of an empty folder, that somebody has made since.
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    os.rename(source, target)

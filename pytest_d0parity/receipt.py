@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .artifacts import write_artifact
+from .artifacts import ReportError, write_artifact
+from .files import describe_os_error
 from .markup import escape, table
 from .records import as_dict
 from .text import printable
@@ -18,7 +19,7 @@ from .verification import CheckedFile, Verdict
 if TYPE_CHECKING:
     from .evidence import Difference
 
-__all__ = ["RECEIPT", "Attested", "LogIdentity", "Receipt", "write_receipt"]
+__all__ = ["RECEIPT", "Attested", "LogIdentity", "Receipt", "forget_receipt", "write_receipt"]
 
 RECEIPT = "dose_parity_receipt"
 
@@ -188,7 +189,7 @@ class Receipt:
             ["scenario", self.log.scenario_id],
             ["made at", self.log.timestamp],
             ["its own verdict", self.log.verdict],
-            ["how", "every value measured again" if self.measured else "sizes and SHA-256"],
+            ["how", "every compared value measured again" if self.measured else "sizes and SHA-256"],
             ["thresholds", self.thresholds],
         ]
         if self.attestation is not None:
@@ -205,6 +206,24 @@ class Receipt:
         from .reports import difference_markdown
 
         return ["## Values That Differ", difference_markdown(self.differences)]
+
+
+def forget_receipt(folder: str) -> None:
+    """Remove the receipt of an earlier check, which nobody shall take for that of this one.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be removed.
+    """
+    for ending in ("json", "md"):
+        path = os.path.join(folder, f"{RECEIPT}.{ending}")
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ReportError(f"{printable(path)} cannot be removed: {describe_os_error(error)}") from None
 
 
 def write_receipt(receipt: Receipt, folder: str) -> str:

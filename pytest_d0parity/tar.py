@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 
@@ -13,8 +14,10 @@ from .tree import RefusedError, Span, TreeError
 
 __all__ = ["Tar"]
 
+_BAGIT = "bagit.txt"  # in every bag
 _BLOCK = 512  # bytes, of which a tar is made
-_MAX_HEADER = 1 << 20  # bytes that tarfile may ask for at once: a name is never longer
+_MAX_HEADER = 1 << 16  # bytes that tarfile may ask for at once: a name is never longer
+_MANY_DIGITS = re.compile(rb"[0-9]{256}")  # over which the regular expressions of tarfile may take for ever
 
 
 class Tar:
@@ -41,6 +44,11 @@ class Tar:
                 self._read(_Headers(file), os.fstat(file.fileno()).st_size)
         except OSError as error:
             raise TreeError(f"{printable(path)} cannot be read: {describe_os_error(error)}") from None
+        if any(isinstance(member, str) and name.removeprefix("./") == _BAGIT for name, member in self._members.items()):
+            raise TreeError(
+                f"{printable(path)} holds no folder, its files lie at the top; a bundle is made a tar by: "
+                "tar cf FILE.tar FOLDER"
+            )
         if len(self._tops) > 1:
             shown = ", ".join(printable(top) for top in list(self._tops)[:3])
             raise TreeError(f"{printable(path)} holds more than the one folder of a bundle: {shown}")
@@ -64,10 +72,11 @@ class Tar:
                     self._add(member, size)
                 end = archive.offset
         # What tarfile raises for a header that is damaged or hostile is not documented beyond its own errors.
-        except (tarfile.TarError, ValueError, ArithmeticError, LookupError, EOFError, RecursionError) as error:
+        except (tarfile.TarError, OSError, ValueError, ArithmeticError, LookupError, EOFError, RecursionError) as error:
+            why = str(error) if isinstance(error, tarfile.TarError) else "its headers contradict each other"
             if not self._members:
-                raise TreeError(f"{printable(self._path)} is no tar that can be read: {error}") from None
-            self.damage = f"the tar is truncated or damaged ({error}); copy it again"
+                raise TreeError(f"{printable(self._path)} is no tar that can be read: {why}") from None
+            self.damage = f"the tar is truncated or damaged ({why}); copy it again"
             return
         marker = headers.at(end, 2 * _BLOCK)
         if marker != bytes(2 * _BLOCK) or size % _BLOCK:
@@ -106,7 +115,10 @@ class _Headers(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= _MAX_HEADER:
             raise tarfile.ReadError(f"a header announces {size} bytes")
-        return self._file.read(size) or b""
+        data = self._file.read(size) or b""
+        if _MANY_DIGITS.search(data):
+            raise tarfile.ReadError("a header holds a number of more than 255 digits")
+        return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         return self._file.seek(offset, whence)
@@ -120,5 +132,5 @@ class _Headers(io.RawIOBase):
 
     def pieces(self, offset: int) -> Iterator[bytes]:
         self.seek(offset)
-        while piece := self.read(_MAX_HEADER):
+        while piece := self._file.read(_MAX_HEADER):
             yield piece

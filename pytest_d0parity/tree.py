@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from .files import describe_os_error, open_regular
+from .files import describe_os_error, open_regular, size_of
 from .text import printable, valid_utf8
 
 __all__ = ["Folder", "RefusedError", "Span", "Tree", "TreeError", "spelled"]
 
 _PIECE = 1 << 20
+_LIMIT = 1 << 29
 
 
 class TreeError(ValueError):
@@ -86,8 +87,13 @@ class Span:
             progress(done / max(total, 1))
         return digest.hexdigest(), done
 
-    def read(self, limit: int) -> bytes:
-        """Read a file that should be small.
+    @property
+    def length(self) -> int:
+        """Number of bytes; zero where that cannot be found out."""
+        return size_of(self.path) if self.size is None else self.size
+
+    def read(self, limit: int = _LIMIT) -> bytes:
+        """Read a file that should be small: a log, or what is made of one.
 
         Raises
         ------
@@ -166,7 +172,7 @@ class Folder:
         self.called = path
         self._besides = besides
         try:
-            self.names = (*sorted(_below(path) if deep else os.listdir(path)), *besides)
+            self.names = tuple(dict.fromkeys([*sorted(_below(path) if deep else os.listdir(path)), *besides]))
         except FileNotFoundError:
             raise TreeError(f"{printable(self.called)} does not exist; check the path") from None
         except NotADirectoryError:

@@ -16,6 +16,7 @@ from .cores import available_cores
 from .files import describe_os_error
 from .listener import NOBODY, Listener
 from .logfile import LogError
+from .scratch import scratch_folder
 from .text import printable
 from .tree import RefusedError, Span, Tree, TreeError, spelled
 
@@ -81,9 +82,9 @@ class Verification:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything was looked at, and there was something to look at."""
+        """Whether everything was looked at."""
         checked = [each for each in self.files if each.outcome != "not_checked"]
-        return bool(self.files) and len(checked) == len(self.files) and not self.problems
+        return len(checked) == len(self.files) and not self.problems
 
     @property
     def verdict(self) -> Verdict:
@@ -195,9 +196,9 @@ class _Work:
         with _on_disk({name: self._spans[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
             if not paths:
                 return
-            folder = os.path.dirname(next(iter(paths.values())))
+            folder = os.path.dirname(next(iter(paths.values())))  # a log names files, and no folders
             names = {os.path.basename(path): name for name, path in paths.items()}
-            sizes = {filename: _size(paths[name]) for filename, name in names.items()}
+            sizes = {filename: self._spans[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
             for filename, examined in self._examiner.measure(folder, sizes, workforce, self._listener.progress):
                 name = names[filename]
@@ -209,7 +210,7 @@ class _Work:
 
     def hash(self) -> None:
         """Hash on all cores what is not judged yet, the largest first."""
-        sizes = {name: _size(span.path) if span.size is None else span.size for name, span in self._spans.items()}
+        sizes = {name: span.length for name, span in self._spans.items()}
         names = sorted(sizes, key=lambda name: -sizes[name])
         self._listener.planned([(name, sizes[name]) for name in names])
         stop = threading.Event()
@@ -241,7 +242,9 @@ class _Work:
         denied = claim.denied_by(sha256)
         values = claim.kind != "other" and (denied or not claim.hashes or name in self._examined)
         judgement: Judgement = ("changed" if denied else "same", _said(denied), ())
-        if not denied and claim.size_bytes not in (None, size):
+        if claim.kind != "params" and not claim.hashes:
+            judgement = "not_checked", "nobody says which SHA-256 it should have", ()
+        elif not denied and claim.size_bytes not in (None, size):
             remark = f"it is {size:,} bytes long, and the log says {claim.size_bytes:,}"
             judgement = "contradicted", remark, ()
         elif values:
@@ -271,7 +274,7 @@ class _Work:
             return "changed", f"{_said(denied)}; every {whole} is the same", ()
         if denied:
             return "repacked", f"other bytes, and every {whole} the same", ()
-        return "same", f"every {whole} is; the log holds no SHA-256 of the file", ()
+        return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
 
     def _how(self, claim: Claim, examined: Examined, sha256: str, names: Sequence[str]) -> str:
         """Say how a file is not the one of the log."""
@@ -317,15 +320,21 @@ class _Work:
         """Give what is known by now."""
         unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
         files = [self._checked.get(name, replace(unreached, name=name)) for name in self._claims]
-        unclaimed = [name for name in self._names if name not in self._claims and belongs(name)]
-        files += [CheckedFile(name=name, outcome="extra", remark=self._refused(name)) for name in unclaimed]
+        files += [
+            CheckedFile(name=name, outcome="extra", remark=self._refused(raw))
+            for name, there in self._names.items()
+            for raw in there
+            if name not in self._claims and belongs(name)
+        ]
         problems = [f"{printable(self._tree.called)}: {self._tree.damage}"] if self._tree.damage else []
+        if not any(claim.kind == "dataset" for claim in self._claims.values()):
+            problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
 
     def _refused(self, name: str) -> str:
         """Say why a file would not even be read, where that is so."""
         try:
-            self._tree.span(self._names[name][0])
+            self._tree.span(name)
         except RefusedError as error:
             return str(error)
         return ""
@@ -355,7 +364,7 @@ def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
     import shutil
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="d0parity-") as folder:
+    with scratch_folder(tempfile.gettempdir()) as folder:
         needed, free = sum(span.size or 0 for span in packed.values()), shutil.disk_usage(folder).free
         where = printable(tempfile.gettempdir())
         if needed > free:
@@ -370,13 +379,6 @@ def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
         except OSError as error:
             raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None
         yield paths
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
 
 
 def _said(denied: Sequence[str]) -> str:

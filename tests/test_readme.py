@@ -64,7 +64,7 @@ def test_the_hand_over(pair: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("\nmatch: ") == 3
     receipt = done.stdout[done.stdout.index("# D0 Parity Receipt") :]
-    assert "| how | every value measured again |" in receipt
+    assert "| how | every compared value measured again |" in receipt
     assert "| it attests | PASSED, signed by the key " in receipt
 
 

@@ -167,6 +167,16 @@ def test_params_are_checked_where_they_are_named(verify: Verify, here: Path) -> 
     assert (code, outcomes(receipt)["nowhere.dill"]) == (1, "not_checked")
 
 
+def test_params_that_lie_among_the_datasets(verify: Verify, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here / "sweep")
+    options = ("--dataset-root", ".", "--output", "../receipt")
+    assert main(["verify", f"../parity/{LOG}", *options, "--baseline-params", "params.dill"]) == 0
+    # Somebody takes a dataset for the params.
+    assert main(["verify", f"../parity/{LOG}", *options, "--baseline-params", "data_p1e4.npz"]) == 3
+    receipt = json.loads((here / "receipt" / "dose_parity_receipt.json").read_text(encoding="utf-8"))
+    assert outcomes(receipt) == {"data_p1e4.npz": "same", "data_p1e6.npz": "same", "./data_p1e4.npz": "changed"}
+
+
 def test_params_that_the_log_does_not_know(verify: Verify, here: Path) -> None:
     edit(here / "parity" / LOG, lambda log: log["metadata"].update(baseline_params=None))
     code, said, receipt = verify("--baseline-params", "sweep/params.dill")
@@ -303,14 +313,16 @@ def test_paths_in_a_log_are_never_followed(verify: Verify, here: Path, name: str
     shutil.copy(here / "sweep" / "data_p1e4.npz", here / "sweep" / "sub")
     edit(here / "parity" / LOG, lambda log: log["datasets"][0].update(filename=name))
     code, _, receipt = verify()
-    assert code == 1
+    assert code == 3  # for data_p1e4.npz is there, and the log does not speak of it
     assert outcomes(receipt)[name] == "not_checked"
+    assert outcomes(receipt)["data_p1e4.npz"] == "extra"
     assert "no path from a log is followed" in remark(receipt, name)
     assert outcomes(receipt)["data_p1e6.npz"] == "same"
 
 
-@pytest.mark.parametrize("root", ["/etc", "../here/sweep", "sweep/../sweep", "a\\..\\..", None, 7, "", "\0"])
+@pytest.mark.parametrize("root", ["linked", "/etc", "../here/sweep", "sweep/../sweep", "a\\..\\..", None, 7, "", "\0"])
 def test_nor_is_the_root_that_it_names(verify: Verify, here: Path, root: Any) -> None:
+    (here / "linked").symlink_to("..")
     edit(here / "parity" / LOG, lambda log: log["metadata"].update(dataset_root=root))
     code, said, receipt = verify()
     assert (code, receipt) == (1, None)
@@ -322,15 +334,24 @@ def test_a_dataset_without_a_hash(verify: Verify, here: Path) -> None:
     edit(here / "parity" / LOG, lambda log: log["datasets"][0].update(sha256=None))
     code, _, receipt = verify()
     assert (code, outcomes(receipt)["data_p1e4.npz"]) == (1, "not_checked")
-    assert remark(receipt, "data_p1e4.npz") == "the log holds no SHA-256 of it"
+    assert remark(receipt, "data_p1e4.npz").startswith("the log holds no SHA-256 of it")
 
 
 def test_a_log_of_nothing_shows_nothing(verify: Verify, here: Path) -> None:
     for path in (here / "sweep").glob("*.npz"):
         path.unlink()
     edit(here / "parity" / LOG, lambda log: log.update(datasets=[]))
+    for options in ((), ("--baseline-params", "sweep/params.dill")):
+        code, said, receipt = verify(*options)
+        assert (code, receipt["verdict"]) == (1, "incomplete")
+        assert "no dataset is spoken of, so that nothing is shown" in said
+
+
+@pytest.mark.parametrize("size", ["x", 1.5, True, [1]])
+def test_a_size_that_is_none(verify: Verify, here: Path, size: Any) -> None:
+    edit(here / "parity" / LOG, lambda log: log["datasets"][0].update(size_bytes=size))
     code, _, receipt = verify()
-    assert (code, receipt["verdict"]) == (1, "incomplete")
+    assert (code, outcomes(receipt)["data_p1e4.npz"]) == (1, "not_checked")
 
 
 @pytest.mark.parametrize(
@@ -480,6 +501,12 @@ def test_a_receipt_that_cannot_be_written(here: Path, capsys: pytest.CaptureFixt
     (here / "file").touch()
     assert main(["verify", f"parity/{LOG}", "--output", "file"]) == 1
     assert "output file is a file; a folder is needed" in capsys.readouterr().err
+
+
+def test_a_check_that_fails_leaves_no_earlier_receipt(here: Path) -> None:
+    assert main(["verify", f"parity/{LOG}", "--output", "out"]) == 0
+    assert main(["verify", "nowhere.json", "--output", "out"]) == 1
+    assert list((here / "out").iterdir()) == []
 
 
 def test_where_the_receipt_goes_when_nobody_says(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Delivery", "OptionError", "attested_by", "delivery_of"]
 
-_MAX_ATTESTATION = 1 << 29  # bytes
 _UNASKED = "the attestation in the bundle; name the key that should have signed it, by --public-key"
 
 
@@ -64,6 +63,8 @@ def _of_log(options: argparse.Namespace) -> Delivery:
     not_looked_at: tuple[str, ...] = ()
     if options.baseline_params is not None and params_of_log(log, options.baseline_params):
         name = valid_utf8(options.baseline_params)
+        if any(claim.name == name for claim in claims):
+            name = f"./{name}"
         claims += claims_of_params(log, name)
         besides = {name: options.baseline_params}
     elif claims_of_params(log, ""):
@@ -94,7 +95,6 @@ def _of_bundle(options: argparse.Namespace, output: str) -> Delivery:
         raise OptionError(
             f"the receipt would become a part of the bundle; name another --output than {printable(output)}"
         )
-    bundle = read_bundle(options.log)
     return Delivery(
         log=bundle.log,
         claims=bundle.claims,
@@ -139,7 +139,7 @@ def attested_by(delivery: Delivery, options: argparse.Namespace) -> Attested | N
 
 def _read(path: str) -> bytes:
     try:
-        return Span(path).read(_MAX_ATTESTATION)
+        return Span(path).read()
     except OSError as error:
         raise LogError(f"attestation {printable(path)} cannot be read: {describe_os_error(error)}") from None
     except RefusedError as error:

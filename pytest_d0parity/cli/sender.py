@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..text import printable
@@ -14,7 +11,6 @@ from .arguments import add_terminal_options, missing_extra
 from .codes import DONE, UNREADABLE, WRONG_USAGE
 
 if TYPE_CHECKING:
-    from ..logfile import LogFile
     from ..packing import Plan
     from ..terminal import Terminal
 
@@ -86,17 +82,20 @@ def _bundle(options: argparse.Namespace) -> int:
     from ..terminal import Terminal
 
     with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
-        if options.output.lower().endswith(_ARCHIVES):
-            terminal.error(f"{printable(options.output)}: a bundle is a folder or a plain .tar, for NPZ is compressed")
+        if not options.output or options.output.lower().endswith(_ARCHIVES):
+            terminal.error(
+                f"--output {printable(options.output)}: a bundle is a folder or a plain .tar, for NPZ is compressed"
+            )
             return WRONG_USAGE
         if missing := missing_extra("bagit", "bundle"):
             terminal.error(f"to make a bundle, {missing}")
             return UNREADABLE
         from ..packing import BundleError, make_bundle
+        from ..scratch import interruptible
 
         target = options.output.rstrip(os.sep) or options.output
         try:
-            with _terminated_as_interrupted():
+            with interruptible():
                 plan = _plan(options, terminal)
                 make_bundle(plan, target, terminal)
         except LogError as error:
@@ -120,39 +119,14 @@ def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
     LogError, BundleError
         If something cannot go into it.
     """
-    from ..claims import params_of_log, root_of_log
+    from ..claims import params_of_log, reference_of_log, root_of_log
     from ..logfile import read_log
     from ..packing import plan_bundle
 
     log = read_log(options.log)
     root = root_of_log(log, options.dataset_root)
     params = params_of_log(log, options.baseline_params)
-    plan = plan_bundle(log, root, params, _reference(log, options.reference))
+    plan = plan_bundle(log, root, params, reference_of_log(log, options.reference))
     for name in plan.missing:
         terminal.note(f"there is no {name} beside the log, so the bundle is made without")
     return plan
-
-
-def _reference(log: LogFile, given: str | None) -> str | None:
-    from ..claims import claims_of_reference, path_in_log
-    from ..logfile import LogError
-
-    if claims_of_reference(log, ""):
-        return given or path_in_log(log, log.content["reference"].get("path"), "reference", "--reference")
-    if given:
-        raise LogError(f"log {printable(log.path)} was compared with nothing; leave --reference out")
-    return None
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Clean up also when the process is asked to end by another way than Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

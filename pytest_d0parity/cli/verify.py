@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["add_verify"]
 
+_CODES = {"match": DONE, "within_thresholds": DONE, "drift": DRIFT, "incomplete": UNREADABLE}
+
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Make a parser that of ``verify``."""
     parser.description = (
         "Check that the files are those of a log: each one there, with the size and the SHA-256 that the log says, "
-        "and none too many; and write a receipt to send back. Exit code 3 means that something differs."
+        "and no other dataset beside them; or that a bundle holds what its manifests and log say, and nothing else. "
+        "Writes a receipt to send back. Exit code 3 means that something differs."
     )
     parser.add_argument("log", metavar="LOG|BUNDLE", help="the evidence log, or a bundle: a folder or a tar")
     parser.add_argument(
@@ -62,7 +65,9 @@ def _verify(options: argparse.Namespace) -> int:
     from ..artifacts import ReportError, prepare_folder
     from ..logfile import LogError
     from ..project import ProjectError, find_project
+    from ..receipt import forget_receipt
     from ..scenario import default_output
+    from ..scratch import interruptible
     from ..signature import KeyFileError
     from ..terminal import Terminal
     from ..tree import TreeError
@@ -72,10 +77,12 @@ def _verify(options: argparse.Namespace) -> int:
         try:
             project = find_project(".")
             output = options.output or default_output(project)
-            delivery = delivery_of(options, output)
-            attested = attested_by(delivery, options)
-            prepare_folder(output)
-            return _check(delivery, attested, options, project, output, terminal)
+            forget_receipt(output)
+            with interruptible():
+                delivery = delivery_of(options, output)
+                attested = attested_by(delivery, options)
+                prepare_folder(output)
+                return _check(delivery, attested, options, project, output, terminal)
         except (ProjectError, OptionError) as error:
             terminal.error(str(error))
             return WRONG_USAGE
@@ -94,12 +101,12 @@ def _check(
 ) -> int:
     from ..verification import VerificationInterrupted
 
-    code, measured = DONE, options.measure and delivery.log is not None
+    measured, interrupted = options.measure and delivery.log is not None, False
     thresholds = _thresholds(delivery, options, project)
     try:
         verification = _verification(delivery, measured, thresholds, terminal)
     except VerificationInterrupted as interrupt:
-        verification, code = interrupt.verification, INTERRUPTED
+        verification, interrupted = interrupt.verification, True
     verification = replace(verification, problems=delivery.problems + verification.problems)
     from ..provenance import TOOL, timestamp
     from ..receipt import Receipt, write_receipt
@@ -120,9 +127,7 @@ def _check(
     )
     (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.insist)(receipt.to_text())
     terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
-    if code == DONE and not verification.is_complete:
-        return UNREADABLE
-    return DRIFT if code == DONE and receipt.verdict == "drift" else code
+    return INTERRUPTED if interrupted else _CODES[receipt.verdict]
 
 
 def _verification(

@@ -47,6 +47,12 @@ def run(data: bytes) -> Any:
     Refusal
         If it is no pickle, is damaged, or exceeds a cap.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unknown escape in a text stands for itself
+        return _run(data)
+
+
+def _run(data: bytes) -> Any:
     machine = _Machine()
     for count, (name, argument) in enumerate(_opcodes(data)):
         if count >= _MAX_OPCODES:
@@ -96,9 +102,7 @@ def _read_string(stream: io.BytesIO) -> str:
     line = _line(stream).strip()
     if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
         raise ValueError("a text without its quotes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an unknown escape stands for itself
-        return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
+    return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
 
 
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}

@@ -1,0 +1,58 @@
+"""Work that cleans up after itself, whatever ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+
+__all__ = ["interruptible", "scratch_folder"]
+
+_ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Be asked to end by Ctrl-C, by SIGTERM, and by a terminal that goes away: all raise `KeyboardInterrupt`.
+
+    The first one counts. Those that follow would only disturb whoever cleans up.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: str) -> Iterator[str]:
+    """Give a folder that is gone afterwards.
+
+    Parameters
+    ----------
+    parent : str
+        Where it is made.
+    """
+    folder = os.path.join(parent, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
+    try:
+        os.mkdir(folder, 0o700)
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except KeyboardInterrupt:  # the first one, and no other follows
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
