@@ -137,7 +137,7 @@ def read_bundle(path: str) -> Bundle:
         try:
             for claim in _listed(manifest, _read(tree, manifest)):
                 if claim.name in claims:
-                    problems.append(f"{manifest} lists {printable(claim.name)} twice")
+                    problems.append(f"the manifests list {printable(claim.name)} twice")
                 claims[claim.name] = claim
         except (TreeError, ValueError) as error:
             problems.append(str(error))

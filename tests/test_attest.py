@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
     load_pem_public_key,
 )
 from google.protobuf import json_format
@@ -25,7 +26,7 @@ from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from pytest_d0parity.attestation import check_attestation
 from pytest_d0parity.cli import main
@@ -216,6 +217,16 @@ def test_the_library_finds_a_change_as_well(signed: Path, here: Path) -> None:
     key = SSlibKey.from_crypto(load_pem_public_key((here / "ed25519.pub").read_bytes()))  # type: ignore[arg-type]
     with pytest.raises(VerificationError):
         Envelope.from_dict(content).verify([key], 1)
+
+
+def test_an_envelope_of_something_else(here: Path, verify: Any) -> None:
+    secret, public = write_keys(here, "ed25519")
+    assert main(["attest", f"parity/{LOG}"]) == 0
+    envelope = Envelope((here / "parity" / STATEMENT).read_bytes(), "text/plain", {})
+    envelope.sign(CryptoSigner(load_pem_private_key(secret.read_bytes(), None)))  # type: ignore[arg-type]
+    (here / "envelope.json").write_text(json.dumps(envelope.to_dict()))
+    code, said, _ = verify("--attestation", "envelope.json", "--public-key", public)
+    assert (code, "it holds text/plain; application/vnd.in-toto+json is expected" in said) == (3, True)
 
 
 def test_any_other_log_or_data_is_found(signed: Path, here: Path, verify: Any) -> None:

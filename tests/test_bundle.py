@@ -146,6 +146,17 @@ def test_the_same_input_gives_the_same_tar(tar: Path, here: Path) -> None:
     assert (here / "else" / "other.tar").read_bytes() == tar.read_bytes()
 
 
+def test_the_only_time_in_it_is_that_of_the_log(here: Path) -> None:
+    edit(here / "parity" / LOG, lambda log: log["metadata"].update(timestamp="2020-02-03T23:05:06-02:00"))
+    (here / "parity" / "dose_parity_log.md").unlink()
+    assert bundle(output="out.tar") == 0
+    with tarfile.open(here / "out.tar") as archive:
+        assert {member.mtime for member in archive.getmembers()} == {1580778306}  # date -ud 2020-02-04T01:05:06 +%s
+        info = archive.extractfile(f"{BASE}/bag-info.txt")
+        assert info is not None
+        assert b"Bagging-Date: 2020-02-04\n" in info.read()
+
+
 def test_a_tar_is_the_bag(tar: Path, here: Path, verify: Any) -> None:
     subprocess.run(["tar", "xf", "bag.tar"], cwd=here, check=True)
     assert bagit_says(here / BASE)[0] == 0
@@ -566,25 +577,26 @@ def test_a_log_that_cannot_be_read_costs_nothing_else(bag: Path, verify: Any) ->
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "why"),
     [
-        f"{'0' * 64}  ../outside",
-        f"{'0' * 64}  data/../../outside",
-        f"{'0' * 64}  /etc/passwd",
-        f"{'0' * 64}  ~/outside",
-        f"{'0' * 64}  data//x",
-        f"{'0' * 64}  README.md",
-        "no line of a manifest",
-        "\x00",
+        (f"{'0' * 64}  ../outside", "its path leaves the bundle"),
+        (f"{'0' * 64}  data/../../outside", "its path leaves the bundle"),
+        (f"{'0' * 64}  /etc/passwd", "its path leaves the bundle"),
+        (f"{'0' * 64}  ~/outside", "its path leaves the bundle"),
+        (f"{'0' * 64}  data//x", "or is not written plainly"),
+        (f"{'0' * 64}  README.md", "the manifests list README.md twice"),
+        (f"{'A' * 64}  data/x", "spells its SHA-256 in capitals"),
+        ("no line of a manifest", "line 7, is not a SHA-256 and a path"),
+        ("\x00", "line 7, is not a SHA-256 and a path"),
     ],
 )
-def test_a_manifest_is_data(bag: Path, verify: Any, line: str) -> None:
+def test_a_manifest_is_data(bag: Path, verify: Any, line: str, why: str) -> None:
     manifest = bag / "manifest-sha256.txt"
     manifest.write_text(f"{manifest.read_text()}{line}\n")
     bagit_tag_manifest(bag)
     code, said, _ = verify(log="bag")
-    assert code in (1, 3)
-    assert "manifest-sha256.txt" in said or "leaves the bundle" in said
+    assert code == 1
+    assert why in said
 
 
 def bagit_tag_manifest(bag: Path) -> None:
@@ -603,6 +615,17 @@ def test_a_file_that_no_manifest_lists(bag: Path, verify: Any) -> None:
     code, said, _ = verify(log="bag")
     assert (code, bagit_says(bag)[0]) == (1, 1)
     assert "manifest-sha256.txt does not list data/datasets/data_p1e4.npz" in said
+
+
+def test_a_payload_in_the_manifest_of_the_tag_files(bag: Path, verify: Any) -> None:
+    manifest, tags = (bag / name for name in MANIFESTS)
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(line for line in lines if "log.md" not in line))
+    bagit_tag_manifest(bag)
+    tags.write_text(tags.read_text() + next(line for line in lines if "log.md" in line))
+    code, said, _ = verify(log="bag")
+    assert code == 1
+    assert "it does not belong into tagmanifest-sha256.txt" in said
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-16\n", None])
@@ -726,10 +749,11 @@ def test_nothing_outside_is_written_or_believed(
     "header",
     [
         tarfile.TarInfo("x").tobuf()[:124] + b"\xff" * 12 + tarfile.TarInfo("x").tobuf()[136:],  # a negative size
+        tarfile.TarInfo("x").tobuf()[:124] + b"\xff" * 10 + b"\xfc\0" + tarfile.TarInfo("x").tobuf()[136:],  # -1024
         tarfile.TarInfo("x").tobuf()[:124] + b"\x80" + b"\x7f" * 11 + tarfile.TarInfo("x").tobuf()[136:],  # a huge one
     ],
 )
-@pytest.mark.parametrize("kind", [b"0", b"x", b"g", b"L", b"S"])
+@pytest.mark.parametrize("kind", [b"0", b"5", b"x", b"g", b"L", b"S"])
 def test_headers_that_announce_what_cannot_be(tar: Path, verify: Any, header: bytes, kind: bytes) -> None:
     header = header[:156] + kind + header[157:]
     blank = header[:148] + b" " * 8 + header[156:]
@@ -752,6 +776,15 @@ def test_a_header_that_would_take_for_ever(tar: Path, verify: Any) -> None:
     code, said, _ = verify(log="bag.tar")
     assert (code, "more than 255 digits" in said) == (1, True)
     assert time.monotonic() - start < 30  # it was hours
+
+
+def test_a_header_that_wants_all_memory(tar: Path, verify: Any) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    tar.write_bytes(header.tobuf() + tar.read_bytes())
+    os.truncate(tar, 2 << 30)
+    code, said, _ = verify(log="bag.tar")
+    assert (code, "a header announces 1073741824 bytes" in said) == (1, True)
 
 
 def test_a_tar_is_cleaned_up_after_also_when_the_check_is_ended(tar: Path, here: Path) -> None:

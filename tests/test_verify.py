@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_d0parity.cli import main
+from pytest_d0parity.tree import Span
 
 from .test_cli import COMMAND, d0parity
 
@@ -274,6 +275,12 @@ def test_a_truncated_copy_and_a_pointer(verify: Verify, here: Path) -> None:
     assert code == 3
     assert "truncated or damaged; copy it again" in remark(receipt, "data_p1e4.npz")
     assert "git lfs pull" in remark(receipt, "data_p1e6.npz")
+
+
+def test_a_file_that_is_written_to_meanwhile(here: Path) -> None:
+    path = here / "sweep" / "data_p1e4.npz"
+    with pytest.raises(OSError, match="somebody wrote to it while it was read"):
+        Span(str(path)).sha256(lambda _: path.write_bytes(b"other"))
 
 
 def test_what_is_no_file(verify: Verify, here: Path) -> None:
