@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from pytest_d0parity.cli import main
+from pytest_d0parity.scratch import interruptible
 
 from .parity import PAGE
 from .test_cli import COMMAND, d0parity
@@ -323,6 +324,21 @@ def test_interrupted_more_than_once(here: Path) -> None:
         assert leftovers(here) == []
 
 
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_cleans_up_is_not_disturbed(name: signal.Signals) -> None:
+    before = signal.getsignal(name)
+    cleaned = []
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        try:
+            os.kill(os.getpid(), name)
+            pytest.fail("it was asked to end")
+        finally:
+            os.kill(os.getpid(), name)
+            cleaned.append(name)
+    assert cleaned == [name]
+    assert signal.getsignal(name) is before
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -350,6 +366,8 @@ def test_a_scenario_with_a_long_name(here: Path, output: str, verify: Any) -> No
     edit(here / "parity" / LOG, lambda log: log["metadata"].update(scenario_id="x" * 300))
     assert bundle(output=output) == 0
     assert verify(log=output)[0] == 0
+    if output == "out.tar":
+        subprocess.run(["tar", "xf", output], check=True)
 
 
 def test_probes_of_another_log(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -749,7 +767,10 @@ def test_nothing_outside_is_written_or_believed(
     "header",
     [
         tarfile.TarInfo("x").tobuf()[:124] + b"\xff" * 12 + tarfile.TarInfo("x").tobuf()[136:],  # a negative size
-        tarfile.TarInfo("x").tobuf()[:124] + b"\xff" * 10 + b"\xfc\0" + tarfile.TarInfo("x").tobuf()[136:],  # -1024
+        tarfile.TarInfo("x").tobuf()[:124]
+        + b"\xff" * 10
+        + b"\xfe\0"
+        + tarfile.TarInfo("x").tobuf()[136:],  # -512, itself
         tarfile.TarInfo("x").tobuf()[:124] + b"\x80" + b"\x7f" * 11 + tarfile.TarInfo("x").tobuf()[136:],  # a huge one
     ],
 )
