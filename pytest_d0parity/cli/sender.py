@@ -11,7 +11,7 @@ from .arguments import add_terminal_options, missing_extra
 from .codes import DONE, UNREADABLE, WRONG_USAGE
 
 if TYPE_CHECKING:
-    from ..packing import Plan
+    from ..plan import Plan
     from ..terminal import Terminal
 
 __all__ = ["add_attest", "add_bundle"]
@@ -90,7 +90,8 @@ def _bundle(options: argparse.Namespace) -> int:
         if missing := missing_extra("bagit", "bundle"):
             terminal.error(f"to make a bundle, {missing}")
             return UNREADABLE
-        from ..packing import BundleError, make_bundle
+        from ..packing import make_bundle
+        from ..plan import BundleError
         from ..scratch import interruptible
 
         target = options.output.rstrip(os.sep) or options.output
@@ -121,7 +122,7 @@ def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
     """
     from ..claims import params_of_log, reference_of_log, root_of_log
     from ..logfile import read_log
-    from ..packing import plan_bundle
+    from ..plan import plan_bundle
 
     log = read_log(options.log)
     root = root_of_log(log, options.dataset_root)
