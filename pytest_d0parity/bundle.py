@@ -128,6 +128,7 @@ def read_bundle(path: str) -> Bundle:
     if not {MANIFEST, TAG_MANIFEST, BAGIT}.intersection(tree.names):
         meant = os.path.join(path, LOG)
         hint = f"; is it {printable(meant)} that you mean?" if os.path.exists(meant) else ""
+        hint = f"; {tree.damage}" if tree.damage else hint
         raise TreeError(f"{printable(path)} is no bundle: there is no bagit.txt in it, and no {MANIFEST}{hint}")
     problems: list[str] = []
     claims: dict[str, Claim] = {}

@@ -128,7 +128,7 @@ class _Headers(io.RawIOBase):
 
     def at(self, offset: int, size: int) -> bytes:
         self.seek(offset)
-        return self.read(size)
+        return self._file.read(size) or b""
 
     def pieces(self, offset: int) -> Iterator[bytes]:
         self.seek(offset)

@@ -801,6 +801,19 @@ def test_a_header_that_would_take_for_ever(tar: Path, verify: Any) -> None:
     assert time.monotonic() - start < 30  # it was hours
 
 
+@pytest.mark.parametrize("number", [1, -1])
+def test_a_damaged_header_of_digits(tar: Path, verify: Any, number: int) -> None:
+    """What stands where the tar seems to end is no header, and no harm."""
+    with tarfile.open(tar) as archive:
+        place = archive.getmembers()[number].offset
+    data = bytearray(tar.read_bytes())
+    data[place : place + 1024] = b"x" * 512 + b"1" * 512
+    tar.write_bytes(data)
+    code, said, _ = verify(log="bag.tar")
+    assert code in (1, 3)
+    assert "truncated or damaged" in said
+
+
 def test_a_header_that_wants_all_memory(tar: Path, verify: Any) -> None:
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 30

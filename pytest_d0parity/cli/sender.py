@@ -50,7 +50,7 @@ def _attest(options: argparse.Namespace) -> int:
     from ..artifacts import ATTESTATION, STATEMENT, ReportError, prepare_folder, write_artifact
     from ..evidence import json_text
     from ..logfile import LogError, read_log
-    from ..statement import statement_of, statement_text
+    from ..statement import statement_of
     from ..terminal import Terminal
 
     with Terminal() as terminal:
@@ -62,7 +62,8 @@ def _attest(options: argparse.Namespace) -> int:
         output = os.path.dirname(options.log) if options.output is None else options.output
         try:
             log = read_log(options.log)
-            name, text, signed = STATEMENT, statement_text(log), "not signed"
+            statement = statement_of(log)
+            name, text, signed = STATEMENT, json_text(statement), "not signed"
             if options.key is not None:
                 signer = load_signer(options.key)
                 name, text = ATTESTATION, json_text(sign(text.encode(), signer))
@@ -72,8 +73,7 @@ def _attest(options: argparse.Namespace) -> int:
         except (LogError, KeyFileError, ReportError) as error:
             terminal.error(str(error))
             return UNREADABLE
-        result = statement_of(log)["predicate"]["result"]
-        terminal.say(f"{result}: attested in {printable(path)}, {signed}")
+        terminal.say(f"{statement['predicate']['result']}: attested in {printable(path)}, {signed}")
     return DONE
 
 
