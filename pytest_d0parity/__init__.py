@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__
 
 if TYPE_CHECKING:
-    from .capture import capture_evidence
-    from .evidence import EvidenceLog, convert_for_json, json_schema, to_json
-    from .files import sha256_file
-    from .params import ParamsError, Placeholder, load_params
-    from .scenario import Scenario
-    from .statistics import summarize_array, summarize_grouped, summarize_probe
+    from .capture.run import capture_evidence
+    from .evidence.model import EvidenceLog, convert_for_json, json_schema, to_json
+    from .readers.params import ParamsError, Placeholder, load_params
+    from .scenario.scenario import Scenario
+    from .statistics.distribution import summarize_array, summarize_grouped, summarize_probe
+    from .util.files import sha256_file
 
 __all__ = [
     "EvidenceLog",
     "ParamsError",
     "Placeholder",
     "Scenario",
+    "__version__",
     "capture_evidence",
     "convert_for_json",
     "json_schema",
@@ -35,19 +36,19 @@ __all__ = [
 ]
 
 _HOME = {
-    "EvidenceLog": "evidence",
-    "ParamsError": "params",
-    "Placeholder": "params",
-    "Scenario": "scenario",
-    "capture_evidence": "capture",
-    "convert_for_json": "evidence",
-    "json_schema": "evidence",
-    "load_params": "params",
-    "sha256_file": "files",
-    "summarize_array": "statistics",
-    "summarize_grouped": "statistics",
-    "summarize_probe": "statistics",
-    "to_json": "evidence",
+    "EvidenceLog": "evidence.model",
+    "ParamsError": "readers.params",
+    "Placeholder": "readers.params",
+    "Scenario": "scenario.scenario",
+    "capture_evidence": "capture.run",
+    "convert_for_json": "evidence.model",
+    "json_schema": "evidence.model",
+    "load_params": "readers.params",
+    "sha256_file": "util.files",
+    "summarize_array": "statistics.distribution",
+    "summarize_grouped": "statistics.distribution",
+    "summarize_probe": "statistics.distribution",
+    "to_json": "evidence.model",
 }
 
 

@@ -81,7 +81,7 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 IMPORTS = {
-    "ours": "import pytest_d0parity.capture, pytest_d0parity.reports",
+    "ours": "import pytest_d0parity.capture.run, pytest_d0parity.reports.writer",
     "limit": "import glob, hashlib, struct, zipfile, numpy, isal.igzip_lib",
     "hashing": "import glob, hashlib",
 }

@@ -12,7 +12,9 @@ import pytest
 import rich.console
 import rich.table
 
-from pytest_d0parity import checks, conductor, json_schema
+from pytest_d0parity import json_schema
+from pytest_d0parity.plugin import checks
+from pytest_d0parity.plugin import controller as conductor
 
 # Imported here, they are there for every session that is started in this process, and need not be imported again.
 MODULES = (checks, conductor, rich.console, rich.table)

@@ -28,10 +28,10 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from pytest_d0parity.attestation import check_attestation
+from pytest_d0parity.attest.attestation import check_attestation
+from pytest_d0parity.attest.signature import load_public_key
 from pytest_d0parity.cli import main
-from pytest_d0parity.logfile import read_log
-from pytest_d0parity.signature import load_public_key
+from pytest_d0parity.evidence.file import read_log
 
 from .parity import Parity
 from .test_cli import COMMAND

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.scratch import interruptible
+from pytest_d0parity.util.scratch import interruptible
 
 from .parity import PAGE
 from .test_cli import COMMAND, d0parity
@@ -274,7 +274,7 @@ def test_too_little_space(
         assert "are left there; nothing was copied" in capsys.readouterr().err
         assert list(small.iterdir()) == []
         # And when somebody else fills the disk meanwhile.
-        monkeypatch.setattr("pytest_d0parity.plan.Plan.room", 0)
+        monkeypatch.setattr("pytest_d0parity.handover.bundle_plan.Plan.room", 0)
         assert bundle(output=f"small/{output}") == 1
         assert "No space left on device" in capsys.readouterr().err
         assert list(small.iterdir()) == []
@@ -382,7 +382,7 @@ def test_probes_of_another_log(here: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_appears_meanwhile_is_left_as_it_is(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_d0parity import packing
+    from pytest_d0parity.handover import bundle_writer as packing
 
     copy = packing._copy_datasets
 

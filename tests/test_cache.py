@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_d0parity import cache
-from pytest_d0parity.cache import MeasurementCache
-from pytest_d0parity.measurement import Measurement, measure
+from pytest_d0parity.capture.cache import MeasurementCache
+from pytest_d0parity.capture.measurement import Measurement, measure
+from pytest_d0parity.capture.run import cache
 
 from .parity import Parity
 from .test_cli import COMMAND, d0parity, read_log
@@ -224,5 +224,5 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
 
 
 def test_a_glance_at_the_cache_imports_nothing_heavy() -> None:
-    code = "import sys, pytest_d0parity.cache; print([m for m in ('numpy', 'msgspec') if m in sys.modules])"
+    code = "import sys, pytest_d0parity.capture.cache; print([m for m in ('numpy', 'msgspec') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

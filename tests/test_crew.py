@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_d0parity.cores import available_cores
-from pytest_d0parity.crew import crew_size
-from pytest_d0parity.measurement import measure
-from pytest_d0parity.overlap import ahead
+from pytest_d0parity.capture.local_pool import crew_size
+from pytest_d0parity.capture.measurement import measure
+from pytest_d0parity.capture.read_ahead import ahead
+from pytest_d0parity.util.cores import available_cores
 
 from .parity import Parity
 from .test_cli import COMMAND, d0parity, read_log
@@ -173,11 +173,11 @@ def test_the_plugin_has_the_same_crew(
     sweep: Path, tmp_path: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every helper leaves a trace, and every dataset is opened by one process alone."""
-    monkeypatch.setattr("pytest_d0parity.conductor.crew_size", lambda *_: 2)
+    monkeypatch.setattr("pytest_d0parity.plugin.controller.crew_size", lambda *_: 2)
     pytester.makepyfile("import time\ndef test_it(): time.sleep(3)  # until the helpers have measured everything")
     parity = Parity(pytester, sweep, tmp_path)
     seen: list[Any] = []
-    monkeypatch.setattr("pytest_d0parity.capture.measure", lambda path, *_, **__: seen.append(path))
+    monkeypatch.setattr("pytest_d0parity.capture.run.measure", lambda path, *_, **__: seen.append(path))
     result = parity.run("--parity-no-cache", "-p", "no:cacheprovider", "test_the_plugin_has_the_same_crew.py", ".")
     assert (result.ret, seen) == (0, [])  # nothing was left for this process
     assert parity.log()["verdict"] == "recorded"

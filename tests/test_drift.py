@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from pytest_d0parity import convert_for_json, json_schema
 from pytest_d0parity.cli import main
-from pytest_d0parity.drift import read_yardstick
-from pytest_d0parity.logfile import LogFile
-from pytest_d0parity.thresholds import DEFAULT, Threshold, parse_threshold
-from pytest_d0parity.values import values_of_file
+from pytest_d0parity.compare.comparator import read_yardstick
+from pytest_d0parity.compare.values import values_of_file
+from pytest_d0parity.evidence.file import LogFile
+from pytest_d0parity.scenario.thresholds import DEFAULT, Threshold, parse_threshold
 
 MATCH, UNREADABLE, USAGE, DRIFT = 0, 1, 2, 3
 
@@ -208,8 +208,8 @@ def judged(expected: float, observed: float, limit: str | None) -> Any:
 
 
 def read_yardstick_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
-    from pytest_d0parity.drift import Yardstick
-    from pytest_d0parity.evidence import Reference
+    from pytest_d0parity.compare.comparator import Yardstick
+    from pytest_d0parity.evidence.model import Reference
 
     return Yardstick(Reference(path="x", sha256=""), values_of_file(LogFile("x", "", 1, content)), thresholds)
 

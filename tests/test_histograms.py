@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_d0parity.histograms import Histogram, ValueCounts, count_values
-from pytest_d0parity.statistics import ArraySource, describe
+from pytest_d0parity.statistics.distribution import ArraySource, describe
+from pytest_d0parity.statistics.histograms import Histogram, ValueCounts, count_values
 
 from .test_cli import d0parity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_d0parity.moments import fold, fold_rows
+from pytest_d0parity.statistics.moments import fold, fold_rows
 
 
 def halves(terms: list[float]) -> float:

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_d0parity import npz as npz_module
-from pytest_d0parity.npz import NpzError, NpzFile
+from pytest_d0parity.readers import npz as npz_module
+from pytest_d0parity.readers.npz import NpzError, NpzFile
 
 
 def npy(array: Any, version: tuple[int, int] | None = None) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_d0parity.photons import AmplitudeSample, Photons, count_photons
-from pytest_d0parity.statistics import ArraySource, describe
+from pytest_d0parity.statistics.distribution import ArraySource, describe
+from pytest_d0parity.statistics.photons import AmplitudeSample, Photons, count_photons
 
 DOSES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
 

@@ -546,7 +546,7 @@ def test_a_session_without_the_option_is_untouched(pytester: pytest.Pytester) ->
         """
         import sys
         def test_nothing_was_imported():
-            heavy = {"numpy", "dill", "rich", "msgspec", "isal", "filelock", "pytest_d0parity.session"}
+            heavy = {"numpy", "dill", "rich", "msgspec", "isal", "filelock", "pytest_d0parity.plugin.session"}
             assert not heavy & set(sys.modules)
         def test_user(parity_record): assert 0
         def test_datasets(parity_dataset): assert 0

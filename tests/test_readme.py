@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_d0parity.options import OPTIONS
+from pytest_d0parity.scenario.options import OPTIONS
 
 from .parity import Parity
 
@@ -36,7 +36,7 @@ def test_the_check_of_ones_own(pytester: pytest.Pytester, pair: Path, tmp_path_f
 
 
 def test_the_table_of_the_project(pytester: pytest.Pytester) -> None:
-    from pytest_d0parity.project import find_project
+    from pytest_d0parity.scenario.pyproject import find_project
 
     (example,) = blocks("toml")
     tomllib.loads(example)

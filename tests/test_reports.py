@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_d0parity import EvidenceLog, Scenario, capture_evidence
-from pytest_d0parity.evidence import Dataset, Problem
-from pytest_d0parity.files import sha256_file, write_atomically
-from pytest_d0parity.reports import HistoryError, append_to_history, prepare_folder, write_reports
+from pytest_d0parity.evidence.model import Dataset, Problem
+from pytest_d0parity.reports.writer import HistoryError, append_to_history, prepare_folder, write_reports
+from pytest_d0parity.util.files import sha256_file, write_atomically
 
 from .parity import LOG, PAGE, PROBES, Parity
 from .test_cli import d0parity
@@ -128,7 +128,7 @@ def test_a_hostile_name_stays_text(log: EvidenceLog, tmp_path: Path, name: str) 
 # Without dots: this renderer, unlike code hosts, makes a link of any "name.com".
 @given(st.text(st.characters(codec="utf-8", exclude_characters="."), min_size=1, max_size=30))
 def test_no_text_breaks_the_digest(log: EvidenceLog, text: str) -> None:
-    from pytest_d0parity.reports.markdown import to_markdown
+    from pytest_d0parity.reports.digest import to_markdown
 
     html = render(to_markdown(renamed(log, text)))
     plain = render(to_markdown(renamed(log, "plain")))

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.tree import Span
+from pytest_d0parity.handover.file_tree import Span
 
 from .test_cli import COMMAND, d0parity
 
@@ -470,7 +470,7 @@ def test_a_size_that_was_edited_by_hand(verify: Verify, here: Path) -> None:
 
 
 def test_measuring_asks_no_cache(verify: Verify, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_d0parity.cache.MeasurementCache.recall", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("pytest_d0parity.capture.cache.MeasurementCache.recall", lambda *_: pytest.fail("asked"))
     assert verify("--measure")[0] == 0
 
 

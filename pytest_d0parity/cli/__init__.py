@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .. import __version__
+from .._version import __version__
 from .arguments import doses, natural, positive
 from .codes import DONE, INTERRUPTED, UNREADABLE
+from .compare import add_compare, add_report
 from .log import add_log
-from .logs import add_compare, add_report
-from .sender import add_attest, add_bundle
+from .send import add_attest, add_bundle
 from .verify import add_verify
 
 __all__ = ["log_main", "main"]
@@ -87,8 +87,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from ..demo import DemoError, run_demo
-    from ..terminal import Terminal
+    from .demo import DemoError, run_demo
+    from .terminal import Terminal
 
     with Terminal() as terminal:
         try:
@@ -103,7 +103,7 @@ def _schema(options: argparse.Namespace) -> int:
     del options
     import json
 
-    from ..evidence import json_schema
+    from ..evidence.model import json_schema
 
     try:
         print(json.dumps(json_schema(), indent=2), flush=True)

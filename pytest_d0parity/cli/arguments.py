@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from ..options import split_names
+from ..scenario.options import split_names
 
 __all__ = ["add_terminal_options", "doses", "jobs", "missing_extra", "natural", "positive"]
 

@@ -8,14 +8,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..options import DEFAULT_ID, add_options
+from ..scenario.options import DEFAULT_ID, add_options
 from .arguments import add_terminal_options, jobs
 from .codes import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE
 
 if TYPE_CHECKING:
-    from ..evidence import EvidenceLog
-    from ..scenario import Scenario
-    from ..terminal import Terminal
+    from ..evidence.model import EvidenceLog
+    from ..scenario.scenario import Scenario
+    from .terminal import Terminal
 
 __all__ = ["add_log"]
 
@@ -47,9 +47,9 @@ def add_log(parser: argparse.ArgumentParser) -> None:
 
 
 def _log(options: argparse.Namespace) -> int:
-    from ..project import ProjectError, find_project
-    from ..scenario import ScenarioError, default_output, make_scenario
-    from ..terminal import Terminal
+    from ..scenario.pyproject import ProjectError, find_project
+    from ..scenario.scenario import ScenarioError, default_output, make_scenario
+    from .terminal import Terminal
 
     with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
         try:
@@ -63,16 +63,16 @@ def _log(options: argparse.Namespace) -> int:
 
 def _record(scenario: Scenario, output: str, options: argparse.Namespace, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
-    from ..cache import users_cache
-    from ..crew import Crew, crew_size
+    from ..capture.cache import users_cache
+    from ..capture.local_pool import Crew, crew_size
 
     cache = None if options.no_cache else users_cache(terminal.note)
     # Before anything else is imported: the helpers do that at the same time as this process.
     with Crew(0 if options.cluster else crew_size(options.jobs, _sizes(scenario), cache)) as crew:
-        from ..capture import CaptureInterrupted, capture_evidence
-        from ..cluster import ClusterError, cluster_or
-        from ..logfile import LogError
-        from ..reports import ReportError, prepare_folder
+        from ..capture.dask_cluster import ClusterError, cluster_or
+        from ..capture.run import CaptureInterrupted, capture_evidence
+        from ..evidence.file import LogError
+        from ..reports.writer import ReportError, prepare_folder
 
         try:
             prepare_folder(output)
@@ -91,7 +91,7 @@ def _record(scenario: Scenario, output: str, options: argparse.Namespace, termin
 
 def _sizes(scenario: Scenario) -> dict[str, int]:
     """Bytes of the datasets, as far as a glance at the folder tells."""
-    from ..sweep import SweepError, list_sweep
+    from ..scenario.sweep import SweepError, list_sweep
 
     sizes = {}
     with contextlib.suppress(SweepError):
@@ -102,7 +102,7 @@ def _sizes(scenario: Scenario) -> dict[str, int]:
 
 
 def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
-    from ..reports import (
+    from ..reports.writer import (
         HistoryError,
         ReportError,
         append_to_history,

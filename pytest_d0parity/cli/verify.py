@@ -8,20 +8,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..options import add_threshold_option
-from ..text import printable, valid_utf8
+from ..scenario.options import add_threshold_option
+from ..util.text import printable, valid_utf8
 from .arguments import add_terminal_options
 from .codes import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE
 
 if TYPE_CHECKING:
-    from ..examination import Examiner
-    from ..logfile import LogFile
-    from ..project import Project
-    from ..receipt import Attested, LogIdentity
-    from ..terminal import Terminal
-    from ..thresholds import Threshold
-    from ..verification import Verification
-    from .delivery import Delivery
+    from ..evidence.file import LogFile
+    from ..handover.receipt import Attested, LogIdentity
+    from ..handover.remeasure import Examiner
+    from ..handover.submission import Delivery
+    from ..handover.verify import Verification
+    from ..scenario.pyproject import Project
+    from ..scenario.thresholds import Threshold
+    from .terminal import Terminal
 
 __all__ = ["add_verify"]
 
@@ -62,16 +62,16 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from ..artifacts import ReportError, prepare_folder
-    from ..logfile import LogError
-    from ..project import ProjectError, find_project
-    from ..receipt import forget_receipt
-    from ..scenario import default_output
-    from ..scratch import interruptible
-    from ..signature import KeyFileError
-    from ..terminal import Terminal
-    from ..tree import TreeError
-    from .delivery import OptionError, attested_by, delivery_of
+    from ..attest.signature import KeyFileError
+    from ..evidence.artifacts import ReportError, prepare_folder
+    from ..evidence.file import LogError
+    from ..handover.file_tree import TreeError
+    from ..handover.receipt import forget_receipt
+    from ..handover.submission import OptionError, attested_by, delivery_of
+    from ..scenario.pyproject import ProjectError, find_project
+    from ..scenario.scenario import default_output
+    from ..util.scratch import interruptible
+    from .terminal import Terminal
 
     with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
         try:
@@ -99,7 +99,7 @@ def _check(
     output: str,
     terminal: Terminal,
 ) -> int:
-    from ..verification import VerificationInterrupted
+    from ..handover.verify import VerificationInterrupted
 
     measured, interrupted = options.measure and delivery.log is not None, False
     thresholds = _thresholds(delivery, options, project)
@@ -108,8 +108,8 @@ def _check(
     except VerificationInterrupted as interrupt:
         verification, interrupted = interrupt.verification, True
     verification = replace(verification, problems=delivery.problems + verification.problems)
-    from ..provenance import TOOL, timestamp
-    from ..receipt import Receipt, write_receipt
+    from ..handover.receipt import Receipt, write_receipt
+    from ..util.provenance import TOOL, timestamp
 
     receipt = Receipt(
         verdict="drift" if attested is not None and attested.faults else verification.verdict,
@@ -133,7 +133,7 @@ def _check(
 def _verification(
     delivery: Delivery, measured: bool, thresholds: Sequence[Threshold], terminal: Terminal
 ) -> Verification:
-    from ..verification import verify
+    from ..handover.verify import verify
 
     check = partial(
         verify,
@@ -145,7 +145,7 @@ def _verification(
     )
     if not measured:
         return check()
-    from ..crew import Crew, crew_size
+    from ..capture.local_pool import Crew, crew_size
 
     sizes = {claim.name: claim.size_bytes or 0 for claim in delivery.claims if claim.kind == "dataset"}
     # Before anything else is imported: the helpers do that at the same time as this process.
@@ -163,9 +163,9 @@ def _thresholds(delivery: Delivery, options: argparse.Namespace, project: Projec
     OptionError
         If there is one on the command line that nothing is held against.
     """
-    from ..scenario import thresholds_of
-    from ..thresholds import parse_threshold
-    from .delivery import OptionError
+    from ..handover.submission import OptionError
+    from ..scenario.scenario import thresholds_of
+    from ..scenario.thresholds import parse_threshold
 
     for text in () if options.measure else options.threshold or ():
         if not parse_threshold(text).may_cover("sha256"):
@@ -182,8 +182,8 @@ def _examiner(log: LogFile | None, thresholds: Sequence[Threshold]) -> Examiner:
     LogError
         If it cannot be read.
     """
-    from ..examination import Examiner
-    from ..logfile import LogError
+    from ..evidence.file import LogError
+    from ..handover.remeasure import Examiner
 
     if log is None:
         raise LogError("without its log, nothing is known of the values in a bundle")
@@ -191,7 +191,7 @@ def _examiner(log: LogFile | None, thresholds: Sequence[Threshold]) -> Examiner:
 
 
 def _identity(delivery: Delivery, path: str) -> LogIdentity:
-    from ..receipt import LogIdentity
+    from ..handover.receipt import LogIdentity
 
     log = delivery.log
     metadata = {} if log is None else log.metadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..evidence import EvidenceLog
+from ..evidence.model import EvidenceLog
 
 __all__ = ["checksums"]
 

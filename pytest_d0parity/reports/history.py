@@ -9,9 +9,9 @@ import tempfile
 
 from filelock import FileLock
 
-from ..evidence import EvidenceLog
-from ..files import describe_os_error, open_regular, write_atomically
-from ..text import printable
+from ..evidence.model import EvidenceLog
+from ..util.files import describe_os_error, open_regular, write_atomically
+from ..util.text import printable
 
 __all__ = ["HistoryError", "append_to_history"]
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..evidence import Difference, EvidenceLog, Scalar, convert_for_json
-from ..markup import escape, table
-from ..origin import explain_origin
-from ..recorded import Recorded
-from ..text import printable
+from ..compare.diagnosis import explain_origin
+from ..compare.log_view import Recorded
+from ..evidence.model import Difference, EvidenceLog, Scalar, convert_for_json
+from ..util.markdown import escape, table
+from ..util.text import printable
 
 __all__ = ["Outcome", "difference_cells", "difference_markdown", "difference_table", "outcome_of"]
 

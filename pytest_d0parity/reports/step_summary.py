@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..evidence import EvidenceLog
-from ..markup import escape
+from ..evidence.model import EvidenceLog
+from ..util.markdown import escape
 from .outcome import outcome_of
 
 __all__ = ["step_summary", "step_summary_file"]

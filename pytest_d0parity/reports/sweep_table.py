@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..drift import MISSING, PRESENT
-from ..evidence import Scalar
-from ..origin import dataset_at
-from ..recorded import Recorded
-from ..text import printable
+from ..compare.comparator import MISSING, PRESENT
+from ..compare.diagnosis import dataset_at
+from ..compare.log_view import Recorded
+from ..evidence.model import Scalar
+from ..util.text import printable
 from .outcome import Outcome
 
 __all__ = ["sweep_table"]

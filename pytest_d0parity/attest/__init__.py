@@ -1,0 +1,1 @@
+"""What a log attests: statements, signatures, and attestations that were handed over."""

@@ -1,0 +1,129 @@
+"""An attestation as it was handed over, held against the log that it speaks of."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..evidence.file import LogError, LogFile, parse_object
+from ..handover.receipt import Attested
+from ..util.text import printable, valid_utf8
+from .signature import SignatureError, open_envelope
+from .statement import FAILED, PREDICATE_TYPE, STATEMENT_TYPE, statement_of
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
+__all__ = ["check_attestation", "is_about", "is_signed"]
+
+_LISTS = ("passedTests", "warnedTests", "failedTests")
+_SHOWN = 3
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether an attestation looks like an envelope, and not like a bare statement."""
+    try:
+        return "_type" not in parse_object(data)
+    except (ValueError, RecursionError):
+        return True
+
+
+def is_about(data: bytes, log: LogFile) -> bool:
+    """Whether an envelope, be it signed by whomever, speaks of a log."""
+    try:
+        return log.sha256.encode() in base64.b64decode(parse_object(data)["payload"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def check_attestation(data: bytes, called: str, log: LogFile | None, key: SSlibKey | None) -> Attested:
+    """Check the signature of an attestation, its subjects, its tests and its result.
+
+    Parameters
+    ----------
+    data : bytes
+        An envelope, or a statement that is not signed.
+    called : str
+        Its path, for the record.
+    log : LogFile or None
+        The log that it should be about; None where that cannot be read.
+    key : SSlibKey or None
+        Whose signature it should bear; None where none is asked for.
+
+    Returns
+    -------
+    Attested
+        With everything that is wrong.
+    """
+    result, faults = None, []
+    try:
+        content = parse_object(data)
+        if key is not None:
+            if "_type" in content:
+                raise SignatureError("it is not signed; an envelope is expected, as 'd0parity attest --key' makes it")
+            content = parse_object(open_envelope(content, key))
+        stated = content.get("predicate")
+        result = stated.get("result") if isinstance(stated, dict) else None
+        faults = list(_faults(content, log))
+    except SignatureError as error:
+        key, faults = None, [str(error)]
+    except (ValueError, RecursionError) as error:
+        key, faults = None, [f"it cannot be read: {error}"]
+    return Attested(
+        path=valid_utf8(called),
+        sha256=hashlib.sha256(data).hexdigest(),
+        key_id=None if key is None else key.keyid,
+        result=result if isinstance(result, str) else None,
+        faults=tuple(faults),
+    )
+
+
+def _faults(stated: Mapping[str, Any], log: LogFile | None) -> Iterator[str]:
+    if (stated.get("_type"), stated.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
+        yield f"it is no in-toto Statement v1 with the predicate {PREDICATE_TYPE}"
+        return
+    if log is None:
+        yield "without its log, nothing that it says can be checked"
+        return
+    try:
+        expected = statement_of(log)
+    except LogError as error:
+        yield str(error)
+        return
+    yield from _faults_of_subjects(_by_name(stated.get("subject")), _by_name(expected["subject"]))
+    predicate, ours = stated.get("predicate"), expected["predicate"]
+    if not isinstance(predicate, dict):
+        yield "it states no result"
+        return
+    for key, what in (("result", "result"), ("configuration", "params and reference")):
+        if predicate.get(key) != ours[key]:
+            yield f"it states another {what} than the log"
+    if any(predicate.get(key) != ours[key] for key in _LISTS):
+        yield "it lists other tests than the log, or with other results"
+    if predicate.get("result") == FAILED:
+        yield f"it attests that parity is not shown: {FAILED}"
+
+
+def _by_name(subjects: Any) -> dict[str, Any]:
+    """Give the digests by name; what is none of both is kept in a way that equals nothing."""
+    found: dict[str, Any] = {}
+    for number, subject in enumerate(subjects if isinstance(subjects, list) else []):
+        name = subject.get("name") if isinstance(subject, dict) else None
+        if isinstance(name, str) and name not in found:
+            found[name] = subject.get("digest")
+        else:
+            found[f"subject {number}"] = None
+    return found
+
+
+def _faults_of_subjects(stated: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    for names, what in (
+        ([name for name in expected if name not in stated], "says nothing of"),
+        ([name for name in stated if name not in expected], "speaks of what the log does not hold:"),
+        ([name for name in stated if name in expected and stated[name] != expected[name]], "is about another"),
+    ):
+        if names:
+            shown = ", ".join(map(printable, names[:_SHOWN]))
+            yield f"it {what} {shown}{f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''}"

@@ -1,0 +1,155 @@
+"""``d0parity compare`` and ``d0parity report``: what needs logs alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..scenario.options import add_threshold_option
+from ..util.text import printable
+from .codes import DONE, DRIFT, UNREADABLE, WRONG_USAGE
+
+if TYPE_CHECKING:
+    from ..compare.log_view import Recorded
+    from ..evidence.model import Reference
+    from ..reports.writer import Outcome
+    from ..scenario.pyproject import Project
+    from .terminal import Terminal
+
+__all__ = ["add_compare", "add_report"]
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Make a parser that of ``compare``."""
+    parser.description = (
+        "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift. "
+        "The thresholds of the project that you stand in count as well."
+    )
+    parser.add_argument("reference", metavar="REFERENCE", help="the evidence log that is trusted")
+    parser.add_argument("log", metavar="LOG", help="the evidence log that is compared with it")
+    add_threshold_option(parser.add_argument)
+    parser.add_argument(
+        "--format", choices=("table", "markdown", "json"), default="table", help="how to tell (%(default)s)"
+    )
+    parser.set_defaults(run=_compare)
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Make a parser that of ``report``."""
+    parser.description = (
+        "Make dose_parity_report.html from a log and the probes.npz beside it; the data are not needed. With a "
+        "reference the log is compared anew, as by 'compare', and exit code 3 means drift. Needs the extra 'report'."
+    )
+    parser.add_argument("log", metavar="LOG", help="the evidence log that is shown")
+    parser.add_argument("--reference", metavar="LOG", help="the evidence log that it is compared with")
+    add_threshold_option(parser.add_argument)
+    parser.add_argument("--output", metavar="DIR", help="where the page goes (beside LOG)")
+    parser.set_defaults(run=_report)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    return _with_logs(options, _compare_logs)
+
+
+def _with_logs(options: argparse.Namespace, work: Callable[[argparse.Namespace, Project, Terminal], int]) -> int:
+    """Do something with logs, and say in words why it cannot be done."""
+    from ..evidence.file import LogError
+    from ..scenario.pyproject import ProjectError, find_project
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        try:
+            return work(options, find_project("."), terminal)
+        except ProjectError as error:
+            terminal.error(str(error))
+            return WRONG_USAGE
+        except LogError as error:
+            terminal.error(str(error))
+            return UNREADABLE
+
+
+def _compare_logs(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
+    from ..compare.log_view import recorded_file
+    from ..evidence.file import read_log
+    from ..reports.writer import sweep_table
+
+    run = recorded_file(read_log(options.log))
+    outcome, _ = _outcome_beside(options.reference, run, options, project, terminal)
+    terminal.say(outcome.told_as(options.format))
+    if options.format == "table":
+        terminal.say(f"\n{sweep_table(run, outcome)}")
+    return _code_of(outcome, run, terminal)
+
+
+def _outcome_beside(
+    path: str, run: Recorded, options: argparse.Namespace, project: Project, terminal: Terminal
+) -> tuple[Outcome, Reference]:
+    """Compare a log with a reference."""
+    from ..compare.comparator import read_yardstick
+    from ..reports.writer import Outcome
+    from ..scenario.scenario import thresholds_of
+
+    yardstick = read_yardstick(path)
+    # The side that is trusted decides how strictly the other is looked at.
+    thresholds = thresholds_of(project, yardstick.values.scenario_id, options.threshold)
+    yardstick = replace(yardstick, thresholds=thresholds)
+    comparison = yardstick.compare(run.values)
+    for problem in yardstick.unused_thresholds(run.values):
+        terminal.problem(problem)
+    record = yardstick.record_beside(run.values.checks)
+    outcome = Outcome(
+        verdict=comparison.verdict,
+        differences=comparison.differences,
+        filenames=tuple(run.datasets),
+        reference=path,
+        left_out=record.left_out,
+        verified=False,
+    )
+    return outcome, record
+
+
+def _code_of(outcome: Outcome, run: Recorded, terminal: Terminal) -> int:
+    """Give the exit code of a comparison of two logs."""
+    if run.values.has_errors:
+        terminal.error(f"{printable(run.path)} itself says that something could not be read, so parity is not shown")
+        return UNREADABLE
+    return {"drift": DRIFT, "incomplete": UNREADABLE}.get(outcome.verdict, DONE)
+
+
+def _report(options: argparse.Namespace) -> int:
+    return _with_logs(options, _show)
+
+
+def _show(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
+    """Write the page of a log, compared with a reference where one is given."""
+    from ..compare.log_view import recorded_file
+    from ..evidence.file import read_log
+    from ..reports.writer import PAGE, ReportError, outcome_of, prepare_folder, write_page_of
+
+    if options.threshold and options.reference is None:
+        terminal.error("--threshold is for a comparison: give a --reference as well")
+        return WRONG_USAGE
+    folder = os.path.dirname(options.log)
+    run, reference, code = recorded_file(read_log(options.log), folder), None, DONE
+    outcome = outcome_of(run)
+    if options.reference is not None:
+        outcome, record = _outcome_beside(options.reference, run, options, project, terminal)
+        code = _code_of(outcome, run, terminal)
+        verdict = run.verdict if run.verdict == "incomplete" else outcome.verdict
+        outcome = replace(outcome, verdict=verdict)
+        run = replace(run, verdict=verdict, reference=record)
+        reference = recorded_file(read_log(options.reference), os.path.dirname(options.reference))
+    output = folder if options.output is None else options.output
+    try:
+        prepare_folder(output or ".")
+        no_page = write_page_of(run, reference, outcome, output)
+    except ReportError as error:
+        no_page = str(error)
+    if no_page:
+        terminal.error(no_page)
+        return UNREADABLE
+    terminal.say(f"Look at {printable(os.path.join(output, PAGE))}.")
+    return code

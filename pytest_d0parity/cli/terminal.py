@@ -1,0 +1,160 @@
+"""What a person sees while a scenario is captured, and after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from ..util.progress import Listener
+from ..util.text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from ..evidence.model import EvidenceLog, Problem
+
+__all__ = ["Terminal"]
+
+
+class Terminal(Listener):
+    """A listener that speaks: problems to standard error, the outcome to standard output.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing but what is wrong.
+    progress : bool or None
+        Show a progress bar; None: when standard error is a terminal.
+    """
+
+    def __init__(self, *, quiet: bool = False, progress: bool | None = None) -> None:
+        self._quiet = quiet
+        self._wants_bar = not quiet and (_is_terminal(sys.stderr) if progress is None else progress)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._sizes: dict[str, int] = {}
+        self._done: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop_bar()
+
+    def say(self, text: str) -> None:
+        """Tell what is going on."""
+        if not self._quiet:
+            _speak(sys.stdout, text)
+
+    def insist(self, text: str) -> None:
+        """Tell what has to be known, be it quiet or not."""
+        _speak(sys.stderr if self._quiet else sys.stdout, text)
+
+    def error(self, text: str) -> None:
+        """Tell what went wrong."""
+        self._complain(f"error: {text}")
+
+    def note(self, text: str) -> None:
+        """Tell what is good to know, and changes nothing in the log."""
+        self._complain(f"note: {text}")
+
+    def problem(self, problem: Problem) -> None:
+        """Tell of a problem as it is found."""
+        self._complain(f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}")
+
+    def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
+        """Begin the progress bar."""
+        self._stop_bar()
+        self._sizes, self._done = dict(datasets), {}
+        if not self._wants_bar or not datasets:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns: list[Any] = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %", markup=False),
+            TimeRemainingColumn(),
+        ]
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", total=max(sum(self._sizes.values()), 1))
+        self._bar.start()
+
+    def progress(self, filename: str, share: float) -> None:
+        """Move the progress bar, also within a file."""
+        if self._bar is None or self._task is None:
+            return
+        # Several datasets may be on their way at once.
+        self._done[filename] = share * self._sizes[filename]
+        self._bar.update(self._task, description=printable(filename), completed=sum(self._done.values()))
+
+    def done(self, log: EvidenceLog, output: str | None) -> None:
+        """Tell what came of it and, where it was written, where to look."""
+        from ..compare.log_view import recorded
+        from ..evidence.probe_archive import Probes
+        from ..reports.writer import PAGE, outcome_of, sweep_table
+
+        self._stop_bar()
+        count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"
+        outcome = outcome_of(log)
+        line = f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}"
+        if log.reference is not None:
+            line = "\n".join(filter(None, [f"{line}; {outcome.sentence}", outcome.text()]))
+        if log.verdict == "drift" and self._quiet:
+            self.error(line)
+        self.say(line)
+        if log.datasets and not self._quiet:
+            self.say(f"\n{sweep_table(recorded(log, Probes({})), outcome)}\n")
+        if output is None:
+            return
+        self.say(
+            f"Read {printable(os.path.join(output, 'dose_parity_log.md'))}; every digit is in the .json beside it."
+        )
+        if os.path.exists(page := os.path.join(output, PAGE)):
+            self.say(f"Look at {printable(page)}.")
+
+    def _stop_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _complain(self, text: str) -> None:
+        if self._bar is None:
+            _speak(sys.stderr, text)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _speak(stream: TextIO | None, text: str) -> None:
+    """Print a line, if it can be printed: whether anybody listens decides nothing about the log."""
+    if stream is None:
+        return
+    try:
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
+    except (OSError, ValueError):
+        # The reader has gone, or the disk behind it is full. What is still in the buffer must not
+        # raise again when the interpreter ends.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _tally(problems: Sequence[Problem]) -> str:
+    parts = []
+    for severity in ("error", "warning"):
+        count = sum(problem.severity == severity for problem in problems)
+        if count:
+            parts.append(f"{count} {severity}{'s' * (count != 1)}")
+    return f" ({', '.join(parts)})" if parts else ""

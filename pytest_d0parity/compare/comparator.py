@@ -1,0 +1,358 @@
+"""Drift: what differs between a log and the reference, and by how much."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Literal, TypeGuard
+
+from ..evidence.file import read_log
+from ..evidence.model import Difference, EvidenceLog, Problem, Reference, Scalar
+from ..scenario.thresholds import DEFAULT, EXACT, Threshold
+from ..util.text import printable, valid_utf8
+from .values import CheckValues, Named, Values, values_of, values_of_file
+
+__all__ = ["MISSING", "PRESENT", "Comparison", "Yardstick", "judge", "read_yardstick", "within"]
+
+MISSING = "(missing)"
+PRESENT = "present"
+
+_GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
+# Statistics that are not in the unit of their group, and say nothing about its rounding.
+_UNITLESS = frozenset({"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction"})
+_ROUNDING = 1e-12  # of the largest magnitude in a group; below it a value is as good as zero
+_FILE = ("sha256", "size_bytes")
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of comparing.
+
+    Attributes
+    ----------
+    differences : tuple of Difference
+        The worst first.
+    compared : int
+        Number of values that were looked at.
+    """
+
+    differences: tuple[Difference, ...]
+    compared: int
+
+    @classmethod
+    def of(cls, parts: Iterable[Comparison]) -> Comparison:
+        """Join several."""
+        parts = list(parts)
+        differences = [difference for part in parts for difference in part.differences]
+        return cls(tuple(sorted(differences, key=_badness)), sum(part.compared for part in parts))
+
+    @property
+    def drifted(self) -> tuple[Difference, ...]:
+        """The differences beyond their thresholds."""
+        return tuple(difference for difference in self.differences if difference.verdict == "drift")
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of what was found; incomplete where nothing was compared, which shows nothing."""
+        if not self.compared:
+            return "incomplete"
+        found = {difference.verdict for difference in self.differences}
+        return "drift" if "drift" in found else "within_thresholds" if "within_thresholds" in found else "match"
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What a log is measured against: the values of the reference, and how far one may be from them.
+
+    Attributes
+    ----------
+    record : Reference
+        Which log it is.
+    values : Values
+    thresholds : tuple of Threshold
+        Those that somebody gave; the last one that covers a value counts.
+    """
+
+    record: Reference
+    values: Values
+    thresholds: tuple[Threshold, ...] = ()
+
+    def limited_to(self, filenames: Collection[str] | None) -> Yardstick:
+        """Leave out the datasets that a scenario does not ask for; None asks for all."""
+        if filenames is None:
+            return self
+        asked = {valid_utf8(name) for name in filenames}
+        kept = {name: values for name, values in self.values.datasets.items() if name in asked}
+        left_out = tuple(name for name in self.values.datasets if name not in asked)
+        return replace(self, record=replace(self.record, left_out=left_out), values=replace(self.values, datasets=kept))
+
+    def record_beside(self, checks: Collection[str]) -> Reference:
+        """Say which log it is, and what of it is left out by a run of these checks of the users' own."""
+        left_out = tuple(name for name in self.values.checks if name not in checks)
+        return replace(self.record, left_out=self.record.left_out + left_out)
+
+    def compare(self, observed: Values) -> Comparison:
+        """Compare everything. A check that did not run on this side is left alone."""
+        both = [name for name in self.values.datasets if name in observed.datasets]
+        return Comparison.of(
+            [
+                self.compare_names(observed.datasets),
+                *(
+                    self.compare_dataset(name, observed.datasets[name], sound=name not in observed.unsound)
+                    for name in both
+                ),
+                self.compare_whole(observed.whole),
+                *(self.compare_check(name, self._as_trusted(name, check)) for name, check in observed.checks.items()),
+            ]
+        )
+
+    def compare_names(self, filenames: Collection[str]) -> Comparison:
+        """Compare which datasets there are."""
+        names = dict.fromkeys([*self.values.datasets, *filenames])
+        rows = [
+            Difference(
+                where=name,
+                expected=PRESENT if name in self.values.datasets else MISSING,
+                observed=PRESENT if name in filenames else MISSING,
+                threshold=EXACT.text,
+                distance=None,
+                verdict="drift",
+            )
+            for name in names
+            if name not in self.values.datasets or name not in filenames
+        ]
+        return Comparison(tuple(rows), len(names))
+
+    def compare_dataset(
+        self, filename: str, observed: Named, *, sound: bool, names: Sequence[str] = ("",)
+    ) -> Comparison:
+        """Compare the values of a dataset that the reference has.
+
+        Parameters
+        ----------
+        filename : str
+        observed : dict
+            All its values, by name.
+        sound : bool
+            Whether all of it could be read; a file that could not is never called repacked.
+        names : sequence of str
+            See `within`.
+        """
+        expected = self.values.datasets[filename]
+        part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names))
+        if sound and self.is_repacked(filename, observed):
+            return replace(part, differences=tuple(map(_as_repacked, part.differences)))
+        return part
+
+    def compare_whole(self, observed: Named, expected: Named | None = None) -> Comparison:
+        """Compare parameters and metrics, or these of the expected ones."""
+        return self._compare("", None, self.values.whole if expected is None else expected, observed)
+
+    def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
+        """Compare what one of the users' own checks recorded."""
+        if not self.values.knows_checks:
+            return Comparison((), 0)
+        known = self.values.checks.get(check_id)
+        return self._compare(
+            f"{check_id}:", observed.dataset, known.values if known else {}, observed.values, observed.limits
+        )
+
+    def _as_trusted(self, check_id: str, observed: CheckValues) -> CheckValues:
+        """Put the limits of the reference in place of those that the other log brings along."""
+        known = self.values.checks.get(check_id)
+        return replace(observed, limits=known.limits) if known else observed
+
+    def is_repacked(self, filename: str, observed: Named) -> bool:
+        """Whether a file has other bytes than the reference's, by what the archives say about equal arrays."""
+        expected = self.values.datasets.get(filename, {})
+        limit = self._given(filename, "sha256")
+        if limit is not None and limit.is_exact:
+            return False
+        arrays = within(expected, ("arrays",))
+        hashes = expected.get("sha256"), observed.get("sha256")
+        return (
+            any(name.endswith(".crc32") for name in arrays)
+            and arrays == within(observed, ("arrays",))
+            and all(isinstance(value, str) and _SHA256.fullmatch(value) for value in hashes)
+            and all(type(values.get("size_bytes")) is int for values in (expected, observed))
+            and hashes[0] != hashes[1]
+        )
+
+    def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
+        """Warn of the thresholds that cover no value on either side, as one with a typing error does."""
+        named: set[tuple[str | None, str]] = set()
+        for values in (self.values, observed):
+            named.update((None, name) for name in values.whole)
+            named.update((dataset, name) for dataset, names in values.datasets.items() for name in names)
+            named.update((check.dataset, name) for check in values.checks.values() for name in check.values)
+        # What is left out has names as well, which a threshold may be for.
+        named.update((dataset, name) for dataset in self.record.left_out for _, name in tuple(named))
+        return tuple(
+            Problem(
+                severity="warning",
+                where="threshold",
+                message=f"no value is called {printable(limit.pattern)!r}, so its threshold {limit.text} has no "
+                "effect; values have names like raw.mean, probe.phase.p50 or params.N",
+            )
+            for limit in self.thresholds
+            if not any(limit.covers(*each) for each in named)
+        )
+
+    def _compare(
+        self,
+        where: str,
+        dataset: str | None,
+        expected: Named,
+        observed: Named,
+        own: Mapping[str, Threshold] = MappingProxyType({}),
+    ) -> Comparison:
+        names = [name for name in dict.fromkeys([*expected, *observed]) if self.values.knows(name)]
+        magnitudes = _magnitudes(expected)
+        found = []
+        for name in names:
+            limit = self._given(dataset, name, own)
+            group, _, statistic = name.rpartition(".")
+            floor = _ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
+            difference = _difference(where + name, expected.get(name, _NONE), observed.get(name, _NONE), limit, floor)
+            if difference is not None:
+                found.append(difference)
+        return Comparison(tuple(sorted(found, key=_badness)), len(names))
+
+    def _given(
+        self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
+    ) -> Threshold | None:
+        covering = [limit for limit in self.thresholds if limit.covers(dataset, name)]
+        return covering[-1] if covering else own.get(name)
+
+
+def read_yardstick(path: str, thresholds: Sequence[Threshold] = (), called: str | None = None) -> Yardstick:
+    """Read a reference.
+
+    Parameters
+    ----------
+    path : str
+        An evidence log, be it one of the tool before this one.
+    thresholds : sequence of Threshold
+    called : str, optional
+        How the log was given, for the record and for messages.
+
+    Returns
+    -------
+    Yardstick
+
+    Raises
+    ------
+    LogError
+        If it cannot be read, is corrupt, or is of a newer schema.
+    """
+    file = read_log(path, called)
+    return Yardstick(Reference(path=file.path, sha256=file.sha256), values_of_file(file), tuple(thresholds))
+
+
+def judge(log: EvidenceLog, yardstick: Yardstick) -> EvidenceLog:
+    """Compare a log with the reference, and write what was found into it."""
+    observed = values_of(log)
+    comparison = yardstick.compare(observed)
+    return replace(
+        log,
+        reference=yardstick.record_beside(observed.checks),
+        drift=comparison.differences,
+        verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
+        problems=log.problems + yardstick.unused_thresholds(observed),
+    )
+
+
+# --- one value ---------------------------------------------------------------------------------
+
+
+class _Missing:
+    """No value at all, which differs from any value, also from a text that says so."""
+
+
+_NONE = _Missing()
+
+
+def _difference(
+    where: str, expected: Scalar | _Missing, observed: Scalar | _Missing, given: Threshold | None, floor: float
+) -> Difference | None:
+    missing = isinstance(expected, _Missing) or isinstance(observed, _Missing)
+    if not missing and _same(expected, observed):
+        return None
+    limit = given or (DEFAULT if isinstance(expected, float) or isinstance(observed, float) else EXACT)
+    distance, text = None, limit.text
+    if isinstance(expected, str | bool):
+        text = EXACT.text  # no threshold allows another text or flag
+    if _is_number(expected) and _is_number(observed):
+        allowed = max(limit.relative * abs(float(expected)), limit.absolute)
+        if limit is DEFAULT and floor > allowed:
+            allowed, text = floor, f"{_ROUNDING:g} of group"
+        # As fractions: an integer and a float that differ must not become equal on the way.
+        distance = _ratio(abs(Fraction(observed) - Fraction(expected)), allowed)
+    return Difference(
+        where=where,
+        expected=MISSING if isinstance(expected, _Missing) else expected,
+        observed=MISSING if isinstance(observed, _Missing) else observed,
+        threshold=text,
+        distance=distance,
+        verdict="within_thresholds" if distance is not None and distance <= 1 else "drift",
+    )
+
+
+def _same(expected: object, observed: object) -> bool:
+    if isinstance(expected, float) and isinstance(observed, float) and math.isnan(expected):
+        return math.isnan(observed)
+    return expected == observed and isinstance(expected, bool) == isinstance(observed, bool)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value can be near another one; NaN, infinities, and integers beyond all floats cannot."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
+def _ratio(gap: Fraction, allowed: float) -> float:
+    if allowed == math.inf:
+        return 0.0
+    try:
+        return float(gap) / allowed
+    except (ZeroDivisionError, OverflowError):
+        return math.inf
+
+
+def _magnitudes(values: Named) -> dict[str, float]:
+    """Largest magnitude among the statistics of each group."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        group, _, statistic = name.rpartition(".")
+        if group in _GROUPS and statistic not in _UNITLESS and _is_number(value):
+            found[group] = max(found.get(group, 0.0), abs(float(value)))
+    return found
+
+
+def within(values: Named, names: Sequence[str]) -> Named:
+    """Pick the values that have one of these names, or lie below one; the empty name is above all."""
+    return {
+        name: value
+        for name, value in values.items()
+        if any(not above or name == above or name.startswith(f"{above}.") for above in names)
+    }
+
+
+def _as_repacked(difference: Difference) -> Difference:
+    if difference.where.rpartition(":")[2] not in _FILE:
+        return difference
+    return replace(difference, threshold="the arrays are the same", verdict="repacked")
+
+
+def _badness(difference: Difference) -> tuple[int, float]:
+    rank = ("drift", "within_thresholds", "repacked").index(difference.verdict)
+    return rank, -math.inf if difference.distance is None else -difference.distance

@@ -1,0 +1,150 @@
+"""The origin of drift: a few sentences that say where it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..evidence.model import Difference
+from ..util.text import printable, valid_utf8
+from .comparator import MISSING, PRESENT
+
+__all__ = ["dataset_at", "explain_origin"]
+
+# In the order of the pipeline: what comes later drifts because of what comes before it.
+_PARTS = {
+    "raw": "it starts in raw, the stored diff3d itself",
+    "normalized": "it starts in normalized: raw agrees, so the normalisation differs",
+    "order": "{} while the statistics agree: in order, dtype or shape",
+    "grouped": "it starts in grouped: raw and normalized agree, so look at scan_index",
+    "photons": "it is in the photon count alone: every stage agrees",
+    "probe": "it is in the probe alone: the diffraction data agree",
+    "arrays": "it is in arrays that are not measured: every statistic agrees",
+    "file": "the bytes of the file differ, and nothing else that was compared",
+}
+# Where a measured array differs, so do the values that come of it; otherwise its statistics say nothing of it.
+_FOLLOWS = {"diff3d": "raw", "probeGuess": "probe", "scan_index": "grouped"}
+_SHOWN = 3
+
+
+@dataclass
+class _Drift:
+    """What drifts in one dataset."""
+
+    parts: set[str] = field(default_factory=set)
+    arrays: set[str] = field(default_factory=set)
+    lost: bool = True
+    hashes: tuple[object, object] | None = None
+
+    def add(self, name: str, difference: Difference) -> None:
+        part = name.partition(".")[0]
+        if part in ("sha256", "size_bytes"):
+            part = "file"
+        elif part == "arrays" and (array := name.split(".")[1:2]) and array[0] in _FOLLOWS:
+            self.arrays.add(array[0])
+            return
+        else:
+            self.lost = self.lost and difference.observed == MISSING
+        self.parts.add(part)
+        if name == "sha256":
+            self.hashes = difference.expected, difference.observed
+
+    @property
+    def unexplained(self) -> list[str]:
+        """The measured arrays that differ though their statistics do not."""
+        return [array for array, part in _FOLLOWS.items() if array in self.arrays and part not in self.parts]
+
+    @property
+    def first(self) -> str:
+        parts = self.parts | {"order"} if self.unexplained else self.parts
+        return next((part for part in _PARTS if part in parts), "order")
+
+    @property
+    def meaning(self) -> str:
+        arrays = self.unexplained or ["a measured array"]
+        return _PARTS[self.first].format(f"{' and '.join(arrays)} differ{'s' * (len(arrays) == 1)}")
+
+
+def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
+    """Say where the drift starts.
+
+    Parameters
+    ----------
+    differences : iterable of Difference
+    filenames : sequence of str
+        The datasets of the log.
+    complete : bool
+        Whether everything was compared; otherwise nothing is said to agree.
+
+    Returns
+    -------
+    str
+        Empty where nothing drifts.
+    """
+    names = [valid_utf8(name) for name in filenames]
+    known = frozenset(names)
+    by_dataset: dict[str, _Drift] = {}
+    there, here, others = [], [], []
+    for difference in differences:
+        if difference.verdict != "drift":
+            continue
+        dataset = dataset_at(difference.where, known)
+        if dataset is not None:
+            by_dataset.setdefault(dataset, _Drift()).add(difference.where.removeprefix(f"{dataset}:"), difference)
+        elif (difference.expected, difference.observed) == (PRESENT, MISSING):
+            there.append(difference.where)
+        elif (difference.expected, difference.observed) == (MISSING, PRESENT):
+            here.append(difference.where)
+        else:
+            others.append(difference.where)
+
+    sentences = [f"In the reference alone: {_listed(there)}."] if there else []
+    sentences += [f"Not in the reference: {_listed(here)}."] if here else []
+    sentences += _swapped(by_dataset)
+    starts: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        if name in by_dataset:
+            starts.setdefault((by_dataset[name].first, by_dataset[name].meaning), []).append(name)
+    for (part, meaning), starting in sorted(starts.items(), key=lambda start: [*_PARTS].index(start[0][0])):
+        lost = [name for name in starting if by_dataset[name].lost and part in ("raw", "probe")]
+        kept = [name for name in starting if name not in lost]
+        if lost:
+            sentences.append(f"{_who(lost, names)}; what the reference has of it could not be measured here.")
+        if kept:
+            sentences.append(f"{_who(kept, names)}{f'; {meaning}' if complete else ''}.")
+    if others:
+        agree = "" if by_dataset or there or here or not complete else "The datasets agree. "
+        sentences.append(f"{agree}Drifting beside the datasets: {_listed(others)}.")
+    return " ".join(sentences)
+
+
+def _swapped(by_dataset: dict[str, _Drift]) -> list[str]:
+    """Say which files hold what the reference calls by another name."""
+    expected = {drift.hashes[0]: name for name, drift in by_dataset.items() if drift.hashes}
+    return [
+        f"{printable(name)} is the file that the reference calls {printable(expected[drift.hashes[1]])}."
+        for name, drift in by_dataset.items()
+        if drift.hashes and drift.hashes[1] != MISSING and drift.hashes[1] is not None and drift.hashes[1] in expected
+    ]
+
+
+def dataset_at(where: str, names: Collection[str]) -> str | None:
+    """Give the longest of the names that stands before a colon."""
+    end = where.rfind(":")
+    while end > 0:
+        if where[:end] in names:
+            return where[:end]
+        end = where.rfind(":", 0, end)
+    return None
+
+
+def _who(starting: Sequence[str], names: Sequence[str]) -> str:
+    if len(starting) == len(names):
+        return "Every dataset drifts" if len(names) > 1 else f"{printable(names[0])} drifts"
+    verb = "drifts" if len(starting) == 1 else "drift"
+    return f"{len(starting)} of {len(names)} datasets {verb} ({_listed(starting)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = ", ".join(map(printable, names[:_SHOWN]))
+    return f"{text} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else text

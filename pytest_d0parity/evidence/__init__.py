@@ -1,0 +1,1 @@
+"""The evidence log: its records, its JSON, its schema, and the files that lie beside it."""

@@ -1,0 +1,72 @@
+"""What a run leaves behind: the names of the files, the folder for them, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+
+from ..util.files import describe_os_error, write_atomically
+from ..util.text import printable
+
+__all__ = [
+    "ATTESTATION",
+    "DIGEST",
+    "LOG",
+    "PAGE",
+    "PROBES",
+    "STATEMENT",
+    "ReportError",
+    "prepare_folder",
+    "write_artifact",
+]
+
+LOG = "dose_parity_log.json"
+DIGEST = "dose_parity_log.md"
+PAGE = "dose_parity_report.html"
+PROBES = "probes.npz"
+STATEMENT = "dose_parity_statement.json"
+ATTESTATION = "dose_parity_attestation.json"
+
+
+class ReportError(OSError):
+    """Artifacts that could not be written, said in words."""
+
+
+def prepare_folder(folder: str) -> None:
+    """Make the folder for the artifacts, so that hours of reading do not end at a closed door.
+
+    Parameters
+    ----------
+    folder : str
+
+    Raises
+    ------
+    ReportError
+        If it cannot be made or written to.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise ReportError(f"output {printable(folder)} is a file; a folder is needed") from None
+    except OSError as error:
+        raise ReportError(f"output folder {printable(folder)} cannot be made: {describe_os_error(error)}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ReportError(f"output folder {printable(folder)} cannot be written to: permission denied")
+
+
+def write_artifact(path: str, content: bytes) -> None:
+    """Write a file as a whole.
+
+    Parameters
+    ----------
+    path : str
+    content : bytes
+
+    Raises
+    ------
+    ReportError
+        If it cannot be written; an older file is then untouched.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ReportError(f"{printable(path)} cannot be written: {describe_os_error(error)}") from None

@@ -1,0 +1,138 @@
+"""An evidence log as it lies on disk: read with care, also one that was written by hand or by an older tool."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..util.files import LFS_POINTER, describe_os_error, open_regular
+from ..util.records import SCHEMA_VERSION
+from ..util.text import printable, valid_utf8
+
+__all__ = ["LogError", "LogFile", "parse_log", "parse_object", "read_log"]
+
+
+class LogError(ValueError):
+    """An evidence log that cannot be read. The message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """An evidence log as it lies on disk.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    sha256 : str
+        Of its bytes.
+    version : int
+        Its schema version; 0 for the logs from before there was one.
+    content : dict
+        The parsed JSON.
+    """
+
+    path: str
+    sha256: str
+    version: int
+    content: dict[str, Any]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What it says of itself; nothing where that is no object."""
+        metadata = self.content.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+
+def read_log(path: str, called: str | None = None) -> LogFile:
+    """Read a log, also one that was written by hand or by the tool before this one.
+
+    Parameters
+    ----------
+    path : str
+        The JSON file. The bare tokens ``NaN`` and ``Infinity`` of older logs are understood.
+    called : str, optional
+        What to call the file in the record and in messages; its path by default.
+
+    Returns
+    -------
+    LogFile
+
+    Raises
+    ------
+    LogError
+        If it is not there, is no JSON object, says a key twice, or has a schema version that is newer
+        than `SCHEMA_VERSION`.
+    """
+    called = path if called is None else called
+    try:
+        with open_regular(path) as file:
+            return parse_log(file.read() or b"", called)
+    except OSError as error:
+        raise LogError(f"log {printable(called)} cannot be read: {describe_os_error(error)}; check the path") from None
+
+
+def parse_log(data: bytes, called: str) -> LogFile:
+    """Take a log out of the bytes of its file: see `read_log`."""
+    try:
+        content = parse_object(data)
+    except (ValueError, RecursionError) as error:
+        raise LogError(f"log {printable(called)} cannot be read: {error}") from None
+    version = content.get("schema_version", 0)
+    if type(version) is not int or version < 0:
+        raise LogError(f"log {printable(called)} cannot be read: its schema_version is {version!r}, not a number")
+    if version > SCHEMA_VERSION:
+        from ..util.provenance import TOOL  # slow, and of no use to anybody else
+
+        raise LogError(
+            f"log {printable(called)} has schema version {version}; this is {TOOL}, which knows up to "
+            f"{SCHEMA_VERSION}: upgrade it"
+        )
+    return LogFile(called, hashlib.sha256(data).hexdigest(), version, content)
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object that says no key twice.
+
+    Raises
+    ------
+    ValueError
+        If it is none; it says why.
+    RecursionError
+        If it is nested too deeply.
+    """
+    if data.startswith(LFS_POINTER):
+        raise ValueError("it is a Git LFS pointer, not the file: run 'git lfs pull'")
+    if not data.strip():
+        raise ValueError("it is empty; copy it again")
+    try:
+        content = json.loads(data, object_pairs_hook=_unique)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text; a JSON file is expected") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"it is no JSON, or only a part of it (line {error.lineno}, column {error.colno}: {error.msg})"
+        ) from None
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}; a JSON object is expected")
+    # Surrogates, which JSON can spell one by one and UTF-8 cannot: from file names, or made by hand.
+    return _valid(content) if b"\\ud" in data.lower() else content
+
+
+def _valid(content: Any) -> Any:
+    if isinstance(content, dict):
+        return _unique([(valid_utf8(name), _valid(value)) for name, value in content.items()])
+    if isinstance(content, list):
+        return [_valid(value) for value in content]
+    return valid_utf8(content) if isinstance(content, str) else content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it says {printable(twice)!r} twice, and nobody can say which one is meant")
+    return content

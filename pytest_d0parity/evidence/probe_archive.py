@@ -1,0 +1,141 @@
+"""The probes of a sweep, kept beside its log so that they can be looked at where the data are not."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..readers.npz import Member, NpzError, NpzFile
+from ..statistics.distribution import is_measurable
+from ..util.files import describe_os_error
+from .artifacts import PROBES
+from .model import Dataset
+
+__all__ = ["Probes", "collect_probes", "probe_name", "probes_to_bytes", "read_probes"]
+
+
+_LARGEST = 1 << 24  # bytes of one probe
+_ALL = 1 << 26  # bytes of all probes together
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The distinct probes of a sweep.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        By `probe_name`.
+    remark : str
+        Why there are none, or not all, in a sentence; empty where all are here.
+    """
+
+    arrays: Arrays
+    remark: str = ""
+
+
+def probe_name(crc32: str, size_bytes: int) -> str:
+    """Name of a probe in the archive: what a log says of its bytes, so that a log finds its probes."""
+    return f"{crc32}-{size_bytes}"
+
+
+def _name_of(member: Member) -> str:
+    return probe_name(f"{member.crc32:08x}", member.size_bytes)
+
+
+def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -> Probes:
+    """Read the probes of a sweep from its datasets, each distinct one once.
+
+    Parameters
+    ----------
+    datasets : iterable of Dataset
+    path_of : callable
+        Gives the path of a dataset by its file name.
+
+    Returns
+    -------
+    Probes
+        Without those that have changed since they were measured, or are larger than 16 MiB, or than 64 MiB together.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    missing: dict[str, str] = {}
+    left = _ALL
+    for dataset in datasets:
+        info = dataset.arrays.get("probeGuess")
+        if info is None or dataset.probe is None:
+            continue
+        name = probe_name(info.crc32, info.size_bytes)
+        if name in found:
+            continue
+        try:
+            if info.size_bytes > min(_LARGEST, left):
+                raise NpzError("it is too large to be kept beside the log")
+            with NpzFile(path_of(dataset.filename)) as npz:
+                member = npz.members.get("probeGuess")
+                if member is None or _name_of(member) != name:
+                    raise NpzError("the file has changed since it was measured")
+                found[name] = npz.read(member)
+            left -= info.size_bytes
+            missing.pop(name, None)
+        except NpzError as error:
+            missing[name] = f"{dataset.filename}: {error}"
+        except OSError as error:
+            missing[name] = f"{dataset.filename}: {describe_os_error(error)}"
+    return Probes(found, _remark(missing))
+
+
+def _remark(missing: Mapping[str, str]) -> str:
+    if not missing:
+        return ""
+    first = next(iter(missing.values()))
+    return f"The probes of some datasets are not shown ({len(missing)} in all; the first is that of {first})."
+
+
+def probes_to_bytes(arrays: Arrays) -> bytes:
+    """Write probes as an NPZ file; the same probes give the same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            # ZipInfo without a date: the first one that the format knows.
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
+    return file.getvalue()
+
+
+def read_probes(folder: str) -> Probes:
+    """Read the probes that lie in a folder, beside a log.
+
+    Parameters
+    ----------
+    folder : str
+
+    Returns
+    -------
+    Probes
+        Empty, with a remark that says why, where they cannot be read. What its name does not fit is not in it.
+    """
+    path = os.path.join(folder, PROBES)
+    found: dict[str, NDArray[Any]] = {}
+    left = _ALL
+    try:
+        with NpzFile(path) as npz:
+            for name, member in npz.members.items():
+                fits = member.size_bytes <= min(_LARGEST, left)
+                if fits and is_measurable(member.dtype) and name == _name_of(member):
+                    found[name] = npz.read(member)
+                    left -= member.size_bytes
+    except NpzError as error:
+        return Probes(found, f"{PROBES} cannot be read: {error}.")
+    except OSError as error:
+        return Probes(found, f"{PROBES} cannot be read: {describe_os_error(error)}.")
+    return Probes(found)

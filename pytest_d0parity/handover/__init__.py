@@ -1,0 +1,1 @@
+"""What is handed over and checked: artifacts, bundles, verification and its receipt."""

@@ -1,0 +1,223 @@
+"""What goes into a bundle: everything that a log tells of, found and looked at before anything is copied."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..attest.attestation import is_about
+from ..compare.log_view import recorded_file
+from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
+from ..evidence.expected_files import Claim, claims_of_log, claims_of_params, claims_of_reference
+from ..evidence.file import LogFile
+from ..util.files import describe_os_error, open_regular
+from ..util.text import printable
+from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
+from .file_tree import Span
+
+__all__ = ["BundleError", "Item", "Plan", "plan_bundle"]
+
+_BESIDE = (DIGEST, PAGE, PROBES)
+_ROOM = 1 << 20  # bytes for what the bag and its README say
+_TAR_ROOM = 2048  # and for what a tar adds to each file
+_MAX_NAME = 100
+
+
+class BundleError(Exception):
+    """A bundle that could not be made; nothing of it is left. Each argument is a sentence for the maintainer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One file of a bundle: its name in there, where it comes from, and the SHA-256 that it must have, if any."""
+
+    name: str
+    path: str
+    sha256: str | None
+    size: int
+    about: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What goes into a bundle.
+
+    Attributes
+    ----------
+    log : LogFile
+    items : tuple of Item
+        By name.
+    missing : tuple of str
+        Artifacts that would be welcome, and do not lie beside the log.
+    """
+
+    log: LogFile
+    items: tuple[Item, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return printable(str(self.log.metadata.get("scenario_id")))
+
+    @property
+    def base(self) -> str:
+        """Name of the folder at the top of a tar."""
+        return f"d0parity-{re.sub('[^A-Za-z0-9._-]+', '-', self.title).strip('.-')[:_MAX_NAME] or 'bundle'}"
+
+    @property
+    def time(self) -> datetime.datetime:
+        """When the log was made: the one time that depends on nothing else."""
+        try:
+            time = datetime.datetime.fromisoformat(str(self.log.metadata.get("timestamp")))
+            return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+        except (ValueError, OverflowError):
+            return datetime.datetime.fromtimestamp(0, datetime.UTC)
+
+    @property
+    def datasets(self) -> tuple[Item, ...]:
+        """The large ones."""
+        return tuple(item for item in self.items if item.name.startswith(DATASETS))
+
+    @property
+    def documents(self) -> tuple[Item, ...]:
+        """All others."""
+        return tuple(item for item in self.items if not item.name.startswith(DATASETS))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(item.size for item in self.items)
+
+    @property
+    def room(self) -> int:
+        """Bytes that it takes to make the bundle; documents lie there twice when they go into a tar."""
+        return self.size + sum(item.size for item in self.documents) + _TAR_ROOM * len(self.items) + _ROOM
+
+
+def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | None) -> Plan:
+    """Find everything that a log tells of.
+
+    Parameters
+    ----------
+    log : LogFile
+        Its path is where it lies.
+    root : str
+        Folder of the datasets.
+    params, reference : str or None
+        The params file and the reference; None where the log was made without.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    BundleError
+        If something is not there, or is not what the log says at a glance; it tells of all such things at once.
+    LogError
+        If it is no evidence log.
+    """
+    found = _Found()
+    found.add(Claim(name=LOG_FILE, hashes={"": log.sha256}), log.path, "the evidence log")
+    folder = os.path.dirname(log.path)
+    missing = [name for name in _BESIDE if not os.path.lexists(os.path.join(folder, name))]
+    abouts = {
+        DIGEST: "its digest for people",
+        PAGE: "its page",
+        PROBES: "the probes on the page",
+        ATTESTATION: "its signed attestation",
+    }
+    for name in abouts:
+        path = os.path.join(folder, name)
+        if os.path.lexists(path):
+            if not _is_of(log, path):
+                found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
+            found.add(Claim(name=PAYLOAD + name), path, abouts[name])
+    claims = claims_of_log(log, DATASETS)
+    if not claims:
+        found.problems.append(f"log {printable(log.path)} tells of no dataset, so that there is nothing to hand over")
+    for claim in claims:
+        name = claim.name.removeprefix(DATASETS)
+        trouble = claim.trouble or _unportable(name)
+        if trouble:
+            found.problems.append(f"{printable(name)}: {trouble}")
+        else:
+            found.add(claim, os.path.join(root, name), "a dataset")
+    found.problems += _look_alikes(item.name for item in found.items)
+    if params is not None:
+        for claim in claims_of_params(log, PARAMS_FILE):
+            found.add(claim, params, "the params of the baseline run; a pickle: do not load it")
+    if reference is not None:
+        for claim in claims_of_reference(log, REFERENCE_FILE):
+            found.add(claim, reference, "the log that this one was compared with")
+    if found.problems:
+        raise BundleError(*found.problems)
+    return Plan(log=log, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
+
+
+class _Found:
+    """What was found, and what was not."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.problems: list[str] = []
+
+    def add(self, claim: Claim, path: str, about: str) -> None:
+        sha256 = next(iter(claim.hashes.values()), None)
+        try:
+            with open_regular(path) as file:
+                size = os.fstat(file.fileno()).st_size
+        except OSError as error:
+            self.problems.append(f"{printable(path)} cannot be bundled: {describe_os_error(error)}")
+            return
+        if claim.size_bytes not in (None, size):
+            self.problems.append(
+                f"{printable(path)} is not the file of the log: it is {size:,} bytes long, and the log says "
+                f"{claim.size_bytes:,}"
+            )
+        self.items.append(Item(name=claim.name, path=path, sha256=sha256, size=size, about=about))
+
+
+def _is_of(log: LogFile, path: str) -> bool:
+    """Whether what lies beside a log is about this log: digest and page say when it was made."""
+    try:
+        data = Span(path).read()
+    except (OSError, ValueError):
+        return True  # which is told when it is copied
+    match os.path.basename(path):
+        case name if name == ATTESTATION:
+            return is_about(data, log)
+        case name if name == PROBES:
+            return _holds_probes_of(log, path)
+    return str(log.metadata.get("timestamp", "")).encode() in data
+
+
+def _holds_probes_of(log: LogFile, path: str) -> bool:
+    """Whether an archive holds nothing but probes that a log tells of."""
+    known = {dataset.probe for dataset in recorded_file(log).datasets.values()}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()} <= known
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+
+
+def _unportable(name: str) -> str:
+    """Say why a name cannot be written in a manifest that every tool reads."""
+    plain = name.isprintable() and name == name.strip() and not any(mark in name for mark in "\\%")
+    return "" if plain else "no manifest can name it so that every tool understands it; rename it, and record again"
+
+
+def _look_alikes(names: Iterable[str]) -> Iterator[str]:
+    """Tell of names that some file system, or bagit, takes for one and the same."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            yield f"{printable(name)} and {printable(other)} are the same name to many a system; rename one of them"

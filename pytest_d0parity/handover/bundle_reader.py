@@ -1,0 +1,245 @@
+"""A bundle as it was handed over: a BagIt bag (RFC 8493) of a log and all that it tells of, read without trust."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..evidence.artifacts import ATTESTATION, LOG
+from ..evidence.expected_files import Claim, claims_of_log, claims_of_params, claims_of_reference, is_sha256
+from ..evidence.file import LogError, LogFile, parse_log
+from ..util.files import describe_os_error, open_regular
+from ..util.text import printable
+from .file_tree import Folder, RefusedError, Tree, TreeError
+
+__all__ = [
+    "ATTESTATION_FILE",
+    "BAGIT",
+    "BAG_INFO",
+    "DATASETS",
+    "LOG_FILE",
+    "MANIFEST",
+    "PARAMS_FILE",
+    "PAYLOAD",
+    "REFERENCE_FILE",
+    "TAG_MANIFEST",
+    "Bundle",
+    "is_bundle",
+    "read_bundle",
+]
+
+PAYLOAD = "data/"
+BAGIT = "bagit.txt"
+BAG_INFO = "bag-info.txt"
+MANIFEST = "manifest-sha256.txt"
+TAG_MANIFEST = "tagmanifest-sha256.txt"
+DATASETS = f"{PAYLOAD}datasets/"
+LOG_FILE = f"{PAYLOAD}{LOG}"
+PARAMS_FILE = f"{PAYLOAD}params.dill"
+REFERENCE_FILE = f"{PAYLOAD}reference.json"
+ATTESTATION_FILE = f"{PAYLOAD}{ATTESTATION}"
+
+_LINE = re.compile(r"([0-9A-Fa-f]{64})[ \t]+\*?(.+)")
+_DECLARATION = re.compile(rb"BagIt-Version: (0\.9[0-9]|1\.0)\r?\nTag-File-Character-Encoding: UTF-8(\r?\n)?")
+_OXUM = re.compile(rb"^Payload-Oxum: *([0-9]{1,19})\.([0-9]{1,19})\s*$", re.MULTILINE)
+_ESCAPES = {"%0D": "\r", "%0A": "\n", "%25": "%"}
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+_MAGIC = slice(257, 262)  # where a tar says what it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    tree : Tree
+        The files in it.
+    claims : tuple of Claim
+        What its manifests and its log say of them.
+    log : LogFile or None
+        None where it cannot be read, which is among the problems.
+    attestation : bytes or None
+        The one that came along.
+    problems : tuple of str
+        What is wrong with it as a whole, in words.
+    """
+
+    path: str
+    tree: Tree
+    claims: tuple[Claim, ...]
+    log: LogFile | None
+    attestation: bytes | None
+    problems: tuple[str, ...]
+
+    def belongs(self, name: str) -> bool:
+        """Whether a file that nobody speaks of is one too many."""
+        return name != TAG_MANIFEST  # it lists the others
+
+
+def is_bundle(path: str) -> bool:
+    """Whether a path is that of a folder or of a tar, and not of a log.
+
+    Raises
+    ------
+    TreeError
+        If it is an archive of another kind.
+    """
+    if os.path.isdir(path):
+        return True
+    try:
+        with open_regular(path) as file:
+            start = file.read(_MAGIC.stop) or b""
+    except OSError:
+        return _is_called_tar(path)  # which is told to whoever reads it
+    if start.startswith(_COMPRESSED) or start.startswith(b"PK\x03\x04"):
+        raise TreeError(f"{printable(path)} is compressed; a bundle is a folder or a plain .tar: unpack it first")
+    return start[_MAGIC] == b"ustar" or _is_called_tar(path)
+
+
+def _is_called_tar(path: str) -> bool:
+    return path.lower().endswith(".tar")
+
+
+def read_bundle(path: str) -> Bundle:
+    """Read what a bundle says of itself.
+
+    Parameters
+    ----------
+    path : str
+        A folder, or a tar.
+
+    Returns
+    -------
+    Bundle
+        Whatever can be read of it; nothing is written, and nothing outside of it is touched.
+
+    Raises
+    ------
+    TreeError
+        If it is no bundle at all.
+    """
+    tree = _tree(path)
+    if not {MANIFEST, TAG_MANIFEST, BAGIT}.intersection(tree.names):
+        meant = os.path.join(path, LOG)
+        hint = f"; is it {printable(meant)} that you mean?" if os.path.exists(meant) else ""
+        hint = f"; {tree.damage}" if tree.damage else hint
+        raise TreeError(f"{printable(path)} is no bundle: there is no bagit.txt in it, and no {MANIFEST}{hint}")
+    problems: list[str] = []
+    claims: dict[str, Claim] = {}
+    for manifest in (MANIFEST, TAG_MANIFEST):
+        if manifest not in tree.names:
+            continue
+        try:
+            for claim in _listed(manifest, _read(tree, manifest)):
+                if claim.name in claims:
+                    problems.append(f"the manifests list {printable(claim.name)} twice")
+                claims[claim.name] = claim
+        except (TreeError, ValueError) as error:
+            problems.append(str(error))
+    for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # without which it is no bag, whatever the others say
+        if name != TAG_MANIFEST or name not in tree.names:
+            claims.setdefault(name, Claim(name=name))
+    problems += _faults_of_bag(tree)
+    log = None
+    try:
+        log = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
+        for claim in _of_log(log):
+            known = claims.get(claim.name, Claim(name=claim.name))
+            if claim.name in tree.names and MANIFEST not in known.hashes:
+                problems.append(f"{MANIFEST} does not list {printable(claim.name)}")
+            hashes = {**claim.hashes, **known.hashes}
+            claims[claim.name] = replace(claim, hashes=hashes, trouble=known.trouble or claim.trouble)
+    except (TreeError, LogError) as error:
+        log = None
+        problems.append(str(error))
+    attestation = None
+    if ATTESTATION_FILE in tree.names:
+        try:
+            attestation = _read(tree, ATTESTATION_FILE)
+        except TreeError as error:
+            problems.append(str(error))
+    return Bundle(
+        path=path,
+        tree=tree,
+        claims=tuple(claims.values()),
+        log=log,
+        attestation=attestation,
+        problems=tuple(problems),
+    )
+
+
+def _tree(path: str) -> Tree:
+    if os.path.isdir(path):
+        return Folder(path, deep=True)
+    from .tar_tree import Tar
+
+    return Tar(path)
+
+
+def _read(tree: Tree, name: str) -> bytes:
+    where = f"{printable(tree.called)}: {name}"
+    if name not in tree.names:
+        raise TreeError(f"{where} is missing")
+    try:
+        return tree.span(name).read()
+    except RefusedError as error:
+        raise TreeError(f"{where} is not read: {error}") from None
+    except OSError as error:
+        raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
+
+
+def _faults_of_bag(tree: Tree) -> Iterator[str]:
+    """Say what the standard does not accept in what a bag says of itself."""
+    # What is missing, or cannot be read, is told as such.
+    with contextlib.suppress(TreeError):
+        if not _DECLARATION.fullmatch(_read(tree, BAGIT)):
+            yield f"{BAGIT} is not that of a bag in UTF-8"
+    with contextlib.suppress(TreeError):
+        oxum = _OXUM.search(_read(tree, BAG_INFO))
+        sizes = list(_sizes(tree))
+        if oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
+            there = f"{len(sizes)} files of {sum(sizes):,} bytes"
+            yield f"{BAG_INFO} tells of {int(oxum[2])} files of {int(oxum[1]):,} bytes, and there are {there}"
+
+
+def _sizes(tree: Tree) -> Iterator[int]:
+    """Yield the bytes of each file of the payload that may be read."""
+    for name in tree.names:
+        if name.startswith(PAYLOAD):
+            with contextlib.suppress(RefusedError):
+                yield tree.span(name).length
+
+
+def _listed(manifest: str, data: bytes) -> Iterator[Claim]:
+    """Read the lines of a manifest."""
+    try:
+        lines = re.split("\r\n|\r|\n", data.decode())
+    except UnicodeDecodeError:
+        raise ValueError(f"{manifest} is not UTF-8 text") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ValueError(f"{manifest}, line {number}, is not a SHA-256 and a path")
+        sha256, path = match[1], re.sub("%0[DA]|%25", lambda escape: _ESCAPES[escape[0].upper()], match[2], flags=re.I)
+        parts = path.split("/")
+        trouble = "" if is_sha256(sha256) else f"{manifest} spells its SHA-256 in capitals"
+        if path.startswith("~") or "\\" in path or "\0" in path or {"", ".", ".."}.intersection(parts):
+            trouble = "its path leaves the bundle, or is not written plainly"
+        elif path.startswith(PAYLOAD) != (manifest == MANIFEST):
+            trouble = f"it does not belong into {manifest}"
+        yield Claim(name=path, hashes={manifest: sha256}, trouble=trouble)
+
+
+def _of_log(log: LogFile) -> Iterator[Claim]:
+    """Say what a log claims of a bundle."""
+    yield from claims_of_log(log, DATASETS)
+    yield from claims_of_params(log, PARAMS_FILE)
+    yield from claims_of_reference(log, REFERENCE_FILE)

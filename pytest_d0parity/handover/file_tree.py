@@ -1,0 +1,214 @@
+"""The files that somebody handed over: found and hashed, and nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from ..util.files import describe_os_error, open_regular, size_of
+from ..util.text import printable, valid_utf8
+
+__all__ = ["Folder", "RefusedError", "Span", "Tree", "TreeError", "spelled"]
+
+_PIECE = 1 << 20
+_LIMIT = 1 << 29
+
+
+class TreeError(ValueError):
+    """A folder or tar of which nothing can be said, in words that name it."""
+
+
+class RefusedError(ValueError):
+    """A file that is there and is left alone, in words that follow its name."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The bytes of one file: a whole file on the disk, or a part of a tar.
+
+    Attributes
+    ----------
+    path : str
+        What is opened.
+    start : int
+        Where the bytes begin.
+    size : int or None
+        How many there are; None for all.
+    """
+
+    path: str
+    start: int = 0
+    size: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a file of its own."""
+        return self.size is None
+
+    def sha256(self, progress: Callable[[float], None] = lambda _: None) -> tuple[str, int]:
+        """Hash the bytes.
+
+        Parameters
+        ----------
+        progress : callable
+            Told which share is done.
+
+        Returns
+        -------
+        sha256 : str
+        size : int
+            Number of bytes.
+
+        Raises
+        ------
+        OSError
+            If they cannot be read, are not those of a regular file, or change meanwhile.
+        """
+        return self._hash(progress, lambda _: None)
+
+    def copy(self, target: str, progress: Callable[[float], None] = lambda _: None) -> tuple[str, int]:
+        """Write the bytes to a file that is not there yet, and hash them on the way: see `sha256`."""
+        with open(target, "xb") as file:
+            result = self._hash(progress, file.write)
+            file.flush()
+            os.fsync(file.fileno())
+        return result
+
+    def _hash(self, progress: Callable[[float], None], sink: Callable[[memoryview], object]) -> tuple[str, int]:
+        digest, done = hashlib.sha256(), 0
+        for piece, total in self._pieces():
+            digest.update(piece)
+            sink(piece)
+            done += len(piece)
+            progress(done / max(total, 1))
+        return digest.hexdigest(), done
+
+    @property
+    def length(self) -> int:
+        """Number of bytes; zero where that cannot be found out."""
+        return size_of(self.path) if self.size is None else self.size
+
+    def read(self, limit: int = _LIMIT) -> bytes:
+        """Read a file that should be small: a log, or what is made of one.
+
+        Raises
+        ------
+        RefusedError
+            If it is longer.
+        """
+        data = bytearray()
+        for piece, total in self._pieces():
+            if total > limit:
+                raise RefusedError(f"it is {total:,} bytes long, and at most {limit:,} are read")
+            data += piece
+        return bytes(data)
+
+    def _pieces(self) -> Iterator[tuple[memoryview, int]]:
+        """Yield the bytes in pieces, and how many there will be; each is overwritten by the next."""
+        buffer = memoryview(bytearray(_PIECE))
+        with open_regular(self.path) as file:
+            before = os.fstat(file.fileno())
+            total = left = before.st_size if self.size is None else self.size
+            file.seek(self.start)
+            while left and (length := file.readinto(buffer[: min(left, _PIECE)])):
+                left -= length
+                yield buffer[:length], total
+            after = os.fstat(file.fileno())
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise OSError("somebody wrote to it while it was read; run again when it is complete")
+
+
+class Tree(Protocol):
+    """Files below a folder.
+
+    Attributes
+    ----------
+    called : str
+        For messages.
+    names : tuple of str
+        Paths of the files from the top, with slashes; also of what turns out to be none.
+    damage : str
+        What is wrong with the whole, in words; empty where nothing is.
+    """
+
+    called: str
+    names: tuple[str, ...]
+    damage: str
+
+    def span(self, name: str) -> Span:
+        """Give the bytes of one of `names`.
+
+        Raises
+        ------
+        RefusedError
+            If it is nothing that may be read.
+        """
+
+
+class Folder:
+    """A folder.
+
+    Parameters
+    ----------
+    path : str
+    deep : bool
+        Whether the folders in it belong to it.
+    besides : mapping of str to str
+        Files elsewhere that belong to it as well, by name: those that the user has named himself.
+
+    Raises
+    ------
+    TreeError
+        If it cannot be listed.
+    """
+
+    damage = ""
+
+    def __init__(self, path: str, *, deep: bool = False, besides: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.called = path
+        self._besides = besides
+        try:
+            self.names = tuple(dict.fromkeys([*sorted(_below(path) if deep else os.listdir(path)), *besides]))
+        except FileNotFoundError:
+            raise TreeError(f"{printable(self.called)} does not exist; check the path") from None
+        except NotADirectoryError:
+            raise TreeError(f"{printable(self.called)} is a file; a folder is needed") from None
+        except OSError as error:
+            raise TreeError(f"{printable(self.called)} cannot be listed: {describe_os_error(error)}") from None
+
+    def span(self, name: str) -> Span:
+        """Give the bytes of a file: see `Tree.span`."""
+        if name in self._besides:
+            return Span(self._besides[name])
+        path = os.path.join(self.called, *name.split("/"))
+        inside = os.path.realpath(self.called)
+        if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
+            raise RefusedError(
+                f"it is a link that leaves {printable(self.called)}, and such links are not followed; "
+                "put the file itself there"
+            )
+        return Span(path)
+
+
+def _below(root: str) -> Iterator[str]:
+    """Yield what is below a folder; a link to a folder is not entered."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, files in os.walk(root, onerror=fail):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in files + links:
+            yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
+
+
+def spelled(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Group names by how a log or a manifest spells them: one that is not UTF-8 is escaped there."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(valid_utf8(name), []).append(name)
+    return found

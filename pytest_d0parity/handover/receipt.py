@@ -1,0 +1,251 @@
+"""The receipt: what was checked against which log, when, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..evidence.artifacts import ReportError, write_artifact
+from ..util.files import describe_os_error
+from ..util.markdown import escape, table
+from ..util.records import as_dict
+from ..util.text import printable
+from .verify import CheckedFile, Verdict
+
+if TYPE_CHECKING:
+    from ..evidence.model import Difference
+
+__all__ = ["RECEIPT", "Attested", "LogIdentity", "Receipt", "forget_receipt", "write_receipt"]
+
+RECEIPT = "dose_parity_receipt"
+
+_ROWS = 40  # shown on a terminal
+_WORDS = {"not_checked": "not checked"}
+_SENTENCES = {
+    "match": "everything that was checked is as the log says",
+    "within_thresholds": "some values differ from the log, none beyond its threshold",
+    "drift": "not everything is as the log says",
+    "incomplete": "not everything could be checked, so parity is not shown",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogIdentity:
+    """Which log it was: its path as given, its SHA-256, and what it says of itself."""
+
+    path: str
+    sha256: str | None
+    scenario_id: str | None
+    timestamp: str | None
+    verdict: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attested:
+    """What came of an attestation.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : str
+        Of the file.
+    key_id : str or None
+        Of the public key that verified the signature; None where the statement is not signed.
+    result : str or None
+        ``PASSED``, ``WARNED`` or ``FAILED``, as it states.
+    faults : tuple of str
+        What is wrong with it, in words; empty where it holds.
+    """
+
+    path: str
+    sha256: str
+    key_id: str | None
+    result: str | None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What it says, and on whose word."""
+        word = f"signed by the key {self.key_id}" if self.key_id else "not signed, so anybody can have written it"
+        return f"{self.result}, {word}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What is sent back.
+
+    Attributes
+    ----------
+    verdict : str
+    timestamp, tool : str
+    log : LogIdentity
+    checked : str
+        The folder of the files, or the bundle, as given.
+    measured : bool
+        Whether every value was measured again, and not only the bytes compared.
+    thresholds : tuple of str
+        Those that were given, and those of the project.
+    attestation : Attested or None
+    files : tuple of CheckedFile
+    differences : tuple of Difference
+        The values that were compared and differ.
+    problems : tuple of str
+        What keeps the whole from being believed.
+    not_looked_at : tuple of str
+        What the log tells of, and this check was not about.
+    """
+
+    receipt_version: int = 1
+    verdict: Verdict
+    timestamp: str
+    tool: str
+    log: LogIdentity
+    checked: str
+    measured: bool
+    thresholds: tuple[str, ...] = ()
+    attestation: Attested | None = None
+    files: tuple[CheckedFile, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    problems: tuple[str, ...] = ()
+    not_looked_at: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line of plain text."""
+        counts = Counter(each.outcome for each in self.files)
+        tally = ", ".join(f"{count} {_WORDS.get(outcome, outcome)}" for outcome, count in counts.items())
+        files = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
+        faulty = self.attestation is not None and self.attestation.faults
+        found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
+        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'})"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What else is to be known, in plain sentences."""
+        remarks = list(self.problems)
+        if self.attestation is not None:
+            remarks += [f"{printable(self.attestation.path)}: {fault}" for fault in self.attestation.faults]
+        return remarks
+
+    def to_json(self) -> str:
+        """Write it as strict JSON."""
+        content = as_dict(self)
+        if self.differences:
+            from ..evidence.model import convert_for_json
+
+            content["differences"] = convert_for_json(self.differences)
+        return json.dumps(content, default=as_dict, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_markdown(self) -> str:
+        """Write it for people."""
+        sections = [
+            "# D0 Parity Receipt",
+            f"**{self.verdict}**: {escape(self.sentence.partition(': ')[2])}.",
+            "\n".join(f"- {escape(remark)}" for remark in self.remarks),
+            table(["what", "value"], self._facts()),
+            "## Files",
+            table(
+                ["file", "outcome", "what", "SHA-256"],
+                (
+                    [each.name, _WORDS.get(each.outcome, each.outcome), each.remark, each.observed_sha256]
+                    for each in self.files
+                ),
+            ),
+            *self._values(),
+            "\n".join(f"- Not looked at: {escape(remark)}" for remark in self.not_looked_at),
+        ]
+        return "\n\n".join(filter(None, sections)) + "\n"
+
+    def to_text(self) -> str:
+        """Write it for a terminal: the verdict, then the files, those that are not the same first."""
+        files = sorted(self.files, key=lambda each: each.outcome == "same")
+        width = max((len(printable(each.name)) for each in files[:_ROWS]), default=0)
+        lines = [self.sentence, *self.remarks, *self._attested(), ""]
+        for each in files[:_ROWS]:
+            outcome = _WORDS.get(each.outcome, each.outcome)
+            lines.append(f"{printable(each.name):{width}}  {outcome:12}  {printable(each.remark)}".rstrip())
+        if len(files) > _ROWS:
+            lines.append(f"... and {len(files) - _ROWS} more files")
+        if self.differences and self.measured:
+            from ..reports.writer import difference_table
+
+            lines += ["", difference_table(self.differences)]
+        return "\n".join([*lines, *(f"not looked at: {remark}" for remark in self.not_looked_at)])
+
+    def _attested(self) -> list[str]:
+        if self.attestation is None or self.attestation.faults:
+            return []
+        return [f"attested: {self.attestation.text}"]
+
+    def _facts(self) -> list[Sequence[Any]]:
+        facts: list[Sequence[Any]] = [
+            ["checked", self.checked],
+            ["against the log", self.log.path],
+            ["SHA-256 of the log", self.log.sha256],
+            ["scenario", self.log.scenario_id],
+            ["made at", self.log.timestamp],
+            ["its own verdict", self.log.verdict],
+            ["how", "every compared value measured again" if self.measured else "sizes and SHA-256"],
+            ["thresholds", self.thresholds],
+        ]
+        if self.attestation is not None:
+            facts += [
+                ["attestation", self.attestation.path],
+                ["SHA-256 of the attestation", self.attestation.sha256],
+                ["it attests", "nothing that holds" if self.attestation.faults else self.attestation.text],
+            ]
+        return [*facts, ["checked at", self.timestamp], ["by", self.tool]]
+
+    def _values(self) -> list[str]:
+        if not self.differences:
+            return []
+        from ..reports.writer import difference_markdown
+
+        return ["## Values That Differ", difference_markdown(self.differences)]
+
+
+def forget_receipt(folder: str) -> None:
+    """Remove the receipt of an earlier check, which nobody shall take for that of this one.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be removed.
+    """
+    for ending in ("json", "md"):
+        path = os.path.join(folder, f"{RECEIPT}.{ending}")
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ReportError(f"{printable(path)} cannot be removed: {describe_os_error(error)}") from None
+
+
+def write_receipt(receipt: Receipt, folder: str) -> str:
+    """Write a receipt as JSON and as Markdown.
+
+    Parameters
+    ----------
+    receipt : Receipt
+    folder : str
+        A folder that is there.
+
+    Returns
+    -------
+    str
+        The path of the JSON.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be written.
+    """
+    path = os.path.join(folder, RECEIPT)
+    write_artifact(f"{path}.json", receipt.to_json().encode())
+    write_artifact(f"{path}.md", receipt.to_markdown().encode())
+    return f"{path}.json"

@@ -1,0 +1,137 @@
+"""A dataset, or the params, looked at value by value beside what a log says: where the bytes alone do not decide."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..capture.run import Assignment, Workforce, read_baseline_run
+from ..compare.comparator import Comparison, Yardstick
+from ..compare.values import values_of_dataset, values_of_file, whole_values
+from ..evidence.file import LogFile
+from ..evidence.model import Dataset, Problem, Reference
+from ..scenario.scenario import Scenario
+from ..scenario.thresholds import Threshold
+from ..util.text import valid_utf8
+
+__all__ = ["Examined", "Examiner"]
+
+_BYTES = ("sha256", "size_bytes", "arrays")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What a look at one file has shown.
+
+    Attributes
+    ----------
+    sha256, size_bytes
+        Of the file; None where it could not be read.
+    comparison : Comparison
+        Of its values with those in the log.
+    errors : tuple of str
+        What could not be read, in words.
+    """
+
+    sha256: str | None
+    size_bytes: int | None
+    comparison: Comparison
+    errors: tuple[str, ...]
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the arrays that are not those of the log."""
+        found: dict[str, None] = {}
+        for difference in self.comparison.drifted:
+            _, known, name = difference.where.partition(":arrays.")
+            if known:
+                found[name.rpartition(".")[0]] = None
+        return tuple(found)
+
+
+class Examiner:
+    """Knows a log, and how far values may be from it.
+
+    Parameters
+    ----------
+    log : LogFile
+    thresholds : sequence of Threshold
+
+    Raises
+    ------
+    LogError
+        If it is no evidence log.
+    """
+
+    def __init__(self, log: LogFile, thresholds: Sequence[Threshold]) -> None:
+        self._yardstick = Yardstick(
+            Reference(path=log.path, sha256=log.sha256), values_of_file(log), thresholds=tuple(thresholds)
+        )
+
+    @property
+    def knows_checksums(self) -> bool:
+        """Whether logs of this version hold a checksum of each array."""
+        return self._yardstick.values.version > 0
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """Tell of thresholds that cover no value."""
+        return self._yardstick.unused_thresholds(self._yardstick.values)
+
+    def inspect(self, folder: str, filename: str) -> Examined:
+        """Look at a file of other bytes: which of its arrays are not those of the log.
+
+        Parameters
+        ----------
+        folder, filename : str
+            Where it is.
+        """
+        return self._examined(self._assignment(folder).inspect(filename), _BYTES)
+
+    def measure(
+        self,
+        folder: str,
+        sizes: Mapping[str, int],
+        workforce: Workforce,
+        progress: Callable[[str, float], None],
+    ) -> Iterator[tuple[str, Examined]]:
+        """Measure datasets anew, and give each one as soon as it is done.
+
+        Parameters
+        ----------
+        folder : str
+        sizes : mapping of str to int
+            The files in it, and how many bytes each has.
+        workforce : Workforce
+        progress : callable
+            Told which share of a file is done.
+        """
+        for filename, captured in workforce.capture(self._assignment(folder), sizes, progress):
+            yield filename, self._examined(captured.dataset, ("",))
+
+    def params(self, path: str) -> Examined:
+        """Compare every parameter and metric of a params file."""
+        run = read_baseline_run(Scenario(baseline_params=path))
+        observed = whole_values(run.parameters, run.metrics)
+        errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
+        comparison = Comparison((), 0) if errors else self._yardstick.compare_whole(observed)
+        return Examined(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
+
+    def _assignment(self, folder: str) -> Assignment:
+        return Assignment(Scenario(dataset_root=os.path.abspath(folder)), self._yardstick)
+
+    def _examined(self, dataset: Dataset, names: Sequence[str]) -> Examined:
+        errors = [problem for problem in dataset.problems if problem.severity == "error"]
+        return Examined(
+            sha256=dataset.sha256,
+            size_bytes=dataset.size_bytes,
+            comparison=self._yardstick.compare_dataset(
+                valid_utf8(dataset.filename), values_of_dataset(dataset), sound=not errors, names=names
+            ),
+            errors=tuple(_told(problem, dataset.filename) for problem in errors),
+        )
+
+
+def _told(problem: Problem, filename: str) -> str:
+    array = problem.where.removeprefix(filename).removeprefix(":")
+    return f"{array}: {problem.message}" if array else problem.message

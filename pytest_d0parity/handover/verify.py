@@ -1,0 +1,391 @@
+"""Whether the files that are there are those that a log, or the manifests of a bundle, tell of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from ..evidence.expected_files import THE_LOG, Claim
+from ..evidence.file import LogError
+from ..util.cores import available_cores
+from ..util.files import describe_os_error
+from ..util.progress import NOBODY, Listener
+from ..util.scratch import scratch_folder
+from ..util.text import printable
+from .file_tree import RefusedError, Span, Tree, TreeError, spelled
+
+if TYPE_CHECKING:
+    from ..capture.run import Workforce
+    from ..evidence.model import Difference
+    from .remeasure import Examined, Examiner
+
+# Light: nothing that measures is imported before bytes differ, or every value is asked for.
+
+__all__ = ["CheckedFile", "Verification", "VerificationInterrupted", "verify"]
+
+Outcome = Literal["same", "repacked", "changed", "contradicted", "missing", "extra", "not_checked"]
+Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
+Judgement = tuple[Outcome, str, tuple[str, ...]]  # with a remark, and the arrays that are not as in the log
+
+_DRIFT = ("changed", "contradicted", "missing", "extra")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFile:
+    """What came of one file.
+
+    Attributes
+    ----------
+    name : str
+    outcome : str
+        ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``changed``: other
+        bytes. ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``,
+        ``extra``; ``not_checked``: for a reason that `remark` gives.
+    remark : str
+        A sentence without its end.
+    arrays : tuple of str
+        Those that are not as in the log.
+    expected_sha256, observed_sha256 : str or None
+    """
+
+    name: str
+    outcome: Outcome
+    remark: str = ""
+    arrays: tuple[str, ...] = ()
+    expected_sha256: str | None = None
+    observed_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What came of all files.
+
+    Attributes
+    ----------
+    files : tuple of CheckedFile
+    differences : tuple of Difference
+        Values that differ from the log, where they were looked at; the worst first.
+    problems : tuple of str
+        What keeps the whole from being believed, in words.
+    """
+
+    files: tuple[CheckedFile, ...]
+    differences: tuple[Difference, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was looked at."""
+        checked = [each for each in self.files if each.outcome != "not_checked"]
+        return len(checked) == len(self.files) and not self.problems
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of what was found."""
+        if any(each.outcome in _DRIFT for each in self.files):
+            return "drift"
+        if not self.is_complete:
+            return "incomplete"
+        within = any(each.verdict == "within_thresholds" for each in self.differences)
+        return "within_thresholds" if within else "match"
+
+
+class VerificationInterrupted(KeyboardInterrupt):
+    """The user stopped; `verification` holds what was finished."""
+
+    def __init__(self, verification: Verification) -> None:
+        super().__init__()
+        self.verification = verification
+
+
+def verify(
+    claims: Sequence[Claim],
+    tree: Tree,
+    make_examiner: Callable[[], Examiner],
+    *,
+    belongs: Callable[[str], bool] = lambda _: True,
+    workforce: Workforce | None = None,
+    listener: Listener = NOBODY,
+) -> Verification:
+    """Check files against what is said of them.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+    tree : Tree
+        The files that are there.
+    make_examiner : callable
+        Makes the one who is asked where bytes differ.
+    belongs : callable
+        Whether a file that nobody speaks of is one too many.
+    workforce : Workforce, optional
+        Who measures every dataset anew; without one, bytes alone are compared.
+    listener : Listener
+        Told of progress.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    LogError
+        If a look at the values needs the log, and it is no evidence log.
+    VerificationInterrupted
+        On Ctrl-C.
+    """
+    work = _Work(claims, tree, make_examiner, listener)
+    try:
+        work.find()
+        if workforce is not None:
+            work.measure(workforce)
+        work.hash()
+    except KeyboardInterrupt as interrupt:
+        raise VerificationInterrupted(work.result(belongs)) from interrupt
+    return work.result(belongs)
+
+
+class _Work:
+    """What is known so far; each file is judged as soon as its hash is known."""
+
+    def __init__(
+        self, claims: Sequence[Claim], tree: Tree, make_examiner: Callable[[], Examiner], listener: Listener
+    ) -> None:
+        self._claims = {claim.name: claim for claim in claims}
+        self._tree = tree
+        self._make_examiner = make_examiner
+        self._listener = listener
+        self._names = spelled(tree.names)
+        self._spans: dict[str, Span] = {}  # by the name in the claim, of what is not judged yet
+        self._examined: dict[str, Examined] = {}
+        self._checked: dict[str, CheckedFile] = {}
+
+    @cached_property
+    def _examiner(self) -> Examiner:
+        return self._make_examiner()
+
+    def find(self) -> None:
+        """Find out where the files are."""
+        for claim in self._claims.values():
+            there = self._names.get(claim.name, [])
+            if claim.trouble:
+                self._put(claim, "not_checked", claim.trouble)
+            elif not there:
+                self._put(claim, "missing")
+            elif len(there) > 1:
+                remark = f"{len(there)} files are written like that, and nobody can say which one is meant"
+                self._put(claim, "not_checked", remark)
+            else:
+                try:
+                    self._spans[claim.name] = self._tree.span(there[0])
+                except RefusedError as error:
+                    self._put(claim, "not_checked", str(error))
+
+    def measure(self, workforce: Workforce) -> None:
+        """Measure every dataset anew, and compare the params."""
+        kinds = {name: self._claims[name].kind for name in self._spans}
+        for name in [name for name, kind in kinds.items() if kind == "params"]:
+            self._examined[name] = self._params(name)
+        with _on_disk({name: self._spans[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
+            if not paths:
+                return
+            folder = os.path.dirname(next(iter(paths.values())))  # a log names files, and no folders
+            names = {os.path.basename(path): name for name, path in paths.items()}
+            sizes = {filename: self._spans[name].length for filename, name in names.items()}
+            self._listener.planned(list(sizes.items()))
+            for filename, examined in self._examiner.measure(folder, sizes, workforce, self._listener.progress):
+                name = names[filename]
+                self._examined[name] = examined
+                if examined.sha256 is None or examined.size_bytes is None:
+                    self._put(self._claims[name], "not_checked", "; ".join(examined.errors))
+                else:
+                    self._judge(name, examined.sha256, examined.size_bytes)
+
+    def hash(self) -> None:
+        """Hash on all cores what is not judged yet, the largest first."""
+        sizes = {name: span.length for name, span in self._spans.items()}
+        names = sorted(sizes, key=lambda name: -sizes[name])
+        self._listener.planned([(name, sizes[name]) for name in names])
+        stop = threading.Event()
+
+        def work(name: str) -> tuple[str, int]:
+            def progress(share: float) -> None:
+                if stop.is_set():
+                    raise OSError("stopped")
+                self._listener.progress(name, share)
+
+            return self._spans[name].sha256(progress)
+
+        with ThreadPoolExecutor(available_cores()) as pool:
+            running = {pool.submit(work, name): name for name in names}
+            try:
+                for done in as_completed(running):
+                    try:
+                        self._judge(running[done], *done.result())
+                    except OSError as error:
+                        remark = f"it cannot be read: {describe_os_error(error)}"
+                        self._put(self._claims[running[done]], "not_checked", remark)
+            except BaseException:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _judge(self, name: str, sha256: str, size: int) -> None:
+        claim = self._claims[name]
+        denied = claim.denied_by(sha256)
+        values = claim.kind != "other" and (denied or not claim.hashes or name in self._examined)
+        judgement: Judgement = ("changed" if denied else "same", _said(denied), ())
+        if claim.kind != "params" and not claim.hashes:
+            judgement = "not_checked", "nobody says which SHA-256 it should have", ()
+        elif not denied and claim.size_bytes not in (None, size):
+            remark = f"it is {size:,} bytes long, and the log says {claim.size_bytes:,}"
+            judgement = "contradicted", remark, ()
+        elif values:
+            try:
+                judgement = self._judge_values(claim, denied, sha256)
+            except (LogError, TreeError) as error:  # what differs cannot be told, and that it differs can
+                judgement = "changed", f"{_said(denied)}; {error}", ()
+        self._put(claim, *judgement, observed_sha256=sha256)
+
+    def _judge_values(self, claim: Claim, denied: Sequence[str], sha256: str) -> Judgement:
+        """Say what came of a file whose values are compared, or have to be since its bytes differ."""
+        if claim.name not in self._examined:
+            look = self._params if claim.kind == "params" else self._inspect
+            self._examined[claim.name] = look(claim.name)
+        examined = self._examined[claim.name]
+        names = [difference.where.rpartition(":")[2] for difference in examined.comparison.drifted]
+        whole = "parameter and metric" if claim.kind == "params" else "array"
+        if claim.hashes and THE_LOG not in denied:
+            if names:
+                return "contradicted", f"its bytes are those of the log, which says other values: {_listed(names)}", ()
+            if examined.errors:
+                return "not_checked", "; ".join(examined.errors), ()
+            return ("changed" if denied else "same"), _said(denied), ()
+        if names or examined.errors:
+            return "changed", self._how(claim, examined, sha256, names), examined.arrays
+        if denied and claim.hashes.keys() != {THE_LOG}:  # a manifest speaks of bytes alone, and so does its bundle
+            return "changed", f"{_said(denied)}; every {whole} is the same", ()
+        if denied:
+            return "repacked", f"other bytes, and every {whole} the same", ()
+        return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
+
+    def _how(self, claim: Claim, examined: Examined, sha256: str, names: Sequence[str]) -> str:
+        """Say how a file is not the one of the log."""
+        for other in self._claims.values():
+            if claim.kind == other.kind == "dataset" and other is not claim and sha256 in other.hashes.values():
+                return f"it is the file that should be {printable(other.name)}"
+        if examined.errors:
+            return "; ".join(examined.errors)
+        if examined.arrays or claim.kind == "params":
+            return f"not as in the log: {_listed(examined.arrays or names)}"
+        if not self._examiner.knows_checksums:
+            return "its arrays have the names, shapes and dtypes of the log, which holds no checksums of them"
+        return "every array is the same, and the bytes are to be exact"
+
+    def _inspect(self, name: str) -> Examined:
+        with _on_disk({name: self._spans[name]}) as paths:
+            return self._examiner.inspect(*os.path.split(paths[name]))
+
+    def _params(self, name: str) -> Examined:
+        with _on_disk({name: self._spans[name]}) as paths:
+            return self._examiner.params(paths[name])
+
+    def _put(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        remark: str = "",
+        arrays: tuple[str, ...] = (),
+        *,
+        observed_sha256: str | None = None,
+    ) -> None:
+        self._spans.pop(claim.name, None)
+        self._checked[claim.name] = CheckedFile(
+            name=claim.name,
+            outcome=outcome,
+            remark=remark,
+            arrays=arrays,
+            expected_sha256=next(iter(claim.hashes.values()), None),
+            observed_sha256=observed_sha256,
+        )
+
+    def result(self, belongs: Callable[[str], bool]) -> Verification:
+        """Give what is known by now."""
+        unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
+        files = [self._checked.get(name, replace(unreached, name=name)) for name in self._claims]
+        files += [
+            CheckedFile(name=name, outcome="extra", remark=self._refused(raw))
+            for name, there in self._names.items()
+            for raw in there
+            if name not in self._claims and belongs(name)
+        ]
+        problems = [f"{printable(self._tree.called)}: {self._tree.damage}"] if self._tree.damage else []
+        if not any(claim.kind == "dataset" for claim in self._claims.values()):
+            problems.append("no dataset is spoken of, so that nothing is shown")
+        return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
+
+    def _refused(self, name: str) -> str:
+        """Say why a file would not even be read, where that is so."""
+        try:
+            self._tree.span(name)
+        except RefusedError as error:
+            return str(error)
+        return ""
+
+    def _differences(self) -> tuple[Difference, ...]:
+        if not self._examined:
+            return ()
+        from ..compare.comparator import Comparison
+
+        return Comparison.of(examined.comparison for examined in self._examined.values()).differences
+
+
+@contextlib.contextmanager
+def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
+    """Give files by their paths; what is part of a tar is unpacked for as long as it takes.
+
+    Raises
+    ------
+    TreeError
+        If there is no room for it.
+    """
+    paths = {name: span.path for name, span in spans.items() if span.is_whole}
+    packed = {name: span for name, span in spans.items() if not span.is_whole}
+    if not packed:
+        yield paths
+        return
+    import shutil
+    import tempfile
+
+    with scratch_folder(tempfile.gettempdir()) as folder:
+        needed, free = sum(span.size or 0 for span in packed.values()), shutil.disk_usage(folder).free
+        where = printable(tempfile.gettempdir())
+        if needed > free:
+            raise TreeError(
+                f"to look into the tar, {needed:,} bytes are unpacked into {where}, which has {free:,} left; "
+                "set TMPDIR to a folder with more room, or unpack the tar yourself"
+            )
+        try:
+            for name, span in packed.items():
+                paths[name] = os.path.join(folder, name.rpartition("/")[2])
+                span.copy(paths[name])
+        except OSError as error:
+            raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None
+        yield paths
+
+
+def _said(denied: Sequence[str]) -> str:
+    return f"its SHA-256 is not the one in {' and '.join(denied)}" if denied else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(printable, names[:_SHOWN]))
+    more = len(names) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,97 @@
+"""The face to pytest: options and fixtures. Everything else is imported when a session asks for parity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..scenario.options import add_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..scenario.scenario import Scenario
+    from .dataset import ParityDataset
+    from .session import ParitySession
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("d0parity", "parity of a photon-dose sweep")
+    group.addoption(
+        "--parity-scenario",
+        metavar="ID",
+        help="check the parity of this scenario; may name a table [tool.d0parity.scenarios.ID] in pyproject.toml",
+    )
+    add_options(group.addoption, "parity-")
+    group.addoption(
+        "--parity-update-reference",
+        action="store_true",
+        help="accept the observed values as the new reference, instead of comparing with it",
+    )
+    group.addoption(
+        "--parity-attest",
+        action="store_true",
+        help="write what the log attests as an in-toto statement, dose_parity_statement.json",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a parity session, where one is asked for."""
+    if config.getoption("parity_scenario") is not None:
+        from .controller import begin
+
+        begin(config)
+        return
+    for name in ("reference", "threshold", "update-reference", "attest"):
+        if config.getoption(f"--parity-{name}"):  # somebody wants a proof, and would believe in one
+            raise pytest.UsageError(
+                f"--parity-{name} has no effect without --parity-scenario=ID, which turns the checks on"
+            )
+
+
+def _session(request: pytest.FixtureRequest) -> ParitySession:
+    if request.config.getoption("parity_scenario") is None:
+        pytest.skip("it checks parity, and the session was started without --parity-scenario")
+    from .session import PARITY
+
+    return request.config.stash[PARITY]
+
+
+@pytest.fixture(scope="session")
+def parity_scenario(request: pytest.FixtureRequest) -> Scenario:
+    """Give the scenario of this session."""
+    return _session(request).scenario
+
+
+@pytest.fixture(scope="session")
+def parity_params(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Give the params of the baseline run, by name, read without executing anything: see `load_params`."""
+    return _session(request).load_params()
+
+
+@pytest.fixture
+def parity_dataset(request: pytest.FixtureRequest) -> ParityDataset:
+    """Give each dataset of the sweep in turn: its record, and ``load(name)`` for an array of it."""
+    session = _session(request)
+    if not hasattr(request, "param"):
+        pytest.fail("parity_dataset is parametrized where a test names it; getfixturevalue comes too late", False)
+    return session.dataset(request.param)
+
+
+@pytest.fixture
+def parity_record(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Record a value in the log, and compare it with the reference.
+
+    ``parity_record(name, value, rel=None, abs=None)``: `name` is a text without blanks and colons, `value` a number,
+    a text, a flag or None; `rel` (share of the reference) and `abs` (unit of the value) say how far it may be from
+    the reference, unless a threshold of the project or of the command line covers the name.
+    """
+    session = _session(request)
+
+    def record(name: str, value: Any, rel: float | None = None, abs: float | None = None) -> None:  # noqa: A002
+        __tracebackhide__ = True
+        session.record_own(request.node, name, value, rel, abs)
+
+    return record

@@ -1,0 +1,167 @@
+"""The ledger of a session: which checks were planned, what was received of each, and the log that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pytest
+
+from ..capture.run import Assignment, assemble
+from ..compare.comparator import Comparison, Yardstick
+from ..compare.values import Values, values_of
+from ..evidence.model import Check, EvidenceLog
+from ..util.text import valid_utf8
+from .run_store import Evidence, Store
+from .session import PlannedCheck, recorded_limits, recorded_values
+
+__all__ = ["Ledger"]
+
+Outcome = Literal["passed", "failed", "error", "skipped"]
+
+
+@dataclass
+class _Received:
+    """What the reports of one test have told so far."""
+
+    outcome: Outcome | None = None
+    properties: Sequence[tuple[str, object]] = ()
+
+    def add(self, report: pytest.TestReport) -> None:
+        self.properties = report.user_properties or self.properties
+        if report.failed:
+            if self.outcome != "failed":
+                self.outcome = "failed" if report.when == "call" else "error"
+        elif report.skipped:
+            self.outcome = self.outcome or "skipped"
+        elif report.passed and report.when == "call":  # subtests may have failed before
+            self.outcome = self.outcome or "passed"
+
+
+class Ledger:
+    """Keeps account of the checks of a session.
+
+    Parameters
+    ----------
+    assignment : Assignment
+        Its reference is None where nothing is to be compared.
+    store : Store
+        Which also holds the plan, once the tests are collected.
+    folder : str
+        The one that the user stands in.
+    """
+
+    def __init__(self, assignment: Assignment, store: Store, folder: str) -> None:
+        self._scenario = assignment.scenario
+        self._yardstick = assignment.yardstick
+        self._store = store
+        self._folder = folder
+        self._evidence = Evidence(assignment, store)
+        self._received: dict[str, _Received] = {}
+
+    def receive(self, report: pytest.TestReport) -> None:
+        """Enter a report; a test that is set up again, as after a failure, starts anew."""
+        if report.when == "setup":
+            self._received[report.nodeid] = _Received()
+        self._received.setdefault(report.nodeid, _Received()).add(report)
+
+    def plan(self) -> list[PlannedCheck]:
+        """Give the planned checks, the built-in ones first; none before the tests are collected."""
+        plan: list[PlannedCheck] = self._store.get("plan") or []
+        return sorted(plan, key=lambda check: check.subject is None)
+
+    def outcome(self, check: PlannedCheck) -> Outcome | Literal["not_run"]:
+        """Give the outcome of a check."""
+        received = self._received.get(check.id)
+        return (received and received.outcome) or "not_run"
+
+    def never_reported(self) -> list[str]:
+        """Give the ids of the checks that should have run and did not."""
+        return [check.id for check in self.plan() if check.selected and self.outcome(check) == "not_run"]
+
+    def not_passed(self) -> list[str]:
+        """Give the ids of the checks that should have passed and did not."""
+        fine = ("passed", "skipped")
+        return [check.id for check in self.plan() if check.selected and self.outcome(check) not in fine]
+
+    def log(self) -> EvidenceLog:
+        """Make the log of what is known by now."""
+        evidence = self._evidence
+        log = assemble(self._scenario, evidence.run, evidence.choice, evidence.captured, self._folder)
+        checks = self._checks()
+        entries = tuple(map(self._entry, checks))
+        complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
+        log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
+        if self._yardstick is None:
+            return log
+        everything = values_of(log) if complete else None
+        comparison = Comparison.of(self._comparisons(checks, self._yardstick, everything))
+        ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
+        return replace(
+            log,
+            reference=self._yardstick.record_beside(ran),
+            drift=comparison.differences,
+            verdict=comparison.verdict if complete else "incomplete",
+            problems=log.problems + (self._yardstick.unused_thresholds(everything) if everything else ()),
+        )
+
+    def accepted(self, log: EvidenceLog) -> EvidenceLog:
+        """Leave out of a log what was not checked; a dataset is accepted as a whole or not at all."""
+        built_in = [(check, self.outcome(check) != "not_run") for check in self.plan() if check.subject]
+        partial = {check.dataset for check, ran in built_in if not ran}
+        names = {
+            name
+            for check, ran in built_in
+            if ran and check.subject and not check.dataset
+            for name in check.subject.values(self._evidence)
+        }
+        datasets = tuple(dataset for dataset in log.datasets if dataset.filename not in partial)
+        return replace(
+            log,
+            datasets=datasets,
+            total_datasets=len(datasets),
+            baseline_params={key: value for key, value in log.baseline_params.items() if f"params.{key}" in names},
+            metrics={key: pair for key, pair in log.metrics.items() if f"metrics.{key}.train" in names},
+        )
+
+    def _checks(self) -> list[PlannedCheck]:
+        """Give the planned ones, and the tests that turn out to be checks: by a value, or by the reference."""
+        plan = self.plan()
+        planned = {check.id for check in plan}
+        known = self._yardstick.values.checks if self._yardstick else {}
+        others = [
+            PlannedCheck(name, None, None, selected=True)
+            for name, received in sorted(self._received.items())
+            if name not in planned and (name in known or recorded_values(received.properties, None).values)
+        ]
+        return plan + others
+
+    def _entry(self, check: PlannedCheck) -> Check:
+        received = self._received.get(check.id, _Received())
+        recorded = recorded_values(received.properties, check.dataset)
+        return Check(
+            id=valid_utf8(check.id),
+            dataset=None if check.dataset is None else valid_utf8(check.dataset),
+            outcome=self.outcome(check),
+            values=dict(recorded.values),
+            limits=recorded_limits(received.properties),
+        )
+
+    def _comparisons(
+        self, checks: Sequence[PlannedCheck], yardstick: Yardstick, everything: Values | None
+    ) -> Iterator[Comparison]:
+        """Compare everything, whatever checks there are, where nothing was left out; otherwise what was looked at."""
+        if everything is not None:
+            yield yardstick.compare(replace(everything, checks={}))
+        measured = set(self._evidence.captured)
+        for check in checks:
+            outcome = self.outcome(check)
+            if outcome == "not_run":
+                continue
+            if check.subject is None:
+                values = recorded_values(self._received[check.id].properties, check.dataset)
+                if values.values or (outcome != "skipped" and check.id in yardstick.values.checks):
+                    yield yardstick.compare_check(check.id, values)
+            elif everything is None and (check.dataset is None or check.dataset in measured):
+                yield check.subject.compare(self._evidence, yardstick)

@@ -1,0 +1,1 @@
+"""Files that nobody should have to trust, read without executing anything: NPZ and params."""

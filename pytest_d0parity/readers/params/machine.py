@@ -1,0 +1,384 @@
+"""A stack machine for pickle opcodes that resolves no name and calls nothing.
+
+The opcodes are taken apart by the tables of `pickletools`. Sources: the comments there, and PEP 307,
+3154 and 574.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import pickletools
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from .decoders import TABLE, Undecodable, decode_state, hashable
+from .placeholders import ArrayShell, DtypeShell, Global, Refusal, Thing
+
+__all__ = ["run"]
+
+_MAX_OPCODES = 500_000
+_MAX_COPIED_ITEMS = 2_000_000  # items that all calls together may copy from their arguments
+_MAX_COPIED_TEXT = 128 << 20  # the same for characters and bytes
+_MAX_INTEGER_BITS = 4096
+_MAX_LINE = 1 << 20  # bytes of an argument that ends with its line (protocol 0)
+
+Handler = Callable[["_Machine", Any], None]
+
+
+def run(data: bytes) -> Any:
+    """Work through a pickle.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+
+    Returns
+    -------
+    object
+        Plain values, arrays, and `Thing` and `Global` where code would be. Containers may be shared
+        or cyclic.
+
+    Raises
+    ------
+    Refusal
+        If it is no pickle, is damaged, or exceeds a cap.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unknown escape in a text stands for itself
+        return _run(data)
+
+
+def _run(data: bytes) -> Any:
+    machine = _Machine()
+    for count, (name, argument) in enumerate(_opcodes(data)):
+        if count >= _MAX_OPCODES:
+            raise Refusal(f"it has more than {_MAX_OPCODES:,} instructions")
+        handler = _HANDLERS.get(name)
+        if handler is None:
+            raise Refusal(f"its instruction {name} is not one that a file can hold (out-of-band buffers)")
+        try:
+            handler(machine, argument)
+        except (IndexError, KeyError):
+            raise Refusal(f"it is damaged: instruction {name} finds nothing to work on") from None
+    return machine.result()
+
+
+def _opcodes(data: bytes) -> Iterator[tuple[str, Any]]:
+    stream = io.BytesIO(data)
+    while code := stream.read(1):
+        opcode = _OPCODES.get(code.decode("latin-1"))
+        if opcode is None:
+            raise Refusal(f"it is not a complete pickle (byte {code!r} at {stream.tell() - 1} is no instruction)")
+        read = _READERS.get(opcode.name) or (opcode.arg.reader if opcode.arg else None)
+        try:
+            argument = read(stream) if read else None
+        # The readers document ValueError alone, and let these through for some damaged files.
+        except (ValueError, IndexError, KeyError, OverflowError, MemoryError, struct.error) as error:
+            raise Refusal(f"it is not a complete pickle ({str(error)[:80]})") from None
+        yield opcode.name, argument
+        if code == b".":
+            return
+    raise Refusal("it is not a complete pickle (it has no end)")
+
+
+def _line(stream: io.BytesIO) -> bytes:
+    line = stream.readline(_MAX_LINE)
+    if not line.endswith(b"\n"):
+        raise ValueError("a line without an end")
+    return line[:-1]
+
+
+def _read_global(stream: io.BytesIO) -> tuple[str, str]:
+    """Read module and name, in UTF-8: `pickletools` takes them for ASCII."""
+    return _line(stream).decode("utf-8"), _line(stream).decode("utf-8")
+
+
+def _read_string(stream: io.BytesIO) -> str:
+    """Read a text of Python 2, whose bytes may be any: `pickletools` takes them for ASCII."""
+    line = _line(stream).strip()
+    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
+        raise ValueError("a text without its quotes")
+    return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
+
+
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+_READERS: dict[str, Callable[[io.BytesIO], Any]] = {
+    "GLOBAL": _read_global,
+    "INST": _read_global,
+    "STRING": _read_string,
+}
+
+
+class _Mark:
+    """Where a variable number of items begins on the stack."""
+
+
+_MARK = _Mark()
+
+
+class _Machine:
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self._copied_items = 0
+        self._copied_text = 0
+
+    def result(self) -> Any:
+        if len(self.stack) != 1 or self.stack[0] is _MARK:
+            raise Refusal(f"it is damaged: {len(self.stack)} values are left at its end instead of one")
+        return self.stack[0]
+
+    # --- the stack
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def pop(self) -> Any:
+        value = self.stack.pop()
+        if value is _MARK:
+            raise IndexError
+        return value
+
+    def top(self) -> Any:
+        value = self.stack[-1]
+        if value is _MARK:
+            raise IndexError
+        return value
+
+    def pop_to_mark(self) -> list[Any]:
+        items: list[Any] = []
+        while (value := self.stack.pop()) is not _MARK:
+            items.append(value)
+        items.reverse()
+        return items
+
+    # --- containers
+
+    def extend(self, items: list[Any]) -> None:
+        target = self.top()
+        if type(target) is list:
+            target.extend(items)
+        else:
+            self.fill(items)
+
+    def set_items(self, items: list[Any]) -> None:
+        target = self.top()
+        if len(items) % 2:
+            raise Refusal("it is damaged: a key without a value")
+        if type(target) is dict:
+            target.update((hashable(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
+        else:
+            self.fill(items)
+
+    def add_items(self, items: list[Any]) -> None:
+        target = self.top()
+        if type(target) is set:
+            target.update(hashable(item) for item in items)
+        else:
+            self.fill(items)
+
+    def fill(self, items: list[Any]) -> None:
+        """Remember what was done to a thing; what cannot be done to a value makes it a thing."""
+        target = self.top()
+        if isinstance(target, Thing):
+            target.parts.extend(items)
+        else:
+            self.stack[-1] = Thing(f"a {type(target).__name__} with a state", [target, *items])
+
+    # --- globals and calls
+
+    def name(self, module: Any, name: Any) -> None:
+        if type(module) is str and type(name) is str:
+            self.push(Global(module, name))
+        else:
+            self.push(Thing("a name that is not text", [module, name]))
+
+    def call(self, function: Any, args: Any) -> None:
+        """Push what calling would have given: a decoded value, or a thing."""
+        if type(args) is not tuple:
+            args = (args,)
+        self._charge(args)
+        if isinstance(function, Global) and function.key in TABLE:
+            try:
+                self.push(TABLE[function.key](args))
+                return
+            except Undecodable:
+                pass
+        if isinstance(function, Global):
+            partial = function.key == ("functools", "partial")
+            # A partial stands for what it will call.
+            named = args[0] if partial and args and isinstance(args[0], Global) else function
+            self.push(Thing(named.qualname, list(args), len(args), partial))
+        else:
+            name = function.qualname if isinstance(function, Thing) else f"a call of a {type(function).__name__}"
+            self.push(Thing(name, [function, *args], 1 + len(args)))
+
+    def build(self, state: Any) -> None:
+        target = self.top()
+        if isinstance(target, DtypeShell | ArrayShell):
+            self._charge(state if type(state) is tuple else ())
+            try:
+                decode_state(target, state)
+                return
+            except Undecodable:
+                if isinstance(target, DtypeShell):
+                    target.dtype = None
+        self.fill([state])
+
+    def _charge(self, args: tuple[Any, ...]) -> None:
+        """Count what a call may copy, so that one long argument cannot be copied a million times."""
+        self._copied_items += len(args)
+        if self._copied_items <= _MAX_COPIED_ITEMS:
+            for argument in args:
+                if type(argument) in (list, tuple, dict):
+                    self._copied_items += len(argument)
+                elif type(argument) in (str, bytes, bytearray):
+                    self._copied_text += len(argument)
+        if self._copied_items > _MAX_COPIED_ITEMS or self._copied_text > _MAX_COPIED_TEXT:
+            raise Refusal("its calls copy one and the same arguments again and again")
+
+
+# --- the opcodes -------------------------------------------------------------------------------
+
+
+def _number(machine: _Machine, value: Any) -> None:
+    if type(value) is int and value.bit_length() > _MAX_INTEGER_BITS:
+        value = Thing(f"an integer of {value.bit_length()} bits")
+    machine.push(value)
+
+
+def _memoize(machine: _Machine, index: Any) -> None:
+    machine.memo[len(machine.memo) if index is None else int(index)] = machine.top()
+
+
+def _get(machine: _Machine, index: Any) -> None:
+    machine.push(machine.memo[int(index)])
+
+
+def _global(machine: _Machine, argument: tuple[str, str]) -> None:
+    machine.name(*argument)
+
+
+def _stack_global(machine: _Machine, _: Any) -> None:
+    name, module = machine.pop(), machine.pop()
+    machine.name(module, name)
+
+
+def _reduce(machine: _Machine, _: Any) -> None:
+    args, function = machine.pop(), machine.pop()
+    machine.call(function, args)
+
+
+def _newobj_ex(machine: _Machine, _: Any) -> None:
+    keywords, args, cls = machine.pop(), machine.pop(), machine.pop()
+    if type(keywords) is dict and not keywords:
+        machine.call(cls, args)
+    else:
+        machine.call(cls, (*args, keywords) if type(args) is tuple else (args, keywords))
+
+
+def _inst(machine: _Machine, argument: tuple[str, str]) -> None:
+    machine.call(Global(*argument), tuple(machine.pop_to_mark()))
+
+
+def _obj(machine: _Machine, _: Any) -> None:
+    cls, *args = machine.pop_to_mark() or [None]
+    machine.call(cls, tuple(args))
+
+
+def _dict(machine: _Machine, _: Any) -> None:
+    items = machine.pop_to_mark()
+    machine.push({})
+    machine.set_items(items)
+
+
+def _setitem(machine: _Machine, _: Any) -> None:
+    value, key = machine.pop(), machine.pop()
+    machine.set_items([key, value])
+
+
+def _append(machine: _Machine, _: Any) -> None:
+    item = machine.pop()
+    machine.extend([item])
+
+
+def _frozenset(machine: _Machine, _: Any) -> None:
+    machine.push(frozenset(hashable(item) for item in machine.pop_to_mark()))
+
+
+def _tuple_of(length: int) -> Handler:
+    def handle(machine: _Machine, _: Any) -> None:
+        items = [machine.pop() for _ in range(length)]
+        machine.push(tuple(reversed(items)))
+
+    return handle
+
+
+def _constant(make: Callable[[], Any]) -> Handler:
+    return lambda machine, _: machine.push(make())
+
+
+def _ignore(machine: _Machine, argument: Any) -> None:
+    """PROTO and FRAME tell a loader what it may prepare for; STOP ends the walk by itself."""
+
+
+def _pop(machine: _Machine, _: Any) -> None:
+    machine.stack.pop()
+
+
+def _push(machine: _Machine, value: Any) -> None:
+    machine.push(value)
+
+
+_HANDLERS: dict[str, Handler] = {
+    "PROTO": _ignore,
+    "FRAME": _ignore,
+    "STOP": _ignore,
+    "MARK": _constant(lambda: _MARK),
+    "POP": _pop,
+    "POP_MARK": lambda machine, _: cast(None, machine.pop_to_mark()),
+    "DUP": lambda machine, _: machine.push(machine.top()),
+    "NONE": _constant(lambda: None),
+    "NEWTRUE": _constant(lambda: True),
+    "NEWFALSE": _constant(lambda: False),
+    "EMPTY_LIST": _constant(list),
+    "EMPTY_TUPLE": _constant(tuple),
+    "EMPTY_DICT": _constant(dict),
+    "EMPTY_SET": _constant(set),
+    "LIST": lambda machine, _: machine.push(machine.pop_to_mark()),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.pop_to_mark())),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "DICT": _dict,
+    "FROZENSET": _frozenset,
+    "APPEND": _append,
+    "APPENDS": lambda machine, _: machine.extend(machine.pop_to_mark()),
+    "SETITEM": _setitem,
+    "SETITEMS": lambda machine, _: machine.set_items(machine.pop_to_mark()),
+    "ADDITEMS": lambda machine, _: machine.add_items(machine.pop_to_mark()),
+    "GLOBAL": _global,
+    "STACK_GLOBAL": _stack_global,
+    "REDUCE": _reduce,
+    "NEWOBJ": _reduce,  # cls.__new__(cls, *args): the same to a machine that calls nothing
+    "NEWOBJ_EX": _newobj_ex,
+    "INST": _inst,
+    "OBJ": _obj,
+    "BUILD": lambda machine, _: machine.build(machine.pop()),
+    "PERSID": lambda machine, value: machine.push(Thing("a persistent id", [value])),
+    "BINPERSID": lambda machine, _: machine.push(Thing("a persistent id", [machine.pop()])),
+}
+_HANDLERS |= dict.fromkeys(["INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"], _number)
+_HANDLERS |= dict.fromkeys(["FLOAT", "BINFLOAT"], _push)
+_HANDLERS |= dict.fromkeys(["STRING", "BINSTRING", "SHORT_BINSTRING"], _push)
+_HANDLERS |= dict.fromkeys(["UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"], _push)
+_HANDLERS |= dict.fromkeys(["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"], _push)
+_HANDLERS |= dict.fromkeys(["GET", "BINGET", "LONG_BINGET"], _get)
+_HANDLERS |= dict.fromkeys(["PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"], _memoize)
+_HANDLERS |= dict.fromkeys(
+    ["EXT1", "EXT2", "EXT4"], lambda machine, code: machine.push(Thing(f"extension code {code}"))
+)

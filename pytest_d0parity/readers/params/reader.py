@@ -1,0 +1,145 @@
+"""``params.dill`` to a dictionary: by the machine, or, on the user's word, by dill itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...util.files import LFS_POINTER, describe_os_error, open_regular
+from ...util.text import printable
+from .expansion import plain_values
+from .machine import run
+from .placeholders import Refusal, Thing, TupleKey
+
+__all__ = ["Params", "ParamsError", "load_params", "read_params"]
+
+MAX_FILE = 64 << 20
+
+
+class ParamsError(ValueError):
+    """A params file that cannot be read. The message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """The parameters of a run.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the file.
+    values : dict
+        By name. Plain Python values, NumPy arrays and scalars, and `Placeholder` for the rest.
+    recovered : dict of str to str
+        For each key whose value is the one array inside an object that was not built: the
+        ``module.qualname`` of that object.
+    trusted : bool
+        Whether dill itself loaded the file, executing what it says.
+    """
+
+    sha256: str
+    values: dict[str, Any]
+    recovered: dict[str, str] = field(default_factory=dict)
+    trusted: bool = False
+
+
+def load_params(path: str | os.PathLike[str], trusted: bool = False) -> dict[str, Any]:
+    """Load the dictionary in a ``params.dill``, executing nothing that the file says.
+
+    Parameters
+    ----------
+    path : path-like
+        A pickle of a dictionary with text keys, as dill or pickle write it (protocols 0 to 5).
+    trusted : bool
+        Load with dill itself, which imports and executes whatever the file names.
+
+    Returns
+    -------
+    dict
+        Plain Python values, NumPy arrays and scalars. An object that only its own class could build
+        is a `Placeholder`, or, where it was made of exactly one array, that array.
+
+    Raises
+    ------
+    ParamsError
+        For anything that keeps the file from being read.
+    """
+    return read_params(path, trusted=trusted).values
+
+
+def read_params(path: str | os.PathLike[str], *, trusted: bool = False, called: str | None = None) -> Params:
+    """Load a ``params.dill`` and tell how: see `load_params`.
+
+    Parameters
+    ----------
+    path : path-like
+    trusted : bool
+    called : str, optional
+        What to call the file in messages; its path by default.
+
+    Returns
+    -------
+    Params
+
+    Raises
+    ------
+    ParamsError
+        For anything that keeps the file from being read.
+    """
+    try:
+        data = _read(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if trusted:
+            return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
+        values, recovered = plain_values(_top_level(run(data)))
+    except Refusal as refusal:
+        called = os.fsdecode(path) if called is None else called
+        raise ParamsError(f"params file {printable(called)} cannot be read: {refusal}") from None
+    return Params(sha256, values, recovered)
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE:
+                raise Refusal(f"it is {size:,} bytes long, and at most {MAX_FILE >> 20} MiB are read")
+            data = file.read() or b""
+    except OSError as error:
+        raise Refusal(f"{describe_os_error(error)}; check the path") from None
+    except ValueError as error:  # a path with a NUL in it
+        if isinstance(error, Refusal):
+            raise
+        raise Refusal(str(error)) from None
+    if not data:
+        raise Refusal("it is empty; copy it again")
+    if data.startswith(LFS_POINTER):
+        raise Refusal("it is a Git LFS pointer, not the data: run 'git lfs pull'")
+    return data
+
+
+def _top_level(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        kind = getattr(value, "qualname", type(value).__name__)
+        raise Refusal(f"it holds a {kind}; a dictionary of parameters is expected")
+    for key in value:
+        if type(key) is not str:
+            kind = key.qualname if isinstance(key, Thing) else f"a key of type {_type_name(key)}"
+            raise Refusal(f"its dictionary has {kind}; all keys are expected to be text")
+    return value
+
+
+def _type_name(key: Any) -> str:
+    return type(key.value if isinstance(key, TupleKey) else key).__name__
+
+
+def _load_with_dill(data: bytes) -> Any:
+    import dill  # here alone: nobody else needs it, and it is slow to import
+
+    try:
+        return dill.loads(data)  # noqa: S301 - the user has said so
+    # The file runs code of its own, which may raise anything at all.
+    except (Exception, SystemExit) as error:
+        raise Refusal(f"dill itself fails to load it ({type(error).__name__}: {error})") from None

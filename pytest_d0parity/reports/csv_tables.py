@@ -1,0 +1,92 @@
+"""The statistics as CSV (RFC 4180, UTF-8): every digit, one row for each dataset or stage."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from ..evidence.model import Dataset, EvidenceLog, convert_for_json
+from ..statistics.distribution import PartStats
+
+__all__ = ["probe_table", "stage_table"]
+
+# The first columns are those that other tools already read, in their order.
+_PART = ("min", "max", "mean", "p50")
+_MORE = ("std", "p01", "p05", "p95", "p99")
+_PROBE = [
+    "filename",
+    "photon_dose",
+    *(f"{part}_{name}" for part in ("amp", "phase") for name in _PART),
+    "l2_norm",
+    *(f"{part}_{name}" for part in ("amp", "phase") for name in _MORE),
+]
+_STAGE = [
+    "filename",
+    "photon_dose",
+    "stage",
+    *("min", "max", "mean", "std", "median", "p01", "p10", "p90", "p99", "nonzero_fraction", "count"),
+    *("nan_count", "inf_count", "n_unique_scans", "n_patterns"),
+]
+
+
+def probe_table(log: EvidenceLog) -> str:
+    """Give a row per dataset: the statistics of amplitude and phase, and the L2 norm.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+
+    Returns
+    -------
+    str
+        CSV. A value that was not measured is an empty cell.
+    """
+    return _csv(_PROBE, (_name(dataset) | _probe(dataset) for dataset in log.datasets))
+
+
+def stage_table(log: EvidenceLog) -> str:
+    """Give a row per dataset and measured stage.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+
+    Returns
+    -------
+    str
+        CSV.
+    """
+    return _csv(
+        _STAGE,
+        (
+            _name(dataset) | {"stage": stage} | vars(stats)
+            for dataset in log.datasets
+            for stage, stats in vars(dataset.stats).items()
+            if stats is not None
+        ),
+    )
+
+
+def _name(dataset: Dataset) -> dict[str, Any]:
+    return {"filename": dataset.filename, "photon_dose": dataset.photon_dose}
+
+
+def _probe(dataset: Dataset) -> dict[str, Any]:
+    probe = dataset.probe
+    if probe is None:
+        return {}
+    return {"l2_norm": probe.l2_norm} | _part("amp", probe.amplitude) | _part("phase", probe.phase)
+
+
+def _part(prefix: str, stats: PartStats) -> dict[str, float]:
+    return {f"{prefix}_{name}": getattr(stats, name) for name in _PART + _MORE}
+
+
+def _csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(convert_for_json(row) for row in rows)
+    return text.getvalue()

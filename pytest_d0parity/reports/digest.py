@@ -1,0 +1,177 @@
+"""The digest for people: a log as Markdown (GitHub's dialect)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..evidence.model import Dataset, EvidenceLog, convert_for_json
+from ..readers.params.baseline import METRICS
+from ..statistics.distribution import PartStats, StageStats
+from ..util.markdown import escape, table
+from .outcome import outcome_of
+
+__all__ = ["INTERPRETATION", "VERDICTS", "to_markdown"]
+
+_STAGES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
+_FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")
+VERDICTS = {
+    "recorded": "**recorded**: these are the values; nothing was compared.",
+    "match": "**match**: every compared value equals the reference.",
+    "within_thresholds": "**within thresholds**: some values differ from the reference, none beyond its threshold.",
+    "drift": "**drift**: values differ from the reference beyond their thresholds.",
+    "incomplete": "**incomplete**: not everything that was planned was checked, so parity is not shown.",
+}
+_PROBLEM_STATEMENT = """\
+Two maintainers compare ptychographic reconstructions, and one of them cannot run the other's legacy pipeline. Before
+any reconstruction is compared, both need proof that they hold the same photon-dose sweep, the same probe, the same
+parameters and the same baseline metrics: a difference in the data would otherwise pass for a difference in the
+method. This log is that evidence. It answers the request in `inbox/README_prepare_d0_response.md`."""
+INTERPRETATION = """\
+- **SHA-256** proves that two files are the same bytes. Check a copy with `sha256sum -c SHA256SUMS` in its folder.
+- **Photon dose** is the one in the file's name. **Photons counted back** come from the data alone: `diff3d` is the
+  square root of a Poisson count times one constant, so its squares are multiples of the quantum, and their sum over
+  it is the number of photons in a pattern. A ratio off by more than 5 % means a mislabelled file. Data that is not
+  quantized (measured, processed or normalised) is not counted, which is no fault.
+- **`nphotons` in the params is a legacy value**: it is the same whatever the dataset. The dose is that of the file.
+- **Raw** is `diff3d` as stored, an amplitude. Percentiles are exact, and the spread is that of the population.
+- **Normalized** comes from max scaling, `diff3d / (diff3d.max() + 1e-12)`: it is the tensor that feeds training. One
+  outlier pixel changes all of it, so look at the maximum of raw first.
+- **Grouped** is the mean of each frame, averaged over the frames of a scan (`scan_index`); the statistics are over
+  scans. With one scan they all are the same number.
+- **Probe** amplitude and phase are those of `probeGuess`. Phases of near-zero amplitude are noise and wrap at ±π, so
+  their extremes mean little. An L2 norm of 1 says that the probe is normalised.
+- **Metrics** are pairs that the log's format calls [train, test]. PtychoPINN's evaluation fills them as (amplitude,
+  phase) of the baseline's reconstruction; read them so for its runs. `NaN` is a value, as the run wrote it.
+- **intensity_scale_value** is the factor between normalised amplitudes and photons that the run held at its end."""
+
+
+def to_markdown(log: EvidenceLog) -> str:
+    """Write a log for people.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+
+    Returns
+    -------
+    str
+        Numbers have six significant digits; the JSON has all.
+    """
+    sections = [
+        "# D0 Parity Log",
+        _PROBLEM_STATEMENT,
+        "## Verdict",
+        VERDICTS[log.verdict],
+        *_checks(log),
+        *_problems(log),
+        "## Metadata",
+        table(["key", "value"], convert_for_json(log.metadata).items()),
+        "## Baseline Parameters",
+        table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
+        "## Baseline Metrics",
+        table(["metric", "train", "test"], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
+        or "No baseline metrics were read.",
+        "## Probe Flags",
+        table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in _FLAGS if flag in log.baseline_params))
+        or "No probe flags were read.",
+        "## Datasets",
+        _dataset_table(log.datasets) or "No dataset was read.",
+        "## Stage-Level Stats by Dataset",
+        *(part for dataset in log.datasets for part in _stages(dataset)),
+        "## Probe Percentiles by Dataset",
+        *_probes(log.datasets),
+        "## Drift",
+        *_drift(log),
+        "## How to Read These Numbers",
+        INTERPRETATION,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _checks(log: EvidenceLog) -> list[str]:
+    if not log.checks:
+        return []
+    tally = Counter(check.outcome.replace("_", " ") for check in log.checks)
+    rows = [[check.outcome.replace("_", " "), check.id] for check in log.checks if check.outcome != "passed"]
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in tally.items())
+    return ["## Checks", f"{len(log.checks)} checks: {counts}.", *([table(["outcome", "check"], rows)] if rows else [])]
+
+
+def _problems(log: EvidenceLog) -> list[str]:
+    problems = log.all_problems
+    if not problems:
+        return []
+    rows = ([problem.severity, problem.where, problem.message] for problem in problems)
+    return ["## Problems", table(["severity", "where", "what"], rows)]
+
+
+def _dataset_table(datasets: Sequence[Dataset]) -> str:
+    columns = ["dataset", "photon dose", "photons counted back", "ratio", "frames", "size (bytes)", "SHA-256"]
+    rows = []
+    for dataset in datasets:
+        photons = dataset.photons
+        counted: Any = "not measured"
+        if photons is not None:
+            counted = photons.per_pattern if photons.quantized else "not quantized"
+        stack = dataset.arrays.get("diff3d")
+        rows.append(
+            [
+                dataset.filename,
+                _dose(dataset),
+                counted,
+                photons.ratio if photons else None,
+                stack.shape[0] if stack and stack.shape else None,
+                dataset.size_bytes,
+                dataset.sha256,
+            ]
+        )
+    return table(columns, rows)
+
+
+def _stages(dataset: Dataset) -> list[str]:
+    parts = [f"### {escape(dataset.filename)} (photon dose: {_dose(dataset)})"]
+    for stage, title in _STAGES.items():
+        stats: StageStats | None = getattr(dataset.stats, stage)
+        values = {} if stats is None else convert_for_json(stats)
+        parts += [f"#### {title}", table(list(values), [list(values.values())] if values else []) or "Not measured."]
+    return parts
+
+
+def _probes(datasets: Sequence[Dataset]) -> list[str]:
+    measured = [(dataset.filename, dataset.probe) for dataset in datasets if dataset.probe is not None]
+    if not measured:
+        return ["No probe was measured."]
+    names = ["p01", "p05", "p50", "p95", "p99", "min", "max", "mean", "std"]
+
+    def rows(part: str) -> Iterable[list[Any]]:
+        for filename, probe in measured:
+            stats: PartStats = getattr(probe, part)
+            yield [filename, *(getattr(stats, name) for name in names)]
+
+    return [
+        "### Amplitude",
+        table(["dataset", *names], rows("amplitude")),
+        "### Phase (radians)",
+        table(["dataset", *names], rows("phase")),
+        "### Norm",
+        table(
+            ["dataset", "L2 norm", "shape", "dtype"],
+            ([name, probe.l2_norm, "x".join(map(str, probe.shape)), probe.dtype] for name, probe in measured),
+        ),
+    ]
+
+
+def _drift(log: EvidenceLog) -> list[str]:
+    if log.reference is None:
+        return ["No reference was given, so nothing was compared."]
+    outcome = outcome_of(log)
+    return [
+        f"Reference: {escape(log.reference.path)} (SHA-256 `{log.reference.sha256}`).",
+        outcome.markdown() or "No difference was found.",
+    ]
+
+
+def _dose(dataset: Dataset) -> str:
+    return dataset.photon_dose or "unknown"

@@ -1,0 +1,97 @@
+"""A photon-dose sweep on disk: which files belong to it, and which dose each name claims."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import os
+import re
+from collections.abc import Iterable
+
+from ..util.files import describe_os_error
+from ..util.text import printable, valid_utf8
+
+__all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "is_dataset", "list_sweep", "same_doses", "sort_by_dose"]
+
+PATTERN = "data_p[0-9]*.npz"
+
+_NAME = re.compile(r"data_p([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\.npz")
+
+
+class SweepError(ValueError):
+    """A dataset root that cannot be listed, said in words."""
+
+
+def dose_text(filename: str) -> str | None:
+    """Give the dose as the name spells it, or None where the name spells none.
+
+    Examples
+    --------
+    >>> dose_text("data_p1e5.npz"), dose_text("data_p1e5_v2.npz")
+    ('1e5', None)
+    """
+    match = _NAME.fullmatch(filename)
+    return match[1] if match and 0 < float(match[1]) < math.inf else None
+
+
+def is_dataset(filename: str) -> bool:
+    """Whether a file of this name belongs to a sweep."""
+    return fnmatch.fnmatchcase(filename, PATTERN)
+
+
+def dose_of(filename: str) -> float | None:
+    """Photons per pattern that the name claims, or None."""
+    text = dose_text(filename)
+    return None if text is None else float(text)
+
+
+def sort_by_dose(filenames: Iterable[str]) -> list[str]:
+    """Sort by dose as a number, then by name; names without a dose come last."""
+
+    def order(filename: str) -> tuple[float, bytes]:
+        dose = dose_of(filename)
+        return math.inf if dose is None else dose, valid_utf8(filename).encode()
+
+    return sorted(filenames, key=order)
+
+
+def list_sweep(root: str, called: str | None = None) -> list[str]:
+    """List the datasets in a folder.
+
+    Parameters
+    ----------
+    root : str
+        The folder.
+    called : str, optional
+        What to call it in messages.
+
+    Returns
+    -------
+    list of str
+        Names that match `PATTERN`, sorted by dose; also of what turns out not to be a file.
+
+    Raises
+    ------
+    SweepError
+        If the folder cannot be listed.
+    """
+    named = f"dataset root {printable(root if called is None else called)}"
+    try:
+        names = os.listdir(root)
+    except NotADirectoryError:
+        raise SweepError(f"{named} is a file; give the folder that holds {PATTERN}") from None
+    except FileNotFoundError:
+        raise SweepError(f"{named} does not exist; check the path") from None
+    except OSError as error:
+        raise SweepError(f"{named} cannot be listed: {describe_os_error(error)}") from None
+    return sort_by_dose(name for name in names if is_dataset(name))
+
+
+def same_doses(filenames: Iterable[str]) -> list[list[str]]:
+    """Group the names that claim one and the same dose, where there are several."""
+    by_dose: dict[float, list[str]] = {}
+    for filename in filenames:
+        dose = dose_of(filename)
+        if dose is not None:
+            by_dose.setdefault(dose, []).append(filename)
+    return [names for names in by_dose.values() if len(names) > 1]

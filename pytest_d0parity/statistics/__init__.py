@@ -1,0 +1,1 @@
+"""Exact statistics of streams, the same to the last bit on every machine."""

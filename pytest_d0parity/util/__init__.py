@@ -1,0 +1,1 @@
+"""What every package needs: text, files, errors, records."""
