@@ -13,7 +13,8 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .capture.run import capture_evidence
     from .evidence.model import EvidenceLog, convert_for_json, json_schema, to_json
-    from .readers.params import ParamsError, Placeholder, load_params
+    from .readers.params.placeholders import Placeholder
+    from .readers.params.reader import ParamsError, load_params
     from .scenario.scenario import Scenario
     from .statistics.distribution import summarize_array, summarize_grouped, summarize_probe
     from .util.files import sha256_file
@@ -37,13 +38,13 @@ __all__ = [
 
 _HOME = {
     "EvidenceLog": "evidence.model",
-    "ParamsError": "readers.params",
-    "Placeholder": "readers.params",
+    "ParamsError": "readers.params.reader",
+    "Placeholder": "readers.params.placeholders",
     "Scenario": "scenario.scenario",
     "capture_evidence": "capture.run",
     "convert_for_json": "evidence.model",
     "json_schema": "evidence.model",
-    "load_params": "readers.params",
+    "load_params": "readers.params.reader",
     "sha256_file": "util.files",
     "summarize_array": "statistics.distribution",
     "summarize_grouped": "statistics.distribution",

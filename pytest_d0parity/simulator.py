@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["simulate_sweep", "write_params"]
-
 Complex = NDArray[np.complex128]
 
 N = 64  # pixels of a pattern's side

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from pytest_d0parity import convert_for_json, json_schema
 from pytest_d0parity.cli import main
-from pytest_d0parity.compare.comparator import read_yardstick
+from pytest_d0parity.compare.comparator import read_comparator
 from pytest_d0parity.compare.values import values_of_file
 from pytest_d0parity.evidence.file import LogFile
 from pytest_d0parity.scenario.thresholds import DEFAULT, Threshold, parse_threshold
@@ -198,20 +198,20 @@ NUMBERS = st.floats(-1e300, 1e300) | st.integers(-(10**18), 10**18)
 LIMITS = st.sampled_from(["5%", "0.001", "1e-6%", "exact", "0", "100%", "1e300", "0.5"])
 
 
-def judged(expected: float, observed: float, limit: str | None) -> Any:
+def compared(expected: float, observed: float, limit: str | None) -> Any:
     """One value compared by itself."""
     content = {"datasets": [], "metrics": {"mae": [expected, 0]}}
     thresholds = () if limit is None else (parse_threshold(f"metrics.mae.train:{limit}"),)
-    yardstick = read_yardstick_of(content, thresholds)
+    comparator = read_comparator_of(content, thresholds)
     other = {"datasets": [], "metrics": {"mae": [observed, 0]}}
-    return yardstick.compare(values_of_file(LogFile("x", "", 1, other)))
+    return comparator.compare(values_of_file(LogFile("x", "", 1, other)))
 
 
-def read_yardstick_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
-    from pytest_d0parity.compare.comparator import Yardstick
+def read_comparator_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
+    from pytest_d0parity.compare.comparator import Comparator
     from pytest_d0parity.evidence.model import Reference
 
-    return Yardstick(Reference(path="x", sha256=""), values_of_file(LogFile("x", "", 1, content)), thresholds)
+    return Comparator(Reference(path="x", sha256=""), values_of_file(LogFile("x", "", 1, content)), thresholds)
 
 
 @example(2**53 + 1, 0.0, "0.001", True)  # as floats they would be equal
@@ -229,7 +229,7 @@ def test_the_verdict_on_any_two_numbers(expected: float, other: float, limit: st
         allowed = Fraction(0) if limit == "exact" else Fraction(limit)
     assume(gap == 0 or allowed == 0 or abs(gap / allowed - 1) > Fraction(1, 10**9))  # the last bit decides nothing here
     assume(gap == 0 or gap > Fraction(1, 10**300))
-    verdict = judged(expected, observed, limit).verdict
+    verdict = compared(expected, observed, limit).verdict
     assert verdict == ("match" if gap == 0 else "within_thresholds" if gap <= allowed else "drift")
 
 
@@ -621,7 +621,7 @@ def test_a_number_of_any_size_is_compared(tmp_path: Path, record: Any, capsys: C
 
 
 def test_a_reference_is_read_as_python_numbers(tmp_path: Path, record: Any) -> None:
-    values = read_yardstick(write(tmp_path / "r.json", record)).values
+    values = read_comparator(write(tmp_path / "r.json", record)).values
     assert math.isnan(values.whole["metrics.frc50.test"])  # type: ignore[arg-type]
     assert convert_for_json(values.whole["metrics.frc50.test"]) == "NaN"
     assert np.isclose(values.datasets["data_p1e3.npz"]["probe.l2_norm"], 1)  # type: ignore[arg-type]

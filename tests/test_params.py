@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 
 from pytest_d0parity import ParamsError, Placeholder, load_params
-from pytest_d0parity.readers.params import read_baseline, read_params
+from pytest_d0parity.readers.params.baseline import read_baseline
+from pytest_d0parity.readers.params.reader import read_params
 
 from .pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
 

@@ -31,8 +31,8 @@ from pytest_d0parity.cli import main
 from pytest_d0parity.compare.log_view import recorded
 from pytest_d0parity.evidence.model import Difference, EvidenceLog, Reference
 from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
+from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.html import to_html
-from pytest_d0parity.reports.writer import outcome_of
 
 from .parity import LOG, PAGE, PROBES, Parity
 from .test_cli import COMMAND, d0parity

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_d0parity import EvidenceLog, Scenario, capture_evidence
+from pytest_d0parity.evidence.artifacts import prepare_folder
 from pytest_d0parity.evidence.model import Dataset, Problem
-from pytest_d0parity.reports.writer import HistoryError, append_to_history, prepare_folder, write_reports
+from pytest_d0parity.reports.history import HistoryError, append_to_history
+from pytest_d0parity.reports.writer import write_reports
 from pytest_d0parity.util.files import sha256_file, write_atomically
 
 from .parity import LOG, PAGE, PROBES, Parity

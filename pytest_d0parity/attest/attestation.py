@@ -16,7 +16,6 @@ from .statement import FAILED, PREDICATE_TYPE, STATEMENT_TYPE, statement_of
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
 
-__all__ = ["check_attestation", "is_about", "is_signed"]
 
 _LISTS = ("passedTests", "warnedTests", "failedTests")
 _SHOWN = 3

@@ -16,7 +16,6 @@ from ..util.text import printable
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, SSlibKey
 
-__all__ = ["KeyFileError", "SignatureError", "load_public_key", "load_signer", "open_envelope", "sign"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 

@@ -16,8 +16,6 @@ from ..evidence.file import LogError, LogFile
 from ..evidence.model import Difference, Problem, json_text
 from ..util.text import printable
 
-__all__ = ["FAILED", "PREDICATE_TYPE", "STATEMENT_TYPE", "statement_of", "statement_text"]
-
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 PASSED, WARNED, FAILED = "PASSED", "WARNED", "FAILED"

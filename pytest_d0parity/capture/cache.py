@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # Light: what reads and writes entries is imported when there are some, so that a glance costs nothing.
 
-__all__ = ["MeasurementCache", "default_folder", "users_cache"]
 
 ALGORITHMS = 2  # raised whenever a measured value, or a sentence about one, may come out differently
 MAX_ENTRIES = 20_000  # some 5 KB each

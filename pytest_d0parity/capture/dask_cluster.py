@@ -14,7 +14,6 @@ from ..util.text import printable
 if TYPE_CHECKING:
     from .run import Assignment, Captured, Workforce
 
-__all__ = ["Cluster", "ClusterError", "cluster_or"]
 
 _PATIENCE = 10  # seconds until a scheduler that does not answer is not there
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .cache import MeasurementCache
     from .run import Assignment, Captured
 
-__all__ = ["Crew", "crew_size"]
 
 # Light: what measures is imported by the processes, and by the caller meanwhile.
 

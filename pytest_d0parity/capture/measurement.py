@@ -36,9 +36,6 @@ from ..statistics.photons import AmplitudeSample, Photons, count_photons
 from ..util.files import HashedFile, describe_os_error, open_hashed
 from .read_ahead import ahead
 
-__all__ = ["Finding", "Known", "Measurement", "inspect", "measure"]
-
-
 Progress = Callable[[float], None]
 Suspicion = Callable[["Measurement"], bool]
 

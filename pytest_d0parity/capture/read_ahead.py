@@ -8,8 +8,6 @@ from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-__all__ = ["ahead"]
-
 T = TypeVar("T")
 
 _AHEAD = 4  # items that wait at the most: memory is theirs

@@ -11,10 +11,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ..compare.comparator import Yardstick, judge, read_yardstick
+from ..compare.comparator import Comparator, compare_log, read_comparator
 from ..compare.values import values_of_dataset
 from ..evidence.model import Dataset, EvidenceLog, Metadata, Problem, Scalar
-from ..readers.params import ParamsError, read_baseline, read_params
+from ..readers.params.baseline import read_baseline
+from ..readers.params.reader import ParamsError, read_params
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import PATTERN, SweepError, dose_of, dose_text, list_sweep, same_doses, sort_by_dose
 from ..statistics.photons import Photons
@@ -25,22 +26,6 @@ from ..util.text import printable, valid_utf8
 from .cache import MeasurementCache
 from .local_pool import Crew
 from .measurement import Measurement, inspect, measure
-
-__all__ = [
-    "Assignment",
-    "BaselineRun",
-    "CaptureInterrupted",
-    "Captured",
-    "Choice",
-    "Workforce",
-    "WorkforceLost",
-    "assemble",
-    "capture_evidence",
-    "choose_datasets",
-    "read_baseline_run",
-    "sizes_of",
-    "yardstick_of",
-]
 
 
 class CaptureInterrupted(KeyboardInterrupt):
@@ -104,26 +89,26 @@ class Assignment:
     Attributes
     ----------
     scenario : Scenario
-    yardstick : Yardstick or None
+    comparator : Comparator or None
         The reference. Where it has the same arrays in a file of other bytes, the CRC-32 of every array is
         verified, and not only read from the archive's directory.
     cache : MeasurementCache or None
     """
 
     scenario: Scenario
-    yardstick: Yardstick | None = None
+    comparator: Comparator | None = None
     cache: MeasurementCache | None = None
 
     def sent_for(self, filename: str) -> Assignment:
         """Give as much of it as one dataset needs, for a process that stands somewhere else."""
         # What is as long as the sweep has datasets would be sent with each of them.
-        yardstick = self.yardstick and self.yardstick.limited_to((filename,))
+        comparator = self.comparator and self.comparator.limited_to((filename,))
         folder = os.path.abspath(self.scenario.folders.get("dataset_root", ""))
         folders = {**self.scenario.folders, "dataset_root": folder}
         return replace(
             self,
             scenario=replace(self.scenario, limit_datasets=None, thresholds=(), folders=folders),
-            yardstick=yardstick and replace(yardstick, record=replace(yardstick.record, left_out=())),
+            comparator=comparator and replace(comparator, record=replace(comparator.record, left_out=())),
         )
 
     def capture(
@@ -151,7 +136,7 @@ class Assignment:
 
     def _suspects(self, filename: str, measurement: Measurement) -> bool:
         """Whether a file looks repacked, so that all of it must be inflated to see that it is."""
-        return self.yardstick is not None and self.yardstick.is_repacked(
+        return self.comparator is not None and self.comparator.is_repacked(
             valid_utf8(filename), values_of_dataset(_record(self.scenario, filename, measurement))
         )
 
@@ -207,7 +192,7 @@ def capture_evidence(
     CaptureInterrupted
         On Ctrl-C; it carries the log so far.
     """
-    yardstick = yardstick_of(scenario)
+    comparator = comparator_of(scenario)
     # Params first: a typo in their path is told before hours of reading.
     run = read_baseline_run(scenario)
     _tell(listener, run.problems)
@@ -217,7 +202,7 @@ def capture_evidence(
     captured: dict[str, Captured] = {}
     try:
         listener.planned(list(sizes.items()))
-        assignment = Assignment(scenario, yardstick, cache)
+        assignment = Assignment(scenario, comparator, cache)
         for filename, each in (workforce or Crew()).capture(assignment, sizes, listener.progress):
             _tell(listener, each.dataset.problems)
             captured[filename] = each
@@ -228,11 +213,11 @@ def capture_evidence(
         _tell(listener, [lost])
         choice = replace(choice, problems=(*choice.problems, lost))
     log = assemble(scenario, run, choice, captured)
-    if yardstick is None:
+    if comparator is None:
         return log
-    judged = judge(log, yardstick)
-    _tell(listener, judged.problems[len(log.problems) :])
-    return judged
+    compared = compare_log(log, comparator)
+    _tell(listener, compared.problems[len(log.problems) :])
+    return compared
 
 
 def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
@@ -245,7 +230,7 @@ def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
         listener.problem(problem)
 
 
-def yardstick_of(scenario: Scenario) -> Yardstick | None:
+def comparator_of(scenario: Scenario) -> Comparator | None:
     """Read the reference of a scenario, as far as it is about the same datasets.
 
     Raises
@@ -255,8 +240,8 @@ def yardstick_of(scenario: Scenario) -> Yardstick | None:
     """
     if scenario.reference_path is None:
         return None
-    yardstick = read_yardstick(scenario.reference_path, scenario.thresholds, scenario.reference)
-    return yardstick.limited_to(scenario.limit_datasets)
+    comparator = read_comparator(scenario.reference_path, scenario.thresholds, scenario.reference)
+    return comparator.limited_to(scenario.limit_datasets)
 
 
 def assemble(

@@ -15,8 +15,6 @@ from .log import add_log
 from .send import add_attest, add_bundle
 from .verify import add_verify
 
-__all__ = ["log_main", "main"]
-
 # What a subcommand needs is imported when it runs, so that --help and schema answer at once.
 
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {

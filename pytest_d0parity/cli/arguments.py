@@ -7,8 +7,6 @@ import re
 
 from ..scenario.options import split_names
 
-__all__ = ["add_terminal_options", "doses", "jobs", "missing_extra", "natural", "positive"]
-
 _MAX_DOSE = 1e15  # of Poisson counts that NumPy can draw
 
 

@@ -1,7 +1,5 @@
 """How a command ends: its exit codes."""
 
-__all__ = ["DONE", "DRIFT", "INTERRUPTED", "UNREADABLE", "WRONG_USAGE"]
-
 DONE = 0
 UNREADABLE = 1  # something could not be read or written
 WRONG_USAGE = 2

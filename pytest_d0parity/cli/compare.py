@@ -15,11 +15,9 @@ from .codes import DONE, DRIFT, UNREADABLE, WRONG_USAGE
 if TYPE_CHECKING:
     from ..compare.log_view import Recorded
     from ..evidence.model import Reference
-    from ..reports.writer import Outcome
+    from ..reports.outcome import Outcome
     from ..scenario.pyproject import Project
     from .terminal import Terminal
-
-__all__ = ["add_compare", "add_report"]
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +72,7 @@ def _with_logs(options: argparse.Namespace, work: Callable[[argparse.Namespace, 
 def _compare_logs(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
     from ..compare.log_view import recorded_file
     from ..evidence.file import read_log
-    from ..reports.writer import sweep_table
+    from ..reports.sweep_table import sweep_table
 
     run = recorded_file(read_log(options.log))
     outcome, _ = _outcome_beside(options.reference, run, options, project, terminal)
@@ -88,18 +86,18 @@ def _outcome_beside(
     path: str, run: Recorded, options: argparse.Namespace, project: Project, terminal: Terminal
 ) -> tuple[Outcome, Reference]:
     """Compare a log with a reference."""
-    from ..compare.comparator import read_yardstick
-    from ..reports.writer import Outcome
+    from ..compare.comparator import read_comparator
+    from ..reports.outcome import Outcome
     from ..scenario.scenario import thresholds_of
 
-    yardstick = read_yardstick(path)
+    comparator = read_comparator(path)
     # The side that is trusted decides how strictly the other is looked at.
-    thresholds = thresholds_of(project, yardstick.values.scenario_id, options.threshold)
-    yardstick = replace(yardstick, thresholds=thresholds)
-    comparison = yardstick.compare(run.values)
-    for problem in yardstick.unused_thresholds(run.values):
+    thresholds = thresholds_of(project, comparator.values.scenario_id, options.threshold)
+    comparator = replace(comparator, thresholds=thresholds)
+    comparison = comparator.compare(run.values)
+    for problem in comparator.unused_thresholds(run.values):
         terminal.problem(problem)
-    record = yardstick.record_beside(run.values.checks)
+    record = comparator.record_beside(run.values.checks)
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
@@ -126,8 +124,10 @@ def _report(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
     """Write the page of a log, compared with a reference where one is given."""
     from ..compare.log_view import recorded_file
+    from ..evidence.artifacts import PAGE, ReportError, prepare_folder
     from ..evidence.file import read_log
-    from ..reports.writer import PAGE, ReportError, outcome_of, prepare_folder, write_page_of
+    from ..reports.outcome import outcome_of
+    from ..reports.writer import write_page_of
 
     if options.threshold and options.reference is None:
         terminal.error("--threshold is for a comparison: give a --reference as well")

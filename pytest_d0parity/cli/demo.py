@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..reports.writer import PAGE
+from ..evidence.artifacts import PAGE
 from ..simulator import simulate_sweep, write_params
 from ..util.files import describe_os_error
 from ..util.text import printable
@@ -19,7 +19,6 @@ from ..util.text import printable
 if TYPE_CHECKING:
     from .terminal import Terminal
 
-__all__ = ["DemoError", "run_demo"]
 
 _MOVED = 1.02  # what the third act does to one value of the reference
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..scenario.scenario import Scenario
     from .terminal import Terminal
 
-__all__ = ["add_log"]
-
 
 def add_log(parser: argparse.ArgumentParser) -> None:
     """Make a parser that of the command."""
@@ -71,8 +69,8 @@ def _record(scenario: Scenario, output: str, options: argparse.Namespace, termin
     with Crew(0 if options.cluster else crew_size(options.jobs, _sizes(scenario), cache)) as crew:
         from ..capture.dask_cluster import ClusterError, cluster_or
         from ..capture.run import CaptureInterrupted, capture_evidence
+        from ..evidence.artifacts import ReportError, prepare_folder
         from ..evidence.file import LogError
-        from ..reports.writer import ReportError, prepare_folder
 
         try:
             prepare_folder(output)
@@ -102,14 +100,9 @@ def _sizes(scenario: Scenario) -> dict[str, int]:
 
 
 def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
-    from ..reports.writer import (
-        HistoryError,
-        ReportError,
-        append_to_history,
-        append_to_step_summary,
-        write_page,
-        write_reports,
-    )
+    from ..evidence.artifacts import ReportError
+    from ..reports.history import HistoryError, append_to_history
+    from ..reports.writer import append_to_step_summary, write_page, write_reports
 
     def attempt(step: Callable[[], object]) -> bool:
         try:

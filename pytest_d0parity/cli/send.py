@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..handover.bundle_plan import Plan
     from .terminal import Terminal
 
-__all__ = ["add_attest", "add_bundle"]
 
 _ARCHIVES = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z")
 

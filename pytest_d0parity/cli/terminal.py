@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from ..evidence.model import EvidenceLog, Problem
 
-__all__ = ["Terminal"]
-
 
 class Terminal(Listener):
     """A listener that speaks: problems to standard error, the outcome to standard output.
@@ -98,8 +96,10 @@ class Terminal(Listener):
     def done(self, log: EvidenceLog, output: str | None) -> None:
         """Tell what came of it and, where it was written, where to look."""
         from ..compare.log_view import recorded
+        from ..evidence.artifacts import PAGE
         from ..evidence.probe_archive import Probes
-        from ..reports.writer import PAGE, outcome_of, sweep_table
+        from ..reports.outcome import outcome_of
+        from ..reports.sweep_table import sweep_table
 
         self._stop_bar()
         count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"

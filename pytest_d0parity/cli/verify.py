@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..scenario.thresholds import Threshold
     from .terminal import Terminal
 
-__all__ = ["add_verify"]
 
 _CODES = {"match": DONE, "within_thresholds": DONE, "drift": DRIFT, "incomplete": UNREADABLE}
 

@@ -17,8 +17,6 @@ from ..scenario.thresholds import DEFAULT, EXACT, Threshold
 from ..util.text import printable, valid_utf8
 from .values import CheckValues, Named, Values, values_of, values_of_file
 
-__all__ = ["MISSING", "PRESENT", "Comparison", "Yardstick", "judge", "read_yardstick", "within"]
-
 MISSING = "(missing)"
 PRESENT = "present"
 
@@ -69,7 +67,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class Comparator:
     """What a log is measured against: the values of the reference, and how far one may be from them.
 
     Attributes
@@ -85,7 +83,7 @@ class Yardstick:
     values: Values
     thresholds: tuple[Threshold, ...] = ()
 
-    def limited_to(self, filenames: Collection[str] | None) -> Yardstick:
+    def limited_to(self, filenames: Collection[str] | None) -> Comparator:
         """Leave out the datasets that a scenario does not ask for; None asks for all."""
         if filenames is None:
             return self
@@ -233,7 +231,7 @@ class Yardstick:
         return covering[-1] if covering else own.get(name)
 
 
-def read_yardstick(path: str, thresholds: Sequence[Threshold] = (), called: str | None = None) -> Yardstick:
+def read_comparator(path: str, thresholds: Sequence[Threshold] = (), called: str | None = None) -> Comparator:
     """Read a reference.
 
     Parameters
@@ -246,7 +244,7 @@ def read_yardstick(path: str, thresholds: Sequence[Threshold] = (), called: str 
 
     Returns
     -------
-    Yardstick
+    Comparator
 
     Raises
     ------
@@ -254,19 +252,19 @@ def read_yardstick(path: str, thresholds: Sequence[Threshold] = (), called: str 
         If it cannot be read, is corrupt, or is of a newer schema.
     """
     file = read_log(path, called)
-    return Yardstick(Reference(path=file.path, sha256=file.sha256), values_of_file(file), tuple(thresholds))
+    return Comparator(Reference(path=file.path, sha256=file.sha256), values_of_file(file), tuple(thresholds))
 
 
-def judge(log: EvidenceLog, yardstick: Yardstick) -> EvidenceLog:
+def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
     """Compare a log with the reference, and write what was found into it."""
     observed = values_of(log)
-    comparison = yardstick.compare(observed)
+    comparison = comparator.compare(observed)
     return replace(
         log,
-        reference=yardstick.record_beside(observed.checks),
+        reference=comparator.record_beside(observed.checks),
         drift=comparison.differences,
         verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
-        problems=log.problems + yardstick.unused_thresholds(observed),
+        problems=log.problems + comparator.unused_thresholds(observed),
     )
 
 

@@ -9,8 +9,6 @@ from ..evidence.model import Difference
 from ..util.text import printable, valid_utf8
 from .comparator import MISSING, PRESENT
 
-__all__ = ["dataset_at", "explain_origin"]
-
 # In the order of the pipeline: what comes later drifts because of what comes before it.
 _PARTS = {
     "raw": "it starts in raw, the stored diff3d itself",

@@ -18,8 +18,6 @@ from ..scenario.sweep import dose_of
 from ..util.text import printable
 from .values import BUILT_IN, NUMBERS, Named, Values, values_of_file
 
-__all__ = ["Recorded", "RecordedCheck", "RecordedDataset", "recorded", "recorded_file"]
-
 _Verdict = Literal["recorded", "match", "within_thresholds", "drift", "incomplete"]
 
 _SUBJECTS = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}

@@ -12,10 +12,8 @@ from ..evidence.model import Difference, EvidenceLog, Reference, convert_for_jso
 from ..scenario.sweep import sort_by_dose
 from ..util.files import describe_os_error, write_atomically
 from ..util.text import printable
-from .comparator import Yardstick
+from .comparator import Comparator
 from .values import has_run, values_of_file
-
-__all__ = ["ReferenceUpdate", "update_reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +80,7 @@ def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdat
             )
         content = _merged(old.content, content)
         after = values_of_file(LogFile(called, "", log.schema_version, content))
-        changes = Yardstick(Reference(path=called, sha256=old.sha256), before).compare(after).differences
+        changes = Comparator(Reference(path=called, sha256=old.sha256), before).compare(after).differences
         if not changes and old.version == log.schema_version:
             return ReferenceUpdate(path=called, is_new=False, is_written=False, changes=(), kept=kept)
     try:

@@ -16,20 +16,6 @@ from ..statistics.photons import Photons
 from ..util.records import PRESENT_WHEN_NOT_ZERO
 from ..util.text import printable
 
-__all__ = [
-    "BUILT_IN",
-    "NUMBERS",
-    "CheckValues",
-    "Named",
-    "Values",
-    "has_run",
-    "limits_of_check",
-    "values_of",
-    "values_of_dataset",
-    "values_of_file",
-    "whole_values",
-]
-
 BUILT_IN = "d0parity::"  # how the ids of our own checks begin
 
 Named = Mapping[str, Scalar]

@@ -7,18 +7,6 @@ import os
 from ..util.files import describe_os_error, write_atomically
 from ..util.text import printable
 
-__all__ = [
-    "ATTESTATION",
-    "DIGEST",
-    "LOG",
-    "PAGE",
-    "PROBES",
-    "STATEMENT",
-    "ReportError",
-    "prepare_folder",
-    "write_artifact",
-]
-
 LOG = "dose_parity_log.json"
 DIGEST = "dose_parity_log.md"
 PAGE = "dose_parity_report.html"

@@ -11,18 +11,6 @@ from typing import Any, Literal, TypeGuard
 from ..util.text import printable
 from .file import LogError, LogFile
 
-__all__ = [
-    "THE_LOG",
-    "Claim",
-    "claims_of_log",
-    "claims_of_params",
-    "claims_of_reference",
-    "is_sha256",
-    "params_of_log",
-    "reference_of_log",
-    "root_of_log",
-]
-
 THE_LOG = "the log"
 
 _SHA256 = re.compile("[0-9a-f]{64}")

@@ -11,8 +11,6 @@ from ..util.files import LFS_POINTER, describe_os_error, open_regular
 from ..util.records import SCHEMA_VERSION
 from ..util.text import printable, valid_utf8
 
-__all__ = ["LogError", "LogFile", "parse_log", "parse_object", "read_log"]
-
 
 class LogError(ValueError):
     """An evidence log that cannot be read. The message names the file and the reason."""

@@ -14,31 +14,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from ..readers.params import Placeholder
+from ..readers.params.placeholders import Placeholder
 from ..statistics.distribution import GroupedStats, ProbeStats, StageStats
 from ..statistics.histograms import Histogram
 from ..statistics.photons import Photons
 from ..util.records import PRESENT_WHEN_NOT_ZERO, SCHEMA_VERSION, as_dict
 from ..util.text import non_finite, valid_utf8
-
-__all__ = [
-    "ArrayInfo",
-    "Check",
-    "Dataset",
-    "Difference",
-    "EvidenceLog",
-    "Histograms",
-    "Metadata",
-    "Problem",
-    "Reference",
-    "Scalar",
-    "Scan",
-    "Stats",
-    "convert_for_json",
-    "json_schema",
-    "json_text",
-    "to_json",
-]
 
 Scalar = bool | int | float | str | None
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]

@@ -18,9 +18,6 @@ from ..util.files import describe_os_error
 from .artifacts import PROBES
 from .model import Dataset
 
-__all__ = ["Probes", "collect_probes", "probe_name", "probes_to_bytes", "read_probes"]
-
-
 _LARGEST = 1 << 24  # bytes of one probe
 _ALL = 1 << 26  # bytes of all probes together
 

@@ -20,8 +20,6 @@ from ..util.text import printable
 from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
 from .file_tree import Span
 
-__all__ = ["BundleError", "Item", "Plan", "plan_bundle"]
-
 _BESIDE = (DIGEST, PAGE, PROBES)
 _ROOM = 1 << 20  # bytes for what the bag and its README say
 _TAR_ROOM = 2048  # and for what a tar adds to each file

@@ -15,22 +15,6 @@ from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 from .file_tree import Folder, RefusedError, Tree, TreeError
 
-__all__ = [
-    "ATTESTATION_FILE",
-    "BAGIT",
-    "BAG_INFO",
-    "DATASETS",
-    "LOG_FILE",
-    "MANIFEST",
-    "PARAMS_FILE",
-    "PAYLOAD",
-    "REFERENCE_FILE",
-    "TAG_MANIFEST",
-    "Bundle",
-    "is_bundle",
-    "read_bundle",
-]
-
 PAYLOAD = "data/"
 BAGIT = "bagit.txt"
 BAG_INFO = "bag-info.txt"

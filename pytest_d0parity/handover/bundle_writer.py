@@ -19,8 +19,6 @@ from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
 from .file_tree import Folder, Span
 
-__all__ = ["make_bundle"]
-
 _PIECE = 1 << 20
 
 _README = """\

@@ -12,8 +12,6 @@ from typing import Protocol
 from ..util.files import describe_os_error, open_regular, size_of
 from ..util.text import printable, valid_utf8
 
-__all__ = ["Folder", "RefusedError", "Span", "Tree", "TreeError", "spelled"]
-
 _PIECE = 1 << 20
 _LIMIT = 1 << 29
 

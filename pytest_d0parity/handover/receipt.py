@@ -19,7 +19,6 @@ from .verify import CheckedFile, Verdict
 if TYPE_CHECKING:
     from ..evidence.model import Difference
 
-__all__ = ["RECEIPT", "Attested", "LogIdentity", "Receipt", "forget_receipt", "write_receipt"]
 
 RECEIPT = "dose_parity_receipt"
 
@@ -171,7 +170,7 @@ class Receipt:
         if len(files) > _ROWS:
             lines.append(f"... and {len(files) - _ROWS} more files")
         if self.differences and self.measured:
-            from ..reports.writer import difference_table
+            from ..reports.outcome import difference_table
 
             lines += ["", difference_table(self.differences)]
         return "\n".join([*lines, *(f"not looked at: {remark}" for remark in self.not_looked_at)])
@@ -203,7 +202,7 @@ class Receipt:
     def _values(self) -> list[str]:
         if not self.differences:
             return []
-        from ..reports.writer import difference_markdown
+        from ..reports.outcome import difference_markdown
 
         return ["## Values That Differ", difference_markdown(self.differences)]
 

@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..capture.run import Assignment, Workforce, read_baseline_run
-from ..compare.comparator import Comparison, Yardstick
+from ..compare.comparator import Comparator, Comparison
 from ..compare.values import values_of_dataset, values_of_file, whole_values
 from ..evidence.file import LogFile
 from ..evidence.model import Dataset, Problem, Reference
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Threshold
 from ..util.text import valid_utf8
-
-__all__ = ["Examined", "Examiner"]
 
 _BYTES = ("sha256", "size_bytes", "arrays")
 
@@ -65,18 +63,18 @@ class Examiner:
     """
 
     def __init__(self, log: LogFile, thresholds: Sequence[Threshold]) -> None:
-        self._yardstick = Yardstick(
+        self._comparator = Comparator(
             Reference(path=log.path, sha256=log.sha256), values_of_file(log), thresholds=tuple(thresholds)
         )
 
     @property
     def knows_checksums(self) -> bool:
         """Whether logs of this version hold a checksum of each array."""
-        return self._yardstick.values.version > 0
+        return self._comparator.values.version > 0
 
     def warnings(self) -> tuple[Problem, ...]:
         """Tell of thresholds that cover no value."""
-        return self._yardstick.unused_thresholds(self._yardstick.values)
+        return self._comparator.unused_thresholds(self._comparator.values)
 
     def inspect(self, folder: str, filename: str) -> Examined:
         """Look at a file of other bytes: which of its arrays are not those of the log.
@@ -114,18 +112,18 @@ class Examiner:
         run = read_baseline_run(Scenario(baseline_params=path))
         observed = whole_values(run.parameters, run.metrics)
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
-        comparison = Comparison((), 0) if errors else self._yardstick.compare_whole(observed)
+        comparison = Comparison((), 0) if errors else self._comparator.compare_whole(observed)
         return Examined(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
 
     def _assignment(self, folder: str) -> Assignment:
-        return Assignment(Scenario(dataset_root=os.path.abspath(folder)), self._yardstick)
+        return Assignment(Scenario(dataset_root=os.path.abspath(folder)), self._comparator)
 
     def _examined(self, dataset: Dataset, names: Sequence[str]) -> Examined:
         errors = [problem for problem in dataset.problems if problem.severity == "error"]
         return Examined(
             sha256=dataset.sha256,
             size_bytes=dataset.size_bytes,
-            comparison=self._yardstick.compare_dataset(
+            comparison=self._comparator.compare_dataset(
                 valid_utf8(dataset.filename), values_of_dataset(dataset), sound=not errors, names=names
             ),
             errors=tuple(_told(problem, dataset.filename) for problem in errors),

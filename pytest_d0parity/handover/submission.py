@@ -20,7 +20,6 @@ from .file_tree import Folder, RefusedError, Span, Tree, TreeError
 if TYPE_CHECKING:
     from .receipt import Attested
 
-__all__ = ["Delivery", "OptionError", "attested_by", "delivery_of"]
 
 _UNASKED = "the attestation in the bundle; name the key that should have signed it, by --public-key"
 

@@ -12,8 +12,6 @@ from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 from .file_tree import RefusedError, Span, TreeError
 
-__all__ = ["Tar"]
-
 _BAGIT = "bagit.txt"  # in every bag
 _BLOCK = 512  # bytes, of which a tar is made
 _MAX_HEADER = 1 << 16  # bytes that tarfile may ask for at once: a name is never longer

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # Light: nothing that measures is imported before bytes differ, or every value is asked for.
 
-__all__ = ["CheckedFile", "Verification", "VerificationInterrupted", "verify"]
 
 Outcome = Literal["same", "repacked", "changed", "contradicted", "missing", "extra", "not_checked"]
 Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..compare.comparator import Comparison, Yardstick, within
+from ..compare.comparator import Comparator, Comparison, within
 from ..compare.values import Named
 from ..evidence.model import Problem
-from ..readers.params import METRICS
+from ..readers.params.baseline import METRICS
 from ..util.text import valid_utf8
 from .run_store import Evidence
-
-__all__ = ["FLAGS", "PARTS", "STAGES", "Subject"]
 
 STAGES = ("raw", "normalized", "grouped")
 PARTS = ("amplitude", "phase", "norm")
@@ -81,17 +79,17 @@ class Subject:
             return within(evidence.values(self.dataset), self.names)
         return self._of_whole(evidence.whole)
 
-    def compare(self, evidence: Evidence, yardstick: Yardstick) -> Comparison:
+    def compare(self, evidence: Evidence, comparator: Comparator) -> Comparison:
         """Compare with the reference; with nothing, where the reference does not have the dataset."""
         if self.kind == "datasets":
-            return yardstick.compare_names([valid_utf8(name) for name in evidence.choice.filenames])
+            return comparator.compare_names([valid_utf8(name) for name in evidence.choice.filenames])
         if self.dataset is None:
-            return yardstick.compare_whole(self._of_whole(evidence.whole), self._of_whole(yardstick.values.whole))
+            return comparator.compare_whole(self._of_whole(evidence.whole), self._of_whole(comparator.values.whole))
         name = valid_utf8(self.dataset)
-        if name not in yardstick.values.datasets:
+        if name not in comparator.values.datasets:
             return Comparison((), 0)
         sound = not any(problem.severity == "error" for problem in evidence.dataset(self.dataset).problems)
-        return yardstick.compare_dataset(name, evidence.values(self.dataset), sound=sound, names=self.names)
+        return comparator.compare_dataset(name, evidence.values(self.dataset), sound=sound, names=self.names)
 
     def problems(self, evidence: Evidence) -> list[Problem]:
         """Which problems of the run belong to the check."""

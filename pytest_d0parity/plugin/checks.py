@@ -10,12 +10,10 @@ import pytest
 
 from ..compare.comparator import MISSING
 from ..evidence.model import Problem
-from ..readers.params import METRICS
+from ..readers.params.baseline import METRICS
 from ..util.text import printable
 from .check_spec import FLAGS, PARTS, STAGES, Subject
 from .session import PARITY, ParitySession, drift_message
-
-__all__ = ["subject_of"]
 
 Check = Callable[[], None]
 
@@ -77,7 +75,7 @@ def subject_of(item: pytest.Function) -> Subject:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize the checks over what there is to check."""
     parity = metafunc.config.stash[PARITY]
-    known = parity.yardstick.values.whole if parity.yardstick else {}
+    known = parity.comparator.values.whole if parity.comparator else {}
     metrics = [name.split(".")[1] for name in known if name.startswith("metrics.")]
     values: dict[str, Any] = {
         "parity_filename": parity.filename_params(),
@@ -114,19 +112,19 @@ def _run(parity: ParitySession, item: pytest.Function, subject: Subject) -> None
     parity.record(item, values)
     problems = subject.problems(parity.evidence)
     table = ""
-    if parity.yardstick is not None:
-        drifted = subject.compare(parity.evidence, parity.yardstick).drifted
+    if parity.comparator is not None:
+        drifted = subject.compare(parity.evidence, parity.comparator).drifted
         if any(problem.severity == "error" for problem in problems):
             drifted = tuple(row for row in drifted if row.observed != MISSING)  # the problem itself tells why
         if drifted:
             about = f"{printable(subject.dataset)}: " if subject.dataset else ""
-            table = f"{about}{drift_message(drifted, parity.yardstick, f'{subject.dataset}:')}"
+            table = f"{about}{drift_message(drifted, parity.comparator, f'{subject.dataset}:')}"
     wrong = values or any(problem.severity == "error" for problem in problems)
     if table or (problems and wrong):
         pytest.fail("\n\n".join(filter(None, [_sentences(problems), table])), pytrace=False)
     if not values:
         pytest.skip(_sentences(problems) or _nothing(parity, subject))
-    if parity.yardstick is not None and subject.dataset is not None and not parity.expects(subject.dataset):
+    if parity.comparator is not None and subject.dataset is not None and not parity.expects(subject.dataset):
         pytest.skip(f"the reference has no {printable(subject.dataset)}, which d0parity::test_datasets tells")
 
 

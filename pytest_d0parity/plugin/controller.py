@@ -17,25 +17,14 @@ import pytest
 
 from ..capture.cache import users_cache
 from ..capture.local_pool import Crew, crew_size
-from ..capture.run import Assignment, sizes_of, yardstick_of
+from ..capture.run import Assignment, comparator_of, sizes_of
 from ..compare.reference_update import ReferenceUpdate, update_reference
-from ..evidence.artifacts import STATEMENT
+from ..evidence.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
 from ..evidence.file import LogError
 from ..evidence.model import EvidenceLog, convert_for_json
-from ..reports.writer import (
-    PAGE,
-    HistoryError,
-    ReportError,
-    append_to_history,
-    append_to_step_summary,
-    difference_table,
-    is_log_of,
-    outcome_of,
-    prepare_folder,
-    write_page,
-    write_reports,
-    write_statement,
-)
+from ..reports.history import HistoryError, append_to_history
+from ..reports.outcome import difference_table, outcome_of
+from ..reports.writer import append_to_step_summary, is_log_of, write_page, write_reports, write_statement
 from ..scenario.options import OPTIONS
 from ..scenario.pyproject import ProjectError, find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
@@ -43,8 +32,6 @@ from ..util.text import printable
 from .results import Ledger
 from .run_store import Store
 from .session import PARITY, ParitySession, not_found
-
-__all__ = ["Conductor", "begin"]
 
 _FOLDER = "d0parity_folder"  # where the workers find the store of the run
 _SHOWN = 5
@@ -74,7 +61,7 @@ def begin(config: pytest.Config) -> None:
             _check_update(scenario, options)
         notes: list[str] = []
         cache = None if options["no_cache"] else users_cache(notes.append)
-        assignment = Assignment(scenario, None if update else yardstick_of(scenario), cache)
+        assignment = Assignment(scenario, None if update else comparator_of(scenario), cache)
     except (ProjectError, ScenarioError) as error:
         raise pytest.UsageError(str(error)) from None
     except LogError as error:
@@ -112,7 +99,7 @@ def _check_update(scenario: Scenario, options: dict[str, Any]) -> None:
             "with --parity-threshold"
         )
     if os.path.lexists(scenario.reference_path):
-        yardstick_of(scenario)  # what cannot be read is told now, and not after hours of measuring
+        comparator_of(scenario)  # what cannot be read is told now, and not after hours of measuring
 
 
 class Conductor:
@@ -147,7 +134,7 @@ class Conductor:
         self._config = config
         self._scenario = assignment.scenario
         self._cache = assignment.cache
-        self._yardstick = assignment.yardstick
+        self._comparator = assignment.comparator
         self._store = store
         self._folder = folder
         self._output = output
@@ -169,7 +156,7 @@ class Conductor:
     def pytest_report_header(self) -> list[str]:
         """Say what will be checked."""
         scenario = self._scenario
-        reference = f", reference {printable(scenario.reference)}" if self._yardstick and scenario.reference else ""
+        reference = f", reference {printable(scenario.reference)}" if self._comparator and scenario.reference else ""
         root = printable(scenario.dataset_root)
         first = f"scenario {printable(scenario.scenario_id)}, dataset root {root}{reference}"
         return [f"d0parity: {line}" for line in (first, *self._notes)]

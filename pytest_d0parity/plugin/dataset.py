@@ -15,8 +15,6 @@ from ..statistics.photons import Photons
 from ..util.files import describe_os_error
 from ..util.text import printable
 
-__all__ = ["ParityDataset"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ParityDataset:

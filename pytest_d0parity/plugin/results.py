@@ -9,14 +9,12 @@ from typing import Literal
 import pytest
 
 from ..capture.run import Assignment, assemble
-from ..compare.comparator import Comparison, Yardstick
+from ..compare.comparator import Comparator, Comparison
 from ..compare.values import Values, values_of
 from ..evidence.model import Check, EvidenceLog
 from ..util.text import valid_utf8
 from .run_store import Evidence, Store
 from .session import PlannedCheck, recorded_limits, recorded_values
-
-__all__ = ["Ledger"]
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
@@ -54,7 +52,7 @@ class Ledger:
 
     def __init__(self, assignment: Assignment, store: Store, folder: str) -> None:
         self._scenario = assignment.scenario
-        self._yardstick = assignment.yardstick
+        self._comparator = assignment.comparator
         self._store = store
         self._folder = folder
         self._evidence = Evidence(assignment, store)
@@ -93,17 +91,17 @@ class Ledger:
         entries = tuple(map(self._entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
         log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
-        if self._yardstick is None:
+        if self._comparator is None:
             return log
         everything = values_of(log) if complete else None
-        comparison = Comparison.of(self._comparisons(checks, self._yardstick, everything))
+        comparison = Comparison.of(self._comparisons(checks, self._comparator, everything))
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
-            reference=self._yardstick.record_beside(ran),
+            reference=self._comparator.record_beside(ran),
             drift=comparison.differences,
             verdict=comparison.verdict if complete else "incomplete",
-            problems=log.problems + (self._yardstick.unused_thresholds(everything) if everything else ()),
+            problems=log.problems + (self._comparator.unused_thresholds(everything) if everything else ()),
         )
 
     def accepted(self, log: EvidenceLog) -> EvidenceLog:
@@ -129,7 +127,7 @@ class Ledger:
         """Give the planned ones, and the tests that turn out to be checks: by a value, or by the reference."""
         plan = self.plan()
         planned = {check.id for check in plan}
-        known = self._yardstick.values.checks if self._yardstick else {}
+        known = self._comparator.values.checks if self._comparator else {}
         others = [
             PlannedCheck(name, None, None, selected=True)
             for name, received in sorted(self._received.items())
@@ -149,11 +147,11 @@ class Ledger:
         )
 
     def _comparisons(
-        self, checks: Sequence[PlannedCheck], yardstick: Yardstick, everything: Values | None
+        self, checks: Sequence[PlannedCheck], comparator: Comparator, everything: Values | None
     ) -> Iterator[Comparison]:
         """Compare everything, whatever checks there are, where nothing was left out; otherwise what was looked at."""
         if everything is not None:
-            yield yardstick.compare(replace(everything, checks={}))
+            yield comparator.compare(replace(everything, checks={}))
         measured = set(self._evidence.captured)
         for check in checks:
             outcome = self.outcome(check)
@@ -161,7 +159,7 @@ class Ledger:
                 continue
             if check.subject is None:
                 values = recorded_values(self._received[check.id].properties, check.dataset)
-                if values.values or (outcome != "skipped" and check.id in yardstick.values.checks):
-                    yield yardstick.compare_check(check.id, values)
+                if values.values or (outcome != "skipped" and check.id in comparator.values.checks):
+                    yield comparator.compare_check(check.id, values)
             elif everything is None and (check.dataset is None or check.dataset in measured):
-                yield check.subject.compare(self._evidence, yardstick)
+                yield check.subject.compare(self._evidence, comparator)

@@ -17,8 +17,6 @@ from ..compare.values import Named, values_of_dataset, whole_values
 from ..evidence.model import Dataset
 from ..util.files import write_atomically
 
-__all__ = ["Evidence", "Store"]
-
 T = TypeVar("T")
 
 

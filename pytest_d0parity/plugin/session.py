@@ -16,27 +16,16 @@ import numpy as np
 import pytest
 
 from ..capture.run import Assignment
-from ..compare.comparator import Yardstick
+from ..compare.comparator import Comparator
 from ..compare.values import NUMBERS, CheckValues, limits_of_check
 from ..evidence.model import Difference, Scalar, convert_for_json
-from ..readers.params import ParamsError, load_params
-from ..reports.writer import difference_table
+from ..readers.params.reader import ParamsError, load_params
+from ..reports.outcome import difference_table
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..util.text import printable, valid_utf8
 from .check_spec import Subject
 from .dataset import ParityDataset
 from .run_store import Evidence, Store
-
-__all__ = [
-    "PARITY",
-    "ParitySession",
-    "PlannedCheck",
-    "RecordError",
-    "drift_message",
-    "not_found",
-    "recorded_limits",
-    "recorded_values",
-]
 
 FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 
@@ -90,7 +79,7 @@ class ParitySession:
 
     def __init__(self, config: pytest.Config, assignment: Assignment, store: Store) -> None:
         self.scenario = assignment.scenario
-        self.yardstick = assignment.yardstick
+        self.comparator = assignment.comparator
         self.evidence = Evidence(assignment, store)
         self._store = store
         self._wanted, self._by_id = _take_ids(config)
@@ -192,17 +181,17 @@ class ParitySession:
             result = yield
         finally:
             item.stash[ENDED] = True
-        if self.yardstick is not None and SUBJECT not in item.stash:
-            self._compare_own(item, self.yardstick)
+        if self.comparator is not None and SUBJECT not in item.stash:
+            self._compare_own(item, self.comparator)
         return result
 
-    def _compare_own(self, item: pytest.Item, yardstick: Yardstick) -> None:
+    def _compare_own(self, item: pytest.Item, comparator: Comparator) -> None:
         values = recorded_values(item.user_properties, _dataset_of(item))
-        if not values.values and item.nodeid not in yardstick.values.checks:
+        if not values.values and item.nodeid not in comparator.values.checks:
             return
-        drifted = yardstick.compare_check(item.nodeid, values).drifted
+        drifted = comparator.compare_check(item.nodeid, values).drifted
         if drifted:
-            pytest.fail(drift_message(drifted, yardstick, f"{item.nodeid}:"), pytrace=False)
+            pytest.fail(drift_message(drifted, comparator, f"{item.nodeid}:"), pytrace=False)
 
     def record(self, item: pytest.Item, values: Mapping[str, Scalar]) -> None:
         """Put the values of a built-in check on its report."""
@@ -257,7 +246,7 @@ class ParitySession:
 
     def expects(self, filename: str) -> bool:
         """Whether the reference has a dataset."""
-        return self.yardstick is not None and valid_utf8(filename) in self.yardstick.values.datasets
+        return self.comparator is not None and valid_utf8(filename) in self.comparator.values.datasets
 
 
 class _ChecksModule(pytest.Module):
@@ -295,10 +284,10 @@ def recorded_limits(properties: Iterable[tuple[str, object]]) -> dict[str, Any]:
     return {name.removeprefix(_LIMIT): json.loads(str(value)) for name, value in properties if name.startswith(_LIMIT)}
 
 
-def drift_message(drifted: Sequence[Difference], yardstick: Yardstick, prefix: str) -> str:
+def drift_message(drifted: Sequence[Difference], comparator: Comparator, prefix: str) -> str:
     """Say what drifts: a sentence, and a table without the prefix that all names have in common."""
     count = "1 value drifts" if len(drifted) == 1 else f"{len(drifted)} values drift"
-    return f"{count} from the reference {printable(yardstick.record.path)}\n\n{difference_table(drifted, prefix)}"
+    return f"{count} from the reference {printable(comparator.record.path)}\n\n{difference_table(drifted, prefix)}"
 
 
 def _as_property(name: str, value: Any) -> tuple[str, object]:

@@ -26,8 +26,6 @@ from numpy.typing import NDArray
 
 from ..util.files import LFS_POINTER, open_regular
 
-__all__ = ["Member", "NpzError", "NpzFile"]
-
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
 _PIECE = 1 << 16  # bytes of compressed data asked of the disk at a time

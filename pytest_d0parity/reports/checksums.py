@@ -6,8 +6,6 @@ import os
 
 from ..evidence.model import EvidenceLog
 
-__all__ = ["checksums"]
-
 
 def checksums(log: EvidenceLog) -> bytes:
     """Give a line per dataset: its hash and the raw bytes of its name.

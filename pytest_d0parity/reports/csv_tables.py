@@ -10,8 +10,6 @@ from typing import Any
 from ..evidence.model import Dataset, EvidenceLog, convert_for_json
 from ..statistics.distribution import PartStats
 
-__all__ = ["probe_table", "stage_table"]
-
 # The first columns are those that other tools already read, in their order.
 _PART = ("min", "max", "mean", "p50")
 _MORE = ("std", "p01", "p05", "p95", "p99")

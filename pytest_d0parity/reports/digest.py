@@ -12,8 +12,6 @@ from ..statistics.distribution import PartStats, StageStats
 from ..util.markdown import escape, table
 from .outcome import outcome_of
 
-__all__ = ["INTERPRETATION", "VERDICTS", "to_markdown"]
-
 _STAGES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
 _FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")
 VERDICTS = {

@@ -13,8 +13,6 @@ from ..evidence.model import EvidenceLog
 from ..util.files import describe_os_error, open_regular, write_atomically
 from ..util.text import printable
 
-__all__ = ["HistoryError", "append_to_history"]
-
 _HEADING = re.compile(r"(#{1,6})\s")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _ATTEMPTS = re.compile(r"(\s*)(?:[-*+]\s+|#{1,6}\s+)?\**Attempts History\b", re.IGNORECASE)

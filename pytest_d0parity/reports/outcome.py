@@ -15,8 +15,6 @@ from ..evidence.model import Difference, EvidenceLog, Scalar, convert_for_json
 from ..util.markdown import escape, table
 from ..util.text import printable
 
-__all__ = ["Outcome", "difference_cells", "difference_markdown", "difference_table", "outcome_of"]
-
 _ROWS = 20  # shown of each kind; the count is of all
 _TEXT = 28  # characters of a text in a table
 _COLUMNS = ("value", "reference", "observed", "difference", "allowed", "times allowed")

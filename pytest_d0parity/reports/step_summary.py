@@ -8,8 +8,6 @@ from ..evidence.model import EvidenceLog
 from ..util.markdown import escape
 from .outcome import outcome_of
 
-__all__ = ["step_summary", "step_summary_file"]
-
 VARIABLE = "GITHUB_STEP_SUMMARY"
 _PROBLEMS = 20
 

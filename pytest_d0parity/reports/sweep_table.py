@@ -15,8 +15,6 @@ from ..evidence.model import Scalar
 from ..util.text import printable
 from .outcome import Outcome
 
-__all__ = ["sweep_table"]
-
 _ROWS = 40
 _STAGES = ("raw", "normalized", "grouped")
 

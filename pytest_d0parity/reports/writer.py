@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..attest.statement import statement_text
 from ..compare.log_view import Recorded, recorded, recorded_file
-from ..evidence.artifacts import DIGEST, LOG, PAGE, PROBES, STATEMENT, ReportError, prepare_folder, write_artifact
+from ..evidence.artifacts import DIGEST, LOG, PAGE, PROBES, STATEMENT, ReportError, write_artifact
 from ..evidence.file import LogError, read_log
 from ..evidence.model import EvidenceLog, to_json
 from ..evidence.probe_archive import collect_probes, probes_to_bytes
@@ -18,29 +18,8 @@ from ..util.text import printable
 from .checksums import checksums
 from .csv_tables import probe_table, stage_table
 from .digest import to_markdown
-from .history import HistoryError, append_to_history
-from .outcome import Outcome, difference_markdown, difference_table, outcome_of
+from .outcome import Outcome, outcome_of
 from .step_summary import step_summary, step_summary_file
-from .sweep_table import sweep_table
-
-__all__ = [
-    "PAGE",
-    "HistoryError",
-    "Outcome",
-    "ReportError",
-    "append_to_history",
-    "append_to_step_summary",
-    "difference_markdown",
-    "difference_table",
-    "is_log_of",
-    "outcome_of",
-    "prepare_folder",
-    "sweep_table",
-    "write_page",
-    "write_page_of",
-    "write_reports",
-    "write_statement",
-]
 
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
     LOG: to_json,

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["DEFAULT_ID", "OPTIONS", "add_options", "add_threshold_option", "split_names"]
-
 # This module is imported by every pytest session of every user: it imports next to nothing.
 
 DEFAULT_ID = "UNKNOWN"

@@ -11,8 +11,6 @@ from ..util.files import describe_os_error
 from ..util.text import printable
 from .thresholds import Threshold, ThresholdError, threshold_of
 
-__all__ = ["Project", "ProjectError", "ScenarioTable", "find_project"]
-
 
 class ProjectError(ValueError):
     """A ``pyproject.toml`` that says something nobody can follow. The message names the file and the key."""

@@ -13,15 +13,6 @@ from .options import DEFAULT_ID
 from .pyproject import Project, ScenarioTable
 from .thresholds import Threshold, parse_threshold
 
-__all__ = [
-    "DEFAULT_ROOT",
-    "Scenario",
-    "ScenarioError",
-    "default_output",
-    "make_scenario",
-    "thresholds_of",
-]
-
 DEFAULT_ROOT = "photon_grid_study_20250826_152459"
 REPORTS_ROOT = "plans/active/seed/reports"
 

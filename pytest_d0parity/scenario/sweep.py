@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
 
-__all__ = ["PATTERN", "SweepError", "dose_of", "dose_text", "is_dataset", "list_sweep", "same_doses", "sort_by_dose"]
-
 PATTERN = "data_p[0-9]*.npz"
 
 _NAME = re.compile(r"data_p([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\.npz")

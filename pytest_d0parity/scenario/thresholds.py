@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-__all__ = ["DEFAULT", "EXACT", "Threshold", "ThresholdError", "parse_threshold", "threshold_of"]
-
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf", re.ASCII)
 _LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, or exact"
 

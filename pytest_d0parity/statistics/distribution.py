@@ -20,29 +20,6 @@ from .moments import Moments, MomentsTree, fold, fold_rows
 from .quantile_windows import Forecast
 from .radix_selection import Selection
 
-__all__ = [
-    "ArraySource",
-    "Block",
-    "Distribution",
-    "FrameMeans",
-    "GroupedStats",
-    "PartStats",
-    "ProbeStats",
-    "ScanIndexError",
-    "ScanMeans",
-    "Source",
-    "StageStats",
-    "describe",
-    "grouped_stats",
-    "measure_probe",
-    "normalized_stats",
-    "scan_means",
-    "stage_stats",
-    "summarize_array",
-    "summarize_grouped",
-    "summarize_probe",
-]
-
 Values = NDArray[Any]
 Wide = NDArray[np.float64]
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from .distribution import Block
 
-__all__ = ["Histogram", "ValueCounts", "count_values"]
-
 _PER_OCTAVE = 4  # bins between a power of two and the next
 _OCTAVES = 16  # below the largest magnitude; what is smaller still shares one bin with zero
 _SHIFT = 52 - 2  # keeps sign, exponent and the first two bits of the fraction: _PER_OCTAVE bins

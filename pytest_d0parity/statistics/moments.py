@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Moments", "MomentsTree", "fold", "fold_rows"]
-
 Wide = NDArray[np.float64]
 
 _FEW = 64  # numbers that Python itself adds up sooner than NumPy begins to

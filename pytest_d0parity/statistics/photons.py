@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from .distribution import Block, Distribution
 
-__all__ = ["MISLABELLED", "AmplitudeSample", "Photons", "count_photons"]
-
 MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label
 
 _KEEP = 512  # smallest distinct amplitudes that are looked at

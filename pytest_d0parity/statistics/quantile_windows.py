@@ -18,8 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Forecast", "Windows"]
-
 Values = NDArray[Any]
 
 _FIRST = 1 << 18  # values that are all kept before anything is foretold

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Selection"]
-
 Values = NDArray[Any]
 
 _DIGIT = 16  # bits of a key that one pass counts

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 
-__all__ = ["available_cores"]
-
 
 def available_cores() -> int:
     """How many cores this process may use: those it is pinned to, and the share that its container is given."""

@@ -10,17 +10,6 @@ from collections.abc import Callable
 from io import FileIO
 from typing import TypeVar
 
-__all__ = [
-    "LFS_POINTER",
-    "HashedFile",
-    "describe_os_error",
-    "open_hashed",
-    "open_regular",
-    "sha256_file",
-    "size_of",
-    "write_atomically",
-]
-
 F = TypeVar("F", bound=FileIO)
 
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from .text import non_finite, printable
 
-__all__ = ["escape", "table"]
-
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Make a table; empty text where there is no row."""

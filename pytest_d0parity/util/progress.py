@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..evidence.model import Problem
 
-__all__ = ["NOBODY", "Listener"]
-
 
 class Listener:
     """Somebody who is told how a capture goes on; this one does not care."""

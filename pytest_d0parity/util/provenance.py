@@ -8,8 +8,6 @@ import subprocess
 
 from .._version import __version__
 
-__all__ = ["MACHINE", "TOOL", "git_state", "timestamp"]
-
 TOOL = f"pytest-d0parity {__version__}"
 MACHINE = f"{platform.system()} {platform.machine()}"  # no host name, no user, no path
 

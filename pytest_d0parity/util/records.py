@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal
 
-__all__ = ["PRESENT_WHEN_NOT_ZERO", "SCHEMA_VERSION", "as_dict"]
-
 SCHEMA_VERSION: Literal[3] = 3
 
 PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})

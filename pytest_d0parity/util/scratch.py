@@ -9,8 +9,6 @@ import signal
 import threading
 from collections.abc import Iterator
 
-__all__ = ["interruptible", "scratch_folder"]
-
 _ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import os
 
-__all__ = ["non_finite", "printable", "valid_utf8"]
-
 
 def valid_utf8(text: str) -> str:
     r"""Escape what UTF-8 cannot say: bytes of a file name that are not UTF-8, and lone surrogates.

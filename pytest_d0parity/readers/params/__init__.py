@@ -4,9 +4,3 @@ A dill file is a pickle: loading it the usual way runs whatever it says, and imp
 names. Here its opcodes are walked by a small stack machine that knows a global only as a pair of
 strings. A table of exact names has decoders of our own; everything else becomes a `Placeholder`.
 """
-
-from .baseline import METRICS, Baseline, read_baseline
-from .placeholders import Placeholder
-from .reader import Params, ParamsError, load_params, read_params
-
-__all__ = ["METRICS", "Baseline", "Params", "ParamsError", "Placeholder", "load_params", "read_baseline", "read_params"]

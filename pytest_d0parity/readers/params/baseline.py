@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["METRICS", "PARAMETERS", "Baseline", "read_baseline"]
-
 PARAMETERS = (
     "N",
     "gridsize",

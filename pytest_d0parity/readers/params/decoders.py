@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from .placeholders import ArrayShell, DtypeShell, Global, Thing, TupleKey
 
-__all__ = ["TABLE", "Undecodable", "decode_state", "hashable"]
-
 _DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c(?:8|16)|[SU][0-9]{1,6}|[?bhilqBHILQefdFD])")
 _SCALAR_TYPE = re.compile(r"bool_?|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)")
 _RECONSTRUCT = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")}

@@ -9,8 +9,6 @@ import numpy as np
 
 from .placeholders import ArrayShell, DtypeShell, Global, Placeholder, Refusal, Thing, TupleKey
 
-__all__ = ["plain_values"]
-
 _MAX_KEYS = 10_000  # of one dictionary or set
 _MAX_TUPLE_KEYS = 5_000  # of all together: tuples can be made to hash alike
 _MAX_DEPTH = 64

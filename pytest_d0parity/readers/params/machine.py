@@ -17,8 +17,6 @@ from typing import Any, cast
 from .decoders import TABLE, Undecodable, decode_state, hashable
 from .placeholders import ArrayShell, DtypeShell, Global, Refusal, Thing
 
-__all__ = ["run"]
-
 _MAX_OPCODES = 500_000
 _MAX_COPIED_ITEMS = 2_000_000  # items that all calls together may copy from their arguments
 _MAX_COPIED_TEXT = 128 << 20  # the same for characters and bytes

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayShell", "DtypeShell", "Global", "Placeholder", "Refusal", "Thing", "TupleKey"]
-
 _MAX_NAME = 200  # characters of a name that are kept for people
 
 

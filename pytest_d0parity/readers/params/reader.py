@@ -13,8 +13,6 @@ from .expansion import plain_values
 from .machine import run
 from .placeholders import Refusal, Thing, TupleKey
 
-__all__ = ["Params", "ParamsError", "load_params", "read_params"]
-
 MAX_FILE = 64 << 20
 
 

@@ -19,8 +19,6 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["Curve", "Point", "dose_ladder", "over_dose"]
-
 # Colours that stand for those of the page, which are other ones in the dark and on paper.
 _INKS = {"#010203": "--ink", "#010204": "--rule", "#010205": "--run", "#010206": "--reference", "#010207": "--bad"}
 _INK, _RULE, _RUN, _REFERENCE, _BAD = _INKS

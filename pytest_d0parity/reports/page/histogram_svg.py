@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from ...statistics.histograms import Histogram
 
-__all__ = ["Bars", "draw_bars"]
-
 _WIDTH, _HEIGHT = 240.0, 100.0
 _BAR = 0.9  # of its room
 

@@ -30,8 +30,6 @@ from .charts import Curve, Point, dose_ladder, over_dose
 from .histogram_svg import Bars, draw_bars
 from .probe_pictures import Picture, difference_pictures, picture_side, probe_pictures, scales, to_plane
 
-__all__ = ["to_html"]
-
 _FEW = 24  # datasets, up to which every section is open
 _ROWS = 2000  # of a table whose length the number of datasets does not bound
 _PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  # in the order of the pipeline

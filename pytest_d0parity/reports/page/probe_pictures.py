@@ -14,8 +14,6 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Picture", "Scale", "difference_pictures", "picture_side", "probe_pictures", "scales", "to_plane"]
-
 _AMPLITUDE = "viridis"  # perceptually uniform
 _PHASE = "twilight"  # cyclic: -pi and pi are one colour
 _GREY = 128  # what a phase without amplitude fades to: it is no colour of the map
