@@ -27,7 +27,7 @@ def _without_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """Without the extra 'report', but for those that are marked: a page takes longer than most of what is tested."""
     if request.node.get_closest_marker("pages") is None:
         monkeypatch.setenv("PYTHONPATH", str(_hidden))
-        monkeypatch.setitem(sys.modules, "pytest_d0parity.reports.page.html", None)
+        monkeypatch.setitem(sys.modules, "pytest_d0parity.reports.page.render", None)
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,13 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .capture.run import capture_evidence
-    from .evidence.model import EvidenceLog, convert_for_json, json_schema, to_json
+    from .evidence.encoding import convert_for_json, to_json
+    from .evidence.model import EvidenceLog
+    from .evidence.schema import json_schema
     from .readers.params.placeholders import Placeholder
     from .readers.params.reader import ParamsError, load_params
     from .scenario.scenario import Scenario
-    from .statistics.distribution import summarize_array, summarize_grouped, summarize_probe
+    from .statistics.stages import summarize_array, summarize_grouped, summarize_probe
     from .util.files import sha256_file
 
 __all__ = [

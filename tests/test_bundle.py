@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.util.scratch import interruptible
+from pytest_d0parity.util.runtime import interruptible
 
 from .parity import PAGE
 from .test_cli import COMMAND, d0parity

@@ -18,7 +18,7 @@ import pytest
 from pytest_d0parity.capture.local_pool import crew_size
 from pytest_d0parity.capture.measurement import measure
 from pytest_d0parity.capture.read_ahead import ahead
-from pytest_d0parity.util.cores import available_cores
+from pytest_d0parity.util.runtime import available_cores
 
 from .parity import Parity
 from .test_cli import COMMAND, d0parity, read_log

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_d0parity.statistics.distribution import ArraySource, describe
-from pytest_d0parity.statistics.histograms import Histogram, ValueCounts, count_values
+from pytest_d0parity.statistics.blocks import ArraySource
+from pytest_d0parity.statistics.distribution import describe
+from pytest_d0parity.statistics.histograms import ValueCounts, count_values
+from pytest_d0parity.statistics.records import Histogram
 
 from .test_cli import d0parity
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_d0parity.statistics.distribution import ArraySource, describe
-from pytest_d0parity.statistics.photons import AmplitudeSample, Photons, count_photons
+from pytest_d0parity.statistics.blocks import ArraySource
+from pytest_d0parity.statistics.distribution import describe
+from pytest_d0parity.statistics.photons import AmplitudeSample, count_photons
+from pytest_d0parity.statistics.records import Photons
 
 DOSES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
 

@@ -32,7 +32,7 @@ from pytest_d0parity.compare.log_view import recorded
 from pytest_d0parity.evidence.model import Difference, EvidenceLog, Reference
 from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
 from pytest_d0parity.reports.outcome import outcome_of
-from pytest_d0parity.reports.page.html import to_html
+from pytest_d0parity.reports.page.render import to_html
 
 from .parity import LOG, PAGE, PROBES, Parity
 from .test_cli import COMMAND, d0parity

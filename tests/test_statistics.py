@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_d0parity import summarize_array, summarize_grouped, summarize_probe
-from pytest_d0parity.statistics.distribution import ArraySource, describe, normalized_stats, stage_stats
+from pytest_d0parity.statistics.blocks import ArraySource
+from pytest_d0parity.statistics.distribution import describe
+from pytest_d0parity.statistics.stages import normalized_stats, stage_stats
 
 PERCENTILES = {"p01": 1, "p10": 10, "p90": 90, "p99": 99}
 REAL = ["?", "i1", "u1", "<i2", ">u2", "<i4", ">i4", "<u4", "<i8", "<u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]

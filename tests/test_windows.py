@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pytest_d0parity import summarize_array
 from pytest_d0parity.statistics import distribution as statistics
 from pytest_d0parity.statistics import quantile_windows as windows
-from pytest_d0parity.statistics.distribution import ArraySource, describe, stage_stats
+from pytest_d0parity.statistics.blocks import ArraySource
+from pytest_d0parity.statistics.distribution import describe
 from pytest_d0parity.statistics.quantile_windows import Forecast
+from pytest_d0parity.statistics.stages import stage_stats
 
 SHARES = [0.01, 0.1, 0.5, 0.9, 0.99]
 SMALL = {"_FIRST": 64, "_BUDGET": 96, "_TOO_MANY": 400, "_PIECES": 5, "_FREQUENT": 12, "_SAMPLE": 256, "_SAMPLED": 8}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..evidence.file import LogError, LogFile, parse_object
-from ..handover.receipt import Attested
 from ..util.text import printable, valid_utf8
 from .signature import SignatureError, open_envelope
 from .statement import FAILED, PREDICATE_TYPE, STATEMENT_TYPE, statement_of
+
+if TYPE_CHECKING:
+    pass
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -126,3 +129,33 @@ def _faults_of_subjects(stated: Mapping[str, Any], expected: Mapping[str, Any]) 
         if names:
             shown = ", ".join(map(printable, names[:_SHOWN]))
             yield f"it {what} {shown}{f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attested:
+    """What came of an attestation.
+
+    Attributes
+    ----------
+    path : str
+    sha256 : str
+        Of the file.
+    key_id : str or None
+        Of the public key that verified the signature; None where the statement is not signed.
+    result : str or None
+        ``PASSED``, ``WARNED`` or ``FAILED``, as it states.
+    faults : tuple of str
+        What is wrong with it, in words; empty where it holds.
+    """
+
+    path: str
+    sha256: str
+    key_id: str | None
+    result: str | None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What it says, and on whose word."""
+        word = f"signed by the key {self.key_id}" if self.key_id else "not signed, so anybody can have written it"
+        return f"{self.result}, {word}"

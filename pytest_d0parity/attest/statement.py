@@ -5,15 +5,17 @@ Source: the in-toto Attestation Framework, ``Statement/v1``, and its predicate `
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from ..compare.comparator import MISSING, PRESENT
 from ..compare.diagnosis import dataset_at
+from ..compare.difference import MISSING, PRESENT
 from ..compare.log_view import Recorded, recorded_file
-from ..evidence.artifacts import LOG
+from ..evidence.artifacts import LOG, STATEMENT, write_artifact
+from ..evidence.encoding import json_text
 from ..evidence.expected_files import is_sha256
-from ..evidence.file import LogError, LogFile
-from ..evidence.model import Difference, Problem, json_text
+from ..evidence.file import LogError, LogFile, read_log
+from ..evidence.model import Difference, Problem
 from ..util.text import printable
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -124,3 +126,17 @@ def _test_of_difference(difference: Difference, run: Recorded) -> str:
     if {difference.expected, difference.observed} == {PRESENT, MISSING}:
         return _SWEEP
     return dataset_at(difference.where, run.datasets) or _RUN
+
+
+def write_statement(folder: str) -> None:
+    """Write what the log in a folder attests, not signed, as an in-toto statement beside it.
+
+    Raises
+    ------
+    LogError
+        If the log cannot be read.
+    ReportError
+        If the statement cannot be written.
+    """
+    text = statement_text(read_log(os.path.join(folder, LOG)))
+    write_artifact(os.path.join(folder, STATEMENT), text.encode())

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
-from ..util.files import describe_os_error, write_atomically
+from ..util.atomic import write_atomically
+from ..util.files import describe_os_error
 from ..util.provenance import MACHINE
 from ..util.text import printable
 

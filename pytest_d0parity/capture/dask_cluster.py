@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..util.text import printable
 
 if TYPE_CHECKING:
-    from .run import Assignment, Captured, Workforce
+    from .executor import Workforce
+    from .job import Assignment, Captured
 
 
 _PATIENCE = 10  # seconds until a scheduler that does not answer is not there
@@ -91,7 +92,7 @@ class Cluster:
         """
         from distributed import as_completed
 
-        from .run import WorkforceLost
+        from .executor import WorkforceLost
 
         largest_first = sorted(sizes, key=lambda name: -sizes[name])
         names = {}

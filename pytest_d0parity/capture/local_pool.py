@@ -19,11 +19,11 @@ from queue import Queue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..util.cores import available_cores
+from ..util.runtime import available_cores
 
 if TYPE_CHECKING:
     from .cache import MeasurementCache
-    from .run import Assignment, Captured
+    from .job import Assignment, Captured
 
 
 # Light: what measures is imported by the processes, and by the caller meanwhile.

@@ -13,26 +13,13 @@ from numpy.typing import NDArray
 
 from ..evidence.model import ArrayInfo, Histograms, Scan, Stats
 from ..readers.npz import Member, NpzError, NpzFile
-from ..statistics.distribution import (
-    EPSILON,
-    Distribution,
-    FrameMeans,
-    PartStats,
-    ProbeStats,
-    ScanIndexError,
-    ScanMeans,
-    StageStats,
-    check_scan_index,
-    describe,
-    grouped_stats,
-    is_measurable,
-    measure_probe,
-    normalized_stats,
-    scan_means,
-    stage_stats,
-)
+from ..statistics.blocks import is_measurable
+from ..statistics.distribution import Distribution, describe
 from ..statistics.histograms import ValueCounts, count_values
-from ..statistics.photons import AmplitudeSample, Photons, count_photons
+from ..statistics.photons import AmplitudeSample, count_photons
+from ..statistics.records import PartStats, Photons, ProbeStats, StageStats
+from ..statistics.scans import FrameMeans, ScanIndexError, ScanMeans, check_scan_index, scan_means
+from ..statistics.stages import EPSILON, grouped_stats, measure_probe, normalized_stats, stage_stats
 from ..util.files import HashedFile, describe_os_error, open_hashed
 from .read_ahead import ahead
 

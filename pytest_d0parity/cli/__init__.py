@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .._version import __version__
-from .arguments import doses, natural, positive
-from .codes import DONE, INTERRUPTED, UNREADABLE
-from .compare import add_compare, add_report
+from .arguments import DONE, INTERRUPTED, UNREADABLE, doses, natural, positive
+from .attest import add_attest
+from .bundle import add_bundle
+from .compare import add_compare
 from .log import add_log
-from .send import add_attest, add_bundle
+from .report import add_report
 from .verify import add_verify
 
 # What a subcommand needs is imported when it runs, so that --help and schema answer at once.
@@ -101,7 +102,7 @@ def _schema(options: argparse.Namespace) -> int:
     del options
     import json
 
-    from ..evidence.model import json_schema
+    from ..evidence.schema import json_schema
 
     try:
         print(json.dumps(json_schema(), indent=2), flush=True)

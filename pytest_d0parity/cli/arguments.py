@@ -52,10 +52,16 @@ def positive(text: str) -> int:
     return number
 
 
-def missing_extra(module: str, extra: str) -> str:
-    """Say how to install what a command needs; empty where it is there."""
-    from importlib.util import find_spec
+DONE = 0
 
-    if find_spec(module) is not None:
-        return ""
-    return f"the extra '{extra}' is needed: python -m pip install 'pytest-d0parity[{extra}]'"
+
+UNREADABLE = 1  # something could not be read or written
+
+
+WRONG_USAGE = 2
+
+
+DRIFT = 3
+
+
+INTERRUPTED = 130

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
-from .arguments import add_terminal_options, jobs
-from .codes import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE
+from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
     from ..evidence.model import EvidenceLog

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from ..scenario.options import add_threshold_option
 from ..util.text import printable, valid_utf8
-from .arguments import add_terminal_options
-from .codes import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE
+from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE, add_terminal_options
 
 if TYPE_CHECKING:
+    from ..attest.attestation import Attested
     from ..evidence.file import LogFile
-    from ..handover.receipt import Attested, LogIdentity
+    from ..handover.receipt import LogIdentity
     from ..handover.remeasure import Examiner
     from ..handover.submission import Delivery
-    from ..handover.verify import Verification
+    from ..handover.verification import Verification
     from ..scenario.pyproject import Project
     from ..scenario.thresholds import Threshold
     from .terminal import Terminal
@@ -69,7 +69,7 @@ def _verify(options: argparse.Namespace) -> int:
     from ..handover.submission import OptionError, attested_by, delivery_of
     from ..scenario.pyproject import ProjectError, find_project
     from ..scenario.scenario import default_output
-    from ..util.scratch import interruptible
+    from ..util.runtime import interruptible
     from .terminal import Terminal
 
     with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
@@ -98,7 +98,7 @@ def _check(
     output: str,
     terminal: Terminal,
 ) -> int:
-    from ..handover.verify import VerificationInterrupted
+    from ..handover.verification import VerificationInterrupted
 
     measured, interrupted = options.measure and delivery.log is not None, False
     thresholds = _thresholds(delivery, options, project)

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
-import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from types import MappingProxyType
-from typing import Literal, TypeGuard
 
 from ..evidence.file import read_log
-from ..evidence.model import Difference, EvidenceLog, Problem, Reference, Scalar
-from ..scenario.thresholds import DEFAULT, EXACT, Threshold
+from ..evidence.model import Difference, EvidenceLog, Problem, Reference
+from ..scenario.thresholds import EXACT, Threshold
 from ..util.text import printable, valid_utf8
+from .difference import _NONE, _ROUNDING, MISSING, PRESENT, Comparison, _badness, _difference, _is_number, within
 from .values import CheckValues, Named, Values, values_of, values_of_file
-
-MISSING = "(missing)"
-PRESENT = "present"
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
 # Statistics that are not in the unit of their group, and say nothing about its rounding.
 _UNITLESS = frozenset({"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction"})
-_ROUNDING = 1e-12  # of the largest magnitude in a group; below it a value is as good as zero
 _FILE = ("sha256", "size_bytes")
 _SHA256 = re.compile("[0-9a-f]{64}")
-
-Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What came of comparing.
-
-    Attributes
-    ----------
-    differences : tuple of Difference
-        The worst first.
-    compared : int
-        Number of values that were looked at.
-    """
-
-    differences: tuple[Difference, ...]
-    compared: int
-
-    @classmethod
-    def of(cls, parts: Iterable[Comparison]) -> Comparison:
-        """Join several."""
-        parts = list(parts)
-        differences = [difference for part in parts for difference in part.differences]
-        return cls(tuple(sorted(differences, key=_badness)), sum(part.compared for part in parts))
-
-    @property
-    def drifted(self) -> tuple[Difference, ...]:
-        """The differences beyond their thresholds."""
-        return tuple(difference for difference in self.differences if difference.verdict == "drift")
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of what was found; incomplete where nothing was compared, which shows nothing."""
-        if not self.compared:
-            return "incomplete"
-        found = {difference.verdict for difference in self.differences}
-        return "drift" if "drift" in found else "within_thresholds" if "within_thresholds" in found else "match"
 
 
 @dataclass(frozen=True)
@@ -271,61 +226,6 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
 # --- one value ---------------------------------------------------------------------------------
 
 
-class _Missing:
-    """No value at all, which differs from any value, also from a text that says so."""
-
-
-_NONE = _Missing()
-
-
-def _difference(
-    where: str, expected: Scalar | _Missing, observed: Scalar | _Missing, given: Threshold | None, floor: float
-) -> Difference | None:
-    missing = isinstance(expected, _Missing) or isinstance(observed, _Missing)
-    if not missing and _same(expected, observed):
-        return None
-    limit = given or (DEFAULT if isinstance(expected, float) or isinstance(observed, float) else EXACT)
-    distance, text = None, limit.text
-    if isinstance(expected, str | bool):
-        text = EXACT.text  # no threshold allows another text or flag
-    if _is_number(expected) and _is_number(observed):
-        allowed = max(limit.relative * abs(float(expected)), limit.absolute)
-        if limit is DEFAULT and floor > allowed:
-            allowed, text = floor, f"{_ROUNDING:g} of group"
-        # As fractions: an integer and a float that differ must not become equal on the way.
-        distance = _ratio(abs(Fraction(observed) - Fraction(expected)), allowed)
-    return Difference(
-        where=where,
-        expected=MISSING if isinstance(expected, _Missing) else expected,
-        observed=MISSING if isinstance(observed, _Missing) else observed,
-        threshold=text,
-        distance=distance,
-        verdict="within_thresholds" if distance is not None and distance <= 1 else "drift",
-    )
-
-
-def _same(expected: object, observed: object) -> bool:
-    if isinstance(expected, float) and isinstance(observed, float) and math.isnan(expected):
-        return math.isnan(observed)
-    return expected == observed and isinstance(expected, bool) == isinstance(observed, bool)
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value can be near another one; NaN, infinities, and integers beyond all floats cannot."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= sys.float_info.max
-
-
-def _ratio(gap: Fraction, allowed: float) -> float:
-    if allowed == math.inf:
-        return 0.0
-    try:
-        return float(gap) / allowed
-    except (ZeroDivisionError, OverflowError):
-        return math.inf
-
-
 def _magnitudes(values: Named) -> dict[str, float]:
     """Largest magnitude among the statistics of each group."""
     found: dict[str, float] = {}
@@ -336,21 +236,7 @@ def _magnitudes(values: Named) -> dict[str, float]:
     return found
 
 
-def within(values: Named, names: Sequence[str]) -> Named:
-    """Pick the values that have one of these names, or lie below one; the empty name is above all."""
-    return {
-        name: value
-        for name, value in values.items()
-        if any(not above or name == above or name.startswith(f"{above}.") for above in names)
-    }
-
-
 def _as_repacked(difference: Difference) -> Difference:
     if difference.where.rpartition(":")[2] not in _FILE:
         return difference
     return replace(difference, threshold="the arrays are the same", verdict="repacked")
-
-
-def _badness(difference: Difference) -> tuple[int, float]:
-    rank = ("drift", "within_thresholds", "repacked").index(difference.verdict)
-    return rank, -math.inf if difference.distance is None else -difference.distance

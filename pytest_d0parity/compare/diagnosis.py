@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..evidence.model import Difference
 from ..util.text import printable, valid_utf8
-from .comparator import MISSING, PRESENT
+from .difference import MISSING, PRESENT
 
 # In the order of the pipeline: what comes later drifts because of what comes before it.
 _PARTS = {

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..evidence.encoding import convert_for_json
 from ..evidence.file import LogError, LogFile
-from ..evidence.model import Difference, EvidenceLog, Histograms, Problem, Reference, Scan, convert_for_json
+from ..evidence.model import Difference, EvidenceLog, Histograms, Problem, Reference, Scan
 from ..evidence.probe_archive import Probes, probe_name, read_probes
 from ..scenario.sweep import dose_of
 from ..util.text import printable

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..evidence.encoding import convert_for_json, json_text
 from ..evidence.file import LogError, LogFile, read_log
-from ..evidence.model import Difference, EvidenceLog, Reference, convert_for_json, json_text
+from ..evidence.model import Difference, EvidenceLog, Reference
 from ..scenario.sweep import sort_by_dose
-from ..util.files import describe_os_error, write_atomically
+from ..util.atomic import write_atomically
+from ..util.files import describe_os_error
 from ..util.text import printable
 from .comparator import Comparator
 from .values import has_run, values_of_file

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..evidence.encoding import convert_for_json
 from ..evidence.file import LogError, LogFile
-from ..evidence.model import EvidenceLog, Scalar, convert_for_json
+from ..evidence.model import EvidenceLog, Scalar
 from ..scenario.thresholds import Threshold, ThresholdError, threshold_of
-from ..statistics.distribution import GroupedStats, PartStats, StageStats
-from ..statistics.photons import Photons
+from ..statistics.records import GroupedStats, PartStats, Photons, StageStats
 from ..util.records import PRESENT_WHEN_NOT_ZERO
 from ..util.text import printable
 

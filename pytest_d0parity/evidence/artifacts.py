@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..util.files import describe_os_error, write_atomically
+from ..util.atomic import write_atomically
+from ..util.files import describe_os_error
 from ..util.text import printable
 
 LOG = "dose_parity_log.json"

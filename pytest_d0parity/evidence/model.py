@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import math
-import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import msgspec
-import numpy as np
 
-from ..readers.params.placeholders import Placeholder
-from ..statistics.distribution import GroupedStats, ProbeStats, StageStats
-from ..statistics.histograms import Histogram
-from ..statistics.photons import Photons
-from ..util.records import PRESENT_WHEN_NOT_ZERO, SCHEMA_VERSION, as_dict
-from ..util.text import non_finite, valid_utf8
+from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
+from ..util.records import SCHEMA_VERSION
 
 Scalar = bool | int | float | str | None
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Crc32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
-
-_SAYABLE = ["NaN", "Infinity", "-Infinity"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,120 +213,3 @@ class EvidenceLog:
     def has_errors(self) -> bool:
         """Whether something could not be read or measured."""
         return any(problem.severity == "error" for problem in self.all_problems)
-
-
-def convert_for_json(value: Any) -> Any:
-    r"""Turn a value into what strict JSON (RFC 8259) can say.
-
-    Parameters
-    ----------
-    value : object
-        Scalars, NumPy scalars and arrays, containers, records of the log, paths, dates.
-
-    Returns
-    -------
-    None, bool, int, float, str, list or dict
-        NaN and infinities become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``; complex
-        numbers become ``[real, imaginary]``; text that is not valid UTF-8 is escaped.
-
-    Raises
-    ------
-    TypeError
-        For a value of any other type, which it names.
-
-    Examples
-    --------
-    >>> convert_for_json((128, np.float32("nan"), np.arange(2)))
-    [128, 'NaN', [0, 1]]
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        return convert_for_json(value.tolist())
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else non_finite(value)
-    if isinstance(value, complex):
-        return [convert_for_json(value.real), convert_for_json(value.imag)]
-    if isinstance(value, str):
-        return valid_utf8(value)
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).decode("utf-8", "backslashreplace")
-    if isinstance(value, os.PathLike):
-        return convert_for_json(os.fspath(value))
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, Placeholder):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return {_key(key): convert_for_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [convert_for_json(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return convert_for_json(as_dict(value))
-    raise TypeError(f"a value of type {type(value).__qualname__} cannot be recorded in JSON")
-
-
-def _key(key: Any) -> str:
-    return valid_utf8(key) if isinstance(key, str) else str(convert_for_json(key))
-
-
-def to_json(log: EvidenceLog) -> str:
-    """Write a log as strict JSON.
-
-    Parameters
-    ----------
-    log : EvidenceLog
-
-    Returns
-    -------
-    str
-        In the order of the schema: see `json_text`.
-    """
-    return json_text(log)
-
-
-# A list of numbers, indented. No text of a JSON file can look like it: it would hold a raw end of line.
-_NUMBERS = re.compile(r"\[\n *((?:-?[0-9][^\s,\]]*(?:,\n *)?)+)\n *\]")
-
-
-def json_text(value: Any) -> str:
-    """Write a value as strict JSON, with two spaces of indent, lists of numbers on one line, and a final newline."""
-    text = json.dumps(convert_for_json(value), indent=2, ensure_ascii=False, allow_nan=False)
-    return _NUMBERS.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text) + "\n"
-
-
-def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of a log.
-
-    Returns
-    -------
-    dict
-        Made from the records above. Objects are closed: a new key is a new `schema_version`.
-    """
-    (reference,), definitions = msgspec.json.schema_components([EvidenceLog], ref_template="#/$defs/{name}")
-    _strict(definitions)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"Dose parity evidence log, version {SCHEMA_VERSION}",
-        **reference,
-        "$defs": definitions,
-    }
-
-
-def _strict(schema: Any) -> None:
-    """Close every object, require all its keys, and let a number be one of the strings for what JSON cannot say."""
-    if isinstance(schema, list):
-        for item in schema:
-            _strict(item)
-    elif isinstance(schema, dict):
-        for item in schema.values():
-            _strict(item)
-        schema.pop("default", None)
-        if "properties" in schema:
-            schema["additionalProperties"] = False
-            schema["required"] = [name for name in schema["properties"] if name not in PRESENT_WHEN_NOT_ZERO]
-        if schema.get("type") == "number":
-            del schema["type"]
-            schema["anyOf"] = [{"type": "number"}, {"enum": _SAYABLE}]

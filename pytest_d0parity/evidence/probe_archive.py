@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..readers.npz import Member, NpzError, NpzFile
-from ..statistics.distribution import is_measurable
+from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
 from .artifacts import PROBES
 from .model import Dataset

@@ -12,8 +12,7 @@ from ..util.files import describe_os_error, open_hashed
 from ..util.markdown import escape
 from ..util.progress import NOBODY, Listener
 from ..util.provenance import TOOL
-from ..util.scratch import scratch_folder
-from ..util.silence import silent
+from ..util.runtime import scratch_folder, silent
 from ..util.text import printable
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..attest.attestation import Attested
 from ..evidence.artifacts import ReportError, write_artifact
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
 from ..util.records import as_dict
 from ..util.text import printable
-from .verify import CheckedFile, Verdict
+from .verification import CheckedFile, Verdict
 
 if TYPE_CHECKING:
     from ..evidence.model import Difference
@@ -41,36 +42,6 @@ class LogIdentity:
     scenario_id: str | None
     timestamp: str | None
     verdict: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attested:
-    """What came of an attestation.
-
-    Attributes
-    ----------
-    path : str
-    sha256 : str
-        Of the file.
-    key_id : str or None
-        Of the public key that verified the signature; None where the statement is not signed.
-    result : str or None
-        ``PASSED``, ``WARNED`` or ``FAILED``, as it states.
-    faults : tuple of str
-        What is wrong with it, in words; empty where it holds.
-    """
-
-    path: str
-    sha256: str
-    key_id: str | None
-    result: str | None
-    faults: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """What it says, and on whose word."""
-        word = f"signed by the key {self.key_id}" if self.key_id else "not signed, so anybody can have written it"
-        return f"{self.result}, {word}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +105,7 @@ class Receipt:
         """Write it as strict JSON."""
         content = as_dict(self)
         if self.differences:
-            from ..evidence.model import convert_for_json
+            from ..evidence.encoding import convert_for_json
 
             content["differences"] = convert_for_json(self.differences)
         return json.dumps(content, default=as_dict, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -170,7 +141,7 @@ class Receipt:
         if len(files) > _ROWS:
             lines.append(f"... and {len(files) - _ROWS} more files")
         if self.differences and self.measured:
-            from ..reports.outcome import difference_table
+            from ..reports.difference_table import difference_table
 
             lines += ["", difference_table(self.differences)]
         return "\n".join([*lines, *(f"not looked at: {remark}" for remark in self.not_looked_at)])
@@ -202,7 +173,7 @@ class Receipt:
     def _values(self) -> list[str]:
         if not self.differences:
             return []
-        from ..reports.outcome import difference_markdown
+        from ..reports.difference_table import difference_markdown
 
         return ["## Values That Differ", difference_markdown(self.differences)]
 

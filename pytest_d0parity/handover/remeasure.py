@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..capture.run import Assignment, Workforce, read_baseline_run
-from ..compare.comparator import Comparator, Comparison
+from ..capture.baseline_run import read_baseline_run
+from ..capture.executor import Workforce
+from ..capture.job import Assignment
+from ..compare.comparator import Comparator
+from ..compare.difference import Comparison
 from ..compare.values import values_of_dataset, values_of_file, whole_values
 from ..evidence.file import LogFile
 from ..evidence.model import Dataset, Problem, Reference

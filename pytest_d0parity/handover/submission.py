@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..cli.arguments import missing_extra
 from ..evidence.expected_files import Claim, claims_of_log, claims_of_params, params_of_log, root_of_log
 from ..evidence.file import LogError, LogFile, read_log
 from ..scenario.sweep import is_dataset
+from ..util.extras import missing_extra
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
 from .bundle_reader import ATTESTATION_FILE, is_bundle, read_bundle
 from .file_tree import Folder, RefusedError, Span, Tree, TreeError
 
 if TYPE_CHECKING:
-    from .receipt import Attested
+    from ..attest.attestation import Attested
 
 
 _UNASKED = "the attestation in the bundle; name the key that should have signed it, by --public-key"

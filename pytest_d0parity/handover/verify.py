@@ -7,101 +7,30 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..evidence.expected_files import THE_LOG, Claim
 from ..evidence.file import LogError
-from ..util.cores import available_cores
 from ..util.files import describe_os_error
 from ..util.progress import NOBODY, Listener
-from ..util.scratch import scratch_folder
+from ..util.runtime import available_cores, scratch_folder
 from ..util.text import printable
 from .file_tree import RefusedError, Span, Tree, TreeError, spelled
+from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
 if TYPE_CHECKING:
-    from ..capture.run import Workforce
+    from ..capture.executor import Workforce
     from ..evidence.model import Difference
     from .remeasure import Examined, Examiner
 
 # Light: nothing that measures is imported before bytes differ, or every value is asked for.
 
 
-Outcome = Literal["same", "repacked", "changed", "contradicted", "missing", "extra", "not_checked"]
-Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
 Judgement = tuple[Outcome, str, tuple[str, ...]]  # with a remark, and the arrays that are not as in the log
 
-_DRIFT = ("changed", "contradicted", "missing", "extra")
 _SHOWN = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckedFile:
-    """What came of one file.
-
-    Attributes
-    ----------
-    name : str
-    outcome : str
-        ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``changed``: other
-        bytes. ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``,
-        ``extra``; ``not_checked``: for a reason that `remark` gives.
-    remark : str
-        A sentence without its end.
-    arrays : tuple of str
-        Those that are not as in the log.
-    expected_sha256, observed_sha256 : str or None
-    """
-
-    name: str
-    outcome: Outcome
-    remark: str = ""
-    arrays: tuple[str, ...] = ()
-    expected_sha256: str | None = None
-    observed_sha256: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What came of all files.
-
-    Attributes
-    ----------
-    files : tuple of CheckedFile
-    differences : tuple of Difference
-        Values that differ from the log, where they were looked at; the worst first.
-    problems : tuple of str
-        What keeps the whole from being believed, in words.
-    """
-
-    files: tuple[CheckedFile, ...]
-    differences: tuple[Difference, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything was looked at."""
-        checked = [each for each in self.files if each.outcome != "not_checked"]
-        return len(checked) == len(self.files) and not self.problems
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of what was found."""
-        if any(each.outcome in _DRIFT for each in self.files):
-            return "drift"
-        if not self.is_complete:
-            return "incomplete"
-        within = any(each.verdict == "within_thresholds" for each in self.differences)
-        return "within_thresholds" if within else "match"
-
-
-class VerificationInterrupted(KeyboardInterrupt):
-    """The user stopped; `verification` holds what was finished."""
-
-    def __init__(self, verification: Verification) -> None:
-        super().__init__()
-        self.verification = verification
 
 
 def verify(
@@ -341,7 +270,7 @@ class _Work:
     def _differences(self) -> tuple[Difference, ...]:
         if not self._examined:
             return ()
-        from ..compare.comparator import Comparison
+        from ..compare.difference import Comparison
 
         return Comparison.of(examined.comparison for examined in self._examined.values()).differences
 

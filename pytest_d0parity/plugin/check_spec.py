@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..compare.comparator import Comparator, Comparison, within
+from ..compare.comparator import Comparator
+from ..compare.difference import Comparison, within
 from ..compare.values import Named
 from ..evidence.model import Problem
 from ..readers.params.baseline import METRICS

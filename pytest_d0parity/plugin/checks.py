@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..compare.comparator import MISSING
+from ..compare.difference import MISSING
 from ..evidence.model import Problem
 from ..readers.params.baseline import METRICS
 from ..util.text import printable

@@ -15,16 +15,21 @@ from urllib.parse import quote
 
 import pytest
 
+from ..attest.statement import write_statement
 from ..capture.cache import users_cache
+from ..capture.job import Assignment
 from ..capture.local_pool import Crew, crew_size
-from ..capture.run import Assignment, comparator_of, sizes_of
+from ..capture.run import comparator_of
+from ..capture.selection import sizes_of
 from ..compare.reference_update import ReferenceUpdate, update_reference
 from ..evidence.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
+from ..evidence.encoding import convert_for_json
 from ..evidence.file import LogError
-from ..evidence.model import EvidenceLog, convert_for_json
+from ..evidence.model import EvidenceLog
+from ..reports.difference_table import difference_table
 from ..reports.history import HistoryError, append_to_history
-from ..reports.outcome import difference_table, outcome_of
-from ..reports.writer import append_to_step_summary, is_log_of, write_page, write_reports, write_statement
+from ..reports.outcome import outcome_of
+from ..reports.writer import append_to_step_summary, is_log_of, write_page, write_reports
 from ..scenario.options import OPTIONS
 from ..scenario.pyproject import ProjectError, find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..evidence.model import ArrayInfo, Stats
 from ..readers.npz import NpzError, NpzFile
-from ..statistics.distribution import ProbeStats
-from ..statistics.photons import Photons
+from ..statistics.records import Photons, ProbeStats
 from ..util.files import describe_os_error
 from ..util.text import printable
 

@@ -8,8 +8,10 @@ from typing import Literal
 
 import pytest
 
-from ..capture.run import Assignment, assemble
-from ..compare.comparator import Comparator, Comparison
+from ..capture.job import Assignment
+from ..capture.run import assemble
+from ..compare.comparator import Comparator
+from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
 from ..evidence.model import Check, EvidenceLog
 from ..util.text import valid_utf8

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from filelock import FileLock
 
+from ..capture.baseline_run import BaselineRun, read_baseline_run
+from ..capture.job import Assignment, Captured
 from ..capture.local_pool import Crew
-from ..capture.run import Assignment, BaselineRun, Captured, Choice, choose_datasets, read_baseline_run
+from ..capture.selection import Choice, choose_datasets
 from ..compare.values import Named, values_of_dataset, whole_values
 from ..evidence.model import Dataset
-from ..util.files import write_atomically
+from ..util.atomic import write_atomically
 
 T = TypeVar("T")
 

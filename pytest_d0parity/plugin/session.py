@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..capture.run import Assignment
+from ..capture.job import Assignment
 from ..compare.comparator import Comparator
 from ..compare.values import NUMBERS, CheckValues, limits_of_check
-from ..evidence.model import Difference, Scalar, convert_for_json
+from ..evidence.encoding import convert_for_json
+from ..evidence.model import Difference, Scalar
 from ..readers.params.reader import ParamsError, load_params
-from ..reports.outcome import difference_table
+from ..reports.difference_table import difference_table
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..util.text import printable, valid_utf8
 from .check_spec import Subject

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..evidence.model import Dataset, EvidenceLog, convert_for_json
-from ..statistics.distribution import PartStats
+from ..evidence.encoding import convert_for_json
+from ..evidence.model import Dataset, EvidenceLog
+from ..statistics.records import PartStats
 
 # The first columns are those that other tools already read, in their order.
 _PART = ("min", "max", "mean", "p50")
@@ -88,3 +90,26 @@ def _csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(convert_for_json(row) for row in rows)
     return text.getvalue()
+
+
+def checksums(log: EvidenceLog) -> bytes:
+    """Give a line per dataset: its hash and the raw bytes of its name.
+
+    Parameters
+    ----------
+    log : EvidenceLog
+
+    Returns
+    -------
+    bytes
+        A name with a backslash or a line break is escaped as coreutils does, which marks its line
+        by a leading backslash.
+    """
+    lines = []
+    for dataset in log.datasets:
+        if dataset.sha256 is not None:
+            name = os.fsencode(dataset.filename)
+            escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+            mark = b"\\" if escaped != name else b""
+            lines.append(mark + dataset.sha256.encode() + b"  " + escaped + b"\n")
+    return b"".join(lines)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..evidence.model import Dataset, EvidenceLog, convert_for_json
+from ..evidence.encoding import convert_for_json
+from ..evidence.model import Dataset, EvidenceLog
 from ..readers.params.baseline import METRICS
-from ..statistics.distribution import PartStats, StageStats
+from ..statistics.records import PartStats, StageStats
 from ..util.markdown import escape, table
 from .outcome import outcome_of
 
@@ -173,3 +175,27 @@ def _drift(log: EvidenceLog) -> list[str]:
 
 def _dose(dataset: Dataset) -> str:
     return dataset.photon_dose or "unknown"
+
+
+VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+_PROBLEMS = 20
+
+
+def step_summary_file() -> str | None:
+    """Which file the CI system shows; None where there is no such system."""
+    return os.environ.get(VARIABLE) or None
+
+
+def step_summary(log: EvidenceLog) -> str:
+    """Give verdict, drift and problems of a log as Markdown."""
+    problems = [f"- {p.severity}: {escape(p.where)}: {escape(p.message)}" for p in log.all_problems[:_PROBLEMS]]
+    if len(log.all_problems) > _PROBLEMS:
+        problems.append(f"- ... and {len(log.all_problems) - _PROBLEMS} more problems")
+    parts = [
+        f"### D0 parity: {escape(log.metadata.scenario_id)}",
+        outcome_of(log).told_as("markdown"),
+        "\n".join(problems),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"

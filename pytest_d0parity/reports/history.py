@@ -10,7 +10,8 @@ import tempfile
 from filelock import FileLock
 
 from ..evidence.model import EvidenceLog
-from ..util.files import describe_os_error, open_regular, write_atomically
+from ..util.atomic import write_atomically
+from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 
 _HEADING = re.compile(r"(#{1,6})\s")

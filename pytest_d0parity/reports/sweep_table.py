@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..compare.comparator import MISSING, PRESENT
 from ..compare.diagnosis import dataset_at
+from ..compare.difference import MISSING, PRESENT
 from ..compare.log_view import Recorded
 from ..evidence.model import Scalar
 from ..util.text import printable

@@ -6,20 +6,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..attest.statement import statement_text
 from ..compare.log_view import Recorded, recorded, recorded_file
 from ..evidence.artifacts import DIGEST, LOG, PAGE, PROBES, STATEMENT, ReportError, write_artifact
+from ..evidence.encoding import to_json
 from ..evidence.file import LogError, read_log
-from ..evidence.model import EvidenceLog, to_json
+from ..evidence.model import EvidenceLog
 from ..evidence.probe_archive import collect_probes, probes_to_bytes
 from ..util.files import describe_os_error
-from ..util.silence import silent
+from ..util.runtime import silent
 from ..util.text import printable
-from .checksums import checksums
-from .csv_tables import probe_table, stage_table
-from .digest import to_markdown
+from .csv_tables import checksums, probe_table, stage_table
+from .digest import step_summary, step_summary_file, to_markdown
 from .outcome import Outcome, outcome_of
-from .step_summary import step_summary, step_summary_file
 
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
     LOG: to_json,
@@ -75,20 +73,6 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         raise ReportError("; ".join(failed))
 
 
-def write_statement(folder: str) -> None:
-    """Write what the log in a folder attests, not signed, as an in-toto statement beside it.
-
-    Raises
-    ------
-    LogError
-        If the log cannot be read.
-    ReportError
-        If the statement cannot be written.
-    """
-    text = statement_text(read_log(os.path.join(folder, LOG)))
-    write_artifact(os.path.join(folder, STATEMENT), text.encode())
-
-
 def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Callable[[str], str]) -> str:
     """Write the page for people who look, and the probes that it shows.
 
@@ -126,7 +110,7 @@ def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, f
     path = os.path.join(folder, PAGE)
     try:
         with silent("matplotlib"):  # of fonts, and of its settings
-            from .page.html import to_html
+            from .page.render import to_html
 
             page = to_html(run, reference, outcome)
     except ImportError:

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Block
+from .blocks import Block
+from .records import Histogram
 
 _PER_OCTAVE = 4  # bins between a power of two and the next
 _OCTAVES = 16  # below the largest magnitude; what is smaller still shares one bin with zero
 _SHIFT = 52 - 2  # keeps sign, exponent and the first two bits of the fraction: _PER_OCTAVE bins
 _KEYS = 1 << (63 - _SHIFT)
 _ENOUGH = 1 << 21  # values: of a larger array, whole blocks at even distances are counted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Histogram:
-    """How often values occur; it is looked at and not compared.
-
-    Attributes
-    ----------
-    edges : tuple of float
-        Ascending. Of the raw stage they are quarters of octaves, down to the largest magnitude / 65536; what is
-        smaller shares one bin with zero. Those of the normalized stage are divided as its values are.
-    counts : tuple of int
-        ``numpy.histogram(values, edges)[0]`` over the finite values. Of an array of 4194304 values and more,
-        whole blocks at even distances are counted, 2097152 values or more in all.
-    """
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-    def divided(self, divisor: float) -> Histogram:
-        """Give the histogram of the quotients by a positive number."""
-        return Histogram(edges=tuple(edge / divisor for edge in self.edges), counts=self.counts)
 
 
 class ValueCounts:

@@ -8,13 +8,14 @@ whatever the file is called, whatever the params say and whatever the scale.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Block, Distribution
+from .blocks import Block
+from .distribution import Distribution
+from .records import Photons
 
 MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label
 
@@ -32,45 +33,6 @@ _RESOLVED = 0.1  # counts whose rounding error may be larger say nothing about i
 _EVIDENCE = 8.0  # decimal digits by which chance must be excluded
 _ROUNDINGS = 4  # of the stored amplitude, on its way through a square root and a scale
 _MAX_ABSENT = 25.0  # a count that should occur so often cannot be absent by chance
-
-
-@dataclass(frozen=True, kw_only=True)
-class Photons:
-    """What the squares of ``diff3d`` say about the dose.
-
-    Attributes
-    ----------
-    quantum : float or None
-        Square of the amplitude of one photon; None where the data is not quantized.
-    per_pattern : float or None
-        Photons in a pattern, averaged over the frames.
-    residual : float or None
-        Largest distance of ``diff3d**2 / quantum`` from an integer, over the values tried; None
-        where no quantum could be proposed.
-    quantized : bool
-        Whether the squares are integer multiples of the quantum.
-    expected : float or None
-        Dose in the file's name.
-    ratio : float or None
-        ``per_pattern / expected``.
-    """
-
-    quantum: float | None = None
-    per_pattern: float | None = None
-    residual: float | None = None
-    quantized: bool = False
-    expected: float | None = None
-    ratio: float | None = None
-
-    def against(self, expected: float | None) -> Photons:
-        """Put the same photons beside the dose that a label claims."""
-        ratio = self.per_pattern / expected if self.per_pattern is not None and expected else None
-        return replace(self, expected=expected, ratio=ratio)
-
-    @property
-    def mislabelled(self) -> bool:
-        """Whether the label is off by more than 5 %."""
-        return self.ratio is not None and abs(self.ratio - 1) > MISLABELLED
 
 
 class AmplitudeSample:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...statistics.histograms import Histogram
+from ...statistics.records import Histogram
 
 _WIDTH, _HEIGHT = 240.0, 100.0
 _BAR = 0.9  # of its room

@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 from ...compare.diagnosis import dataset_at
 from ...compare.log_view import Recorded, RecordedDataset
 from ...evidence.artifacts import PROBES
-from ...evidence.model import Difference, Scalar, convert_for_json
+from ...evidence.encoding import convert_for_json
+from ...evidence.model import Difference, Scalar
 from ...statistics.photons import MISLABELLED
 from ...util.text import printable
+from ..difference_table import difference_cells
 from ..digest import INTERPRETATION, VERDICTS
-from ..outcome import Outcome, difference_cells
+from ..outcome import Outcome
 from .charts import Curve, Point, dose_ladder, over_dose
 from .histogram_svg import Bars, draw_bars
-from .probe_pictures import Picture, difference_pictures, picture_side, probe_pictures, scales, to_plane
+from .pictures import Picture, difference_pictures, picture_side, probe_pictures, scales, to_plane
 
 _FEW = 24  # datasets, up to which every section is open
 _ROWS = 2000  # of a table whose length the number of datasets does not bound

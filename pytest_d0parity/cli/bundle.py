@@ -6,9 +6,9 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from ..util.extras import missing_extra
 from ..util.text import printable
-from .arguments import add_terminal_options, missing_extra
-from .codes import DONE, UNREADABLE, WRONG_USAGE
+from .arguments import DONE, UNREADABLE, WRONG_USAGE, add_terminal_options
 
 if TYPE_CHECKING:
     from ..handover.bundle_plan import Plan
@@ -33,49 +33,6 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_bundle)
 
 
-def add_attest(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of ``attest``."""
-    parser.description = (
-        "Say what a log attests as an in-toto Statement v1 about the result of its tests; with a key, as a signed DSSE "
-        "envelope, which needs the extra 'attest'. The key is read, and never written or printed."
-    )
-    parser.add_argument("log", metavar="LOG", help="the evidence log")
-    parser.add_argument("--key", metavar="KEY.pem", help="private key that signs: Ed25519 or ECDSA, in PEM")
-    parser.add_argument("--output", metavar="DIR", help="where it goes (beside LOG)")
-    parser.set_defaults(run=_attest)
-
-
-def _attest(options: argparse.Namespace) -> int:
-    from ..attest.statement import statement_of
-    from ..evidence.artifacts import ATTESTATION, STATEMENT, ReportError, prepare_folder, write_artifact
-    from ..evidence.file import LogError, read_log
-    from ..evidence.model import json_text
-    from .terminal import Terminal
-
-    with Terminal() as terminal:
-        if options.key is not None and (missing := missing_extra("securesystemslib", "attest")):
-            terminal.error(f"to sign, {missing}")
-            return UNREADABLE
-        from ..attest.signature import KeyFileError, load_signer, sign
-
-        output = os.path.dirname(options.log) if options.output is None else options.output
-        try:
-            log = read_log(options.log)
-            statement = statement_of(log)
-            name, text, signed = STATEMENT, json_text(statement), "not signed"
-            if options.key is not None:
-                signer = load_signer(options.key)
-                name, text = ATTESTATION, json_text(sign(text.encode(), signer))
-                signed = f"signed by the key {signer.public_key.keyid}"
-            prepare_folder(output or ".")
-            write_artifact(path := os.path.join(output, name), text.encode())
-        except (LogError, KeyFileError, ReportError) as error:
-            terminal.error(str(error))
-            return UNREADABLE
-        terminal.say(f"{statement['predicate']['result']}: attested in {printable(path)}, {signed}")
-    return DONE
-
-
 def _bundle(options: argparse.Namespace) -> int:
     from ..evidence.file import LogError
     from .terminal import Terminal
@@ -91,7 +48,7 @@ def _bundle(options: argparse.Namespace) -> int:
             return UNREADABLE
         from ..handover.bundle_plan import BundleError
         from ..handover.bundle_writer import make_bundle
-        from ..util.scratch import interruptible
+        from ..util.runtime import interruptible
 
         target = options.output.rstrip(os.sep) or options.output
         try:

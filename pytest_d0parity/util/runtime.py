@@ -1,13 +1,39 @@
-"""Work that cleans up after itself, whatever ends it."""
+"""The process and the machine it runs on: cores, signals, temporary folders, libraries that log."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def available_cores() -> int:
+    """How many cores this process may use: those it is pinned to, and the share that its container is given."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        # Version 2 of the control groups of Linux: microseconds in each period, or "max".
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        cores = min(cores, -(-int(quota) // int(period)))
+    return max(cores, 1)
+
+
+@contextmanager
+def silent(name: str) -> Iterator[None]:
+    """Keep from the user what a library logs: whatever matters is told by whoever calls it."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
 
 _ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
 

@@ -1,0 +1,27 @@
+"""Those who capture datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from .job import Assignment, Captured
+
+
+class WorkforceLost(RuntimeError):  # noqa: N818 - it says what has happened
+    """Those who captured datasets have not captured all of them, said in words."""
+
+
+class Workforce(Protocol):
+    """Those who capture datasets: `crew.Crew`, or `cluster.Cluster`."""
+
+    def capture(
+        self, assignment: Assignment, sizes: Mapping[str, int], progress: Callable[[str, float], None]
+    ) -> Iterator[tuple[str, Captured]]:
+        """Capture datasets, of these sizes in bytes, and give each one as soon as it is done.
+
+        Raises
+        ------
+        WorkforceLost
+            If some could not be captured, after all others were.
+        """

@@ -1,0 +1,77 @@
+"""Which datasets a scenario is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..evidence.model import Problem
+from ..scenario.scenario import Scenario
+from ..scenario.sweep import PATTERN, SweepError, list_sweep, same_doses, sort_by_dose
+from ..util.files import size_of
+from ..util.text import printable, valid_utf8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which datasets a scenario is about, sorted by dose, and what is wrong with the sweep as a whole."""
+
+    filenames: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether something that was asked for is not there."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
+    """Give the bytes of some datasets; zero for one that cannot be looked at."""
+    return {name: size_of(scenario.dataset_path(name)) for name in filenames}
+
+
+def choose_datasets(scenario: Scenario) -> Choice:
+    """Choose the datasets to look at."""
+    called = printable(scenario.dataset_root)
+    try:
+        there = list_sweep(scenario.root_path, scenario.dataset_root)
+    except SweepError as error:
+        return Choice((), (Problem(severity="error", where="dataset_root", message=str(error)),))
+    names = there
+    problems = []
+    if scenario.limit_datasets is not None:
+        found = dict.fromkeys(name for name in scenario.limit_datasets if _is_entry(scenario.root_path, name))
+        listed = ", ".join(printable(name) for name in there) or "no datasets at all"
+        problems = [
+            Problem(
+                severity="error",
+                where="limit_datasets",
+                message=f"{printable(name)} is not in {called}; there is: {listed}",
+            )
+            for name in scenario.limit_datasets
+            if name not in found
+        ]
+        names = sort_by_dose(found)
+    elif not there:
+        message = f"no datasets: {called} holds no file named {PATTERN}"
+        problems = [Problem(severity="error", where="dataset_root", message=message)]
+    problems += [
+        Problem(
+            severity="warning",
+            where="datasets",
+            message=f"these claim one and the same dose: {', '.join(same)}; keep one of them",
+        )
+        for same in same_doses(names)
+    ]
+    told_apart: dict[str, str] = {}
+    for name in names:
+        if told_apart.setdefault(valid_utf8(name), name) != name:
+            message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
+            problems.append(Problem(severity="error", where="datasets", message=message))
+    return Choice(tuple(told_apart.values()), tuple(problems))
+
+
+def _is_entry(root: str, name: str) -> bool:
+    """Whether a name is that of something right in the folder, be it a link to nothing."""
+    return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))

@@ -1,0 +1,57 @@
+"""``d0parity attest``: say what a log attests."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from ..util.extras import missing_extra
+from ..util.text import printable
+from .arguments import DONE, UNREADABLE
+
+if TYPE_CHECKING:
+    pass
+
+
+def add_attest(parser: argparse.ArgumentParser) -> None:
+    """Make a parser that of ``attest``."""
+    parser.description = (
+        "Say what a log attests as an in-toto Statement v1 about the result of its tests; with a key, as a signed DSSE "
+        "envelope, which needs the extra 'attest'. The key is read, and never written or printed."
+    )
+    parser.add_argument("log", metavar="LOG", help="the evidence log")
+    parser.add_argument("--key", metavar="KEY.pem", help="private key that signs: Ed25519 or ECDSA, in PEM")
+    parser.add_argument("--output", metavar="DIR", help="where it goes (beside LOG)")
+    parser.set_defaults(run=_attest)
+
+
+def _attest(options: argparse.Namespace) -> int:
+    from ..attest.statement import statement_of
+    from ..evidence.artifacts import ATTESTATION, STATEMENT, ReportError, prepare_folder, write_artifact
+    from ..evidence.encoding import json_text
+    from ..evidence.file import LogError, read_log
+    from .terminal import Terminal
+
+    with Terminal() as terminal:
+        if options.key is not None and (missing := missing_extra("securesystemslib", "attest")):
+            terminal.error(f"to sign, {missing}")
+            return UNREADABLE
+        from ..attest.signature import KeyFileError, load_signer, sign
+
+        output = os.path.dirname(options.log) if options.output is None else options.output
+        try:
+            log = read_log(options.log)
+            statement = statement_of(log)
+            name, text, signed = STATEMENT, json_text(statement), "not signed"
+            if options.key is not None:
+                signer = load_signer(options.key)
+                name, text = ATTESTATION, json_text(sign(text.encode(), signer))
+                signed = f"signed by the key {signer.public_key.keyid}"
+            prepare_folder(output or ".")
+            write_artifact(path := os.path.join(output, name), text.encode())
+        except (LogError, KeyFileError, ReportError) as error:
+            terminal.error(str(error))
+            return UNREADABLE
+        terminal.say(f"{statement['predicate']['result']}: attested in {printable(path)}, {signed}")
+    return DONE

@@ -1,0 +1,47 @@
+"""The JSON Schema of the log, made from its records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..util.records import PRESENT_WHEN_NOT_ZERO, SCHEMA_VERSION
+from .model import EvidenceLog
+
+_SAYABLE = ["NaN", "Infinity", "-Infinity"]
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of a log.
+
+    Returns
+    -------
+    dict
+        Made from the records above. Objects are closed: a new key is a new `schema_version`.
+    """
+    (reference,), definitions = msgspec.json.schema_components([EvidenceLog], ref_template="#/$defs/{name}")
+    _strict(definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Dose parity evidence log, version {SCHEMA_VERSION}",
+        **reference,
+        "$defs": definitions,
+    }
+
+
+def _strict(schema: Any) -> None:
+    """Close every object, require all its keys, and let a number be one of the strings for what JSON cannot say."""
+    if isinstance(schema, list):
+        for item in schema:
+            _strict(item)
+    elif isinstance(schema, dict):
+        for item in schema.values():
+            _strict(item)
+        schema.pop("default", None)
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+            schema["required"] = [name for name in schema["properties"] if name not in PRESENT_WHEN_NOT_ZERO]
+        if schema.get("type") == "number":
+            del schema["type"]
+            schema["anyOf"] = [{"type": "number"}, {"enum": _SAYABLE}]

@@ -1,0 +1,86 @@
+"""What came of checking files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ..evidence.model import Difference
+
+
+Outcome = Literal["same", "repacked", "changed", "contradicted", "missing", "extra", "not_checked"]
+
+
+Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
+
+
+_DRIFT = ("changed", "contradicted", "missing", "extra")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFile:
+    """What came of one file.
+
+    Attributes
+    ----------
+    name : str
+    outcome : str
+        ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``changed``: other
+        bytes. ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``,
+        ``extra``; ``not_checked``: for a reason that `remark` gives.
+    remark : str
+        A sentence without its end.
+    arrays : tuple of str
+        Those that are not as in the log.
+    expected_sha256, observed_sha256 : str or None
+    """
+
+    name: str
+    outcome: Outcome
+    remark: str = ""
+    arrays: tuple[str, ...] = ()
+    expected_sha256: str | None = None
+    observed_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What came of all files.
+
+    Attributes
+    ----------
+    files : tuple of CheckedFile
+    differences : tuple of Difference
+        Values that differ from the log, where they were looked at; the worst first.
+    problems : tuple of str
+        What keeps the whole from being believed, in words.
+    """
+
+    files: tuple[CheckedFile, ...]
+    differences: tuple[Difference, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was looked at."""
+        checked = [each for each in self.files if each.outcome != "not_checked"]
+        return len(checked) == len(self.files) and not self.problems
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of what was found."""
+        if any(each.outcome in _DRIFT for each in self.files):
+            return "drift"
+        if not self.is_complete:
+            return "incomplete"
+        within = any(each.verdict == "within_thresholds" for each in self.differences)
+        return "within_thresholds" if within else "match"
+
+
+class VerificationInterrupted(KeyboardInterrupt):
+    """The user stopped; `verification` holds what was finished."""
+
+    def __init__(self, verification: Verification) -> None:
+        super().__init__()
+        self.verification = verification

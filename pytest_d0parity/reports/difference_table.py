@@ -1,0 +1,105 @@
+"""Differences as the rows of a table, in plain text and in Markdown."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..evidence.encoding import convert_for_json
+from ..evidence.model import Difference, Scalar
+from ..util.markdown import table
+from ..util.text import printable
+
+_ROWS = 20  # shown of each kind; the count is of all
+
+
+_TEXT = 28  # characters of a text in a table
+
+
+_COLUMNS = ("value", "reference", "observed", "difference", "allowed", "times allowed")
+
+
+def difference_table(differences: Sequence[Difference], prefix: str = "") -> str:
+    """Give a table in plain text, of the first ones where they are many.
+
+    Parameters
+    ----------
+    differences : sequence of Difference
+    prefix : str
+        Left out at the beginning of the names, where all are about one dataset.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in _COLUMNS:
+        grid.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
+    for difference in differences[:_ROWS]:
+        grid.add_row(*(Text(cell) for cell in difference_cells(difference, prefix)))
+    console = Console(file=io.StringIO(), width=10_000, color_system=None)
+    with console.capture() as capture:
+        console.print(grid)
+    lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
+    return "\n".join([*lines, *_rest(differences)])
+
+
+def difference_markdown(differences: Sequence[Difference]) -> str:
+    """Give a table in Markdown: see `difference_table`."""
+    rows = [difference_cells(difference) for difference in differences[:_ROWS]]
+    return "\n\n".join([table(_COLUMNS, rows), *_rest(differences)])
+
+
+def _rest(differences: Sequence[Difference]) -> list[str]:
+    more = len(differences) - _ROWS
+    return [f"... and {more} more, {len(differences)} in all."] if more > 0 else []
+
+
+def difference_cells(difference: Difference, prefix: str = "") -> list[str]:
+    """Give a difference as the cells of a row: what, reference, observed, difference, allowed, times allowed."""
+    return [
+        printable(difference.where.removeprefix(prefix)),
+        *_pair(difference.expected, difference.observed),
+        _gap(difference),
+        difference.threshold,
+        "-" if difference.distance is None else f"{difference.distance:.3g}",
+    ]
+
+
+def _pair(expected: Scalar, observed: Scalar) -> tuple[str, str]:
+    """Both values, with as many digits as it takes to tell them apart."""
+    for told in (_short, _full, _literal):
+        pair = told(expected), told(observed)
+        if pair[0] != pair[1]:
+            break
+    return pair
+
+
+def _short(value: Scalar) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.8g}"
+    text = _full(value)
+    return text if len(text) <= _TEXT else f"{text[: _TEXT - 3]}..."
+
+
+def _full(value: Scalar) -> str:
+    if isinstance(value, str):
+        return printable(value)
+    return _literal(value).strip('"')
+
+
+def _literal(value: Scalar) -> str:
+    return json.dumps(convert_for_json(value), ensure_ascii=False)
+
+
+def _gap(difference: Difference) -> str:
+    expected: Any = difference.expected
+    observed: Any = difference.observed
+    try:
+        return "-" if difference.distance is None else f"{observed - expected:+.4g}"
+    # Integers beyond all floats; in a log from elsewhere, a distance between what are no numbers.
+    except (OverflowError, TypeError):
+        return "-"
