@@ -13,7 +13,7 @@ from ..util.text import printable
 
 if TYPE_CHECKING:
     from .executor import Workforce
-    from .job import Assignment, Captured
+    from .job import CaptureJob, CaptureResult
 
 
 _PATIENCE = 10  # seconds until a scheduler that does not answer is not there
@@ -81,8 +81,8 @@ class Cluster:
             raise
 
     def capture(
-        self, assignment: Assignment, sizes: Mapping[str, int], progress: Callable[[str, float], None]
-    ) -> Iterator[tuple[str, Captured]]:
+        self, job: CaptureJob, sizes: Mapping[str, int], progress: Callable[[str, float], None]
+    ) -> Iterator[tuple[str, CaptureResult]]:
         """Capture datasets: see `capture.Workforce`.
 
         Raises
@@ -99,14 +99,14 @@ class Cluster:
         for rank, name in enumerate(largest_first):
             # Nothing is left behind on a worker that another one could miss when it dies.
             future = self._client.submit(
-                _capture, assignment.sent_for(name), name, self._version, pure=False, priority=-rank
+                _capture, job.for_worker(name), name, self._version, pure=False, priority=-rank
             )
             names[future] = name
         failures = []
         for future in as_completed(list(names), loop=self._client.loop):  # type: ignore[no-untyped-call]
             name = names.pop(future)
             if future.status == "finished":
-                captured: Captured = future.result()
+                captured: CaptureResult = future.result()
                 progress(name, 1.0)
                 yield name, captured
             else:
@@ -141,12 +141,12 @@ class Cluster:
             )
 
 
-def _capture(assignment: Assignment, name: str, expected: str) -> Captured:
+def _capture(job: CaptureJob, name: str, expected: str) -> CaptureResult:
     """Capture a dataset, on a worker."""
     here = version("pytest-d0parity")
     if here != expected:  # it has come to the cluster after the others were asked
         raise ClusterError(f"a worker has pytest-d0parity {here}, and not {expected}")
-    return assignment.capture(name)
+    return job.capture(name)
 
 
 def _reason(future: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from .job import Assignment, Captured
+from .job import CaptureJob, CaptureResult
 
 
 class WorkforceLost(RuntimeError):  # noqa: N818 - it says what has happened
@@ -16,8 +16,8 @@ class Workforce(Protocol):
     """Those who capture datasets: `crew.Crew`, or `cluster.Cluster`."""
 
     def capture(
-        self, assignment: Assignment, sizes: Mapping[str, int], progress: Callable[[str, float], None]
-    ) -> Iterator[tuple[str, Captured]]:
+        self, job: CaptureJob, sizes: Mapping[str, int], progress: Callable[[str, float], None]
+    ) -> Iterator[tuple[str, CaptureResult]]:
         """Capture datasets, of these sizes in bytes, and give each one as soon as it is done.
 
         Raises

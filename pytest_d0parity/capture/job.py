@@ -19,7 +19,7 @@ from .measurement import Measurement, inspect, measure
 
 
 @dataclass(frozen=True)
-class Captured:
+class CaptureResult:
     """A dataset, and whether it is known from the cache instead of measured anew."""
 
     dataset: Dataset
@@ -27,7 +27,7 @@ class Captured:
 
 
 @dataclass(frozen=True)
-class Assignment:
+class CaptureJob:
     """All that a process needs to know to capture datasets.
 
     Attributes
@@ -43,7 +43,7 @@ class Assignment:
     comparator: Comparator | None = None
     cache: MeasurementCache | None = None
 
-    def sent_for(self, filename: str) -> Assignment:
+    def for_worker(self, filename: str) -> CaptureJob:
         """Give as much of it as one dataset needs, for a process that stands somewhere else."""
         # What is as long as the sweep has datasets would be sent with each of them.
         comparator = self.comparator and self.comparator.limited_to((filename,))
@@ -57,7 +57,7 @@ class Assignment:
 
     def capture(
         self, filename: str, progress: Callable[[float], None] = lambda _: None, *, overlap: bool = False
-    ) -> Captured:
+    ) -> CaptureResult:
         """Measure a dataset, or recall it.
 
         Parameters
@@ -71,7 +71,7 @@ class Assignment:
         path = self.scenario.dataset_path(filename)
         suspect = partial(self._suspects, filename)
         measurement, known = measure(path, progress, suspect, self.cache, overlap=overlap)
-        return Captured(_record(self.scenario, filename, measurement), known)
+        return CaptureResult(_record(self.scenario, filename, measurement), known)
 
     def inspect(self, filename: str) -> Dataset:
         """Look at a dataset without measuring it: hash, size, and its arrays."""

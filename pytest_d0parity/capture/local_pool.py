@@ -23,7 +23,7 @@ from ..util.runtime import available_cores
 
 if TYPE_CHECKING:
     from .cache import MeasurementCache
-    from .job import Assignment, Captured
+    from .job import CaptureJob, CaptureResult
 
 
 # Light: what measures is imported by the processes, and by the caller meanwhile.
@@ -75,8 +75,8 @@ class Crew:
         self._changed = threading.Condition()
         self._waiting: dict[str, bool] = {}  # datasets to be captured, largest first, and whether work overlaps
         self._left: dict[str, bool] = {}  # those that a helper has died of: done here
-        self._captured: dict[str, Captured] = {}
-        self._assignment: Assignment | None = None
+        self._captured: dict[str, CaptureResult] = {}
+        self._job: CaptureJob | None = None
         self._progress: Progress = lambda _, __: None
 
     def __enter__(self) -> Self:
@@ -87,18 +87,18 @@ class Crew:
     ) -> None:
         self.close()
 
-    def begin(self, assignment: Assignment, sizes: Mapping[str, int], progress: Progress | None = None) -> None:
+    def begin(self, job: CaptureJob, sizes: Mapping[str, int], progress: Progress | None = None) -> None:
         """Set the helpers to work.
 
         Parameters
         ----------
-        assignment : Assignment
+        job : CaptureJob
         sizes : mapping of str to int
             The datasets, and how many bytes each of them has.
         progress : callable, optional
             Told, in any thread, which share of a dataset is done.
         """
-        self._assignment = assignment
+        self._job = job
         self._progress = progress or self._progress
         total = sum(sizes.values())
         # One that takes longer than its fair share of the time would leave the other cores idle in the end.
@@ -110,10 +110,10 @@ class Crew:
             threading.Thread(target=self._lead, args=(process,), daemon=True).start()
 
     def capture(
-        self, assignment: Assignment, sizes: Mapping[str, int], progress: Progress | None = None
-    ) -> Iterator[tuple[str, Captured]]:
+        self, job: CaptureJob, sizes: Mapping[str, int], progress: Progress | None = None
+    ) -> Iterator[tuple[str, CaptureResult]]:
         """Capture datasets, here and in the helpers, and give each one as soon as it is done: see `begin`."""
-        self.begin(assignment, sizes, progress)
+        self.begin(job, sizes, progress)
         missing = set(sizes)
         stopped: KeyboardInterrupt | None = None
         while missing and stopped is None:
@@ -127,7 +127,7 @@ class Crew:
         if stopped is not None:
             raise stopped
 
-    def take(self, name: str) -> Captured:
+    def take(self, name: str) -> CaptureResult:
         """Give one dataset: captured here, unless a helper has begun with it."""
         with self._changed:
             while name not in self._captured and name not in self._left and name not in self._waiting:
@@ -148,9 +148,9 @@ class Crew:
         if task is not None:
             self._do(task, overlap)
 
-    def _do(self, name: str, overlap: bool) -> Captured:
-        assert self._assignment is not None  # noqa: S101 - begin() comes first
-        captured = self._assignment.capture(name, lambda share: self._progress(name, share), overlap=overlap)
+    def _do(self, name: str, overlap: bool) -> CaptureResult:
+        assert self._job is not None  # noqa: S101 - begin() comes first
+        captured = self._job.capture(name, lambda share: self._progress(name, share), overlap=overlap)
         self._put(name, captured)
         return captured
 
@@ -166,7 +166,7 @@ class Crew:
                         pipe.close()
         self._processes = []
 
-    def _put(self, name: str, captured: Captured) -> None:
+    def _put(self, name: str, captured: CaptureResult) -> None:
         with self._changed:
             self._captured[name] = captured
             self._changed.notify_all()
@@ -175,7 +175,7 @@ class Crew:
         """Give a helper one dataset after the other."""
         name, overlap = None, False
         try:
-            _send(process, self._assignment)
+            _send(process, self._job)
             while (task := self._next()) is not None:
                 name, overlap = task
                 _send(process, task)
@@ -228,10 +228,10 @@ def work() -> None:
         pickle.dump(message, answers)
         answers.flush()
 
-    assignment: Assignment = orders.get()
+    job: CaptureJob = orders.get()
     while True:
         name, overlap = orders.get()
-        answer(assignment.capture(name, _in_steps(answer), overlap=overlap))
+        answer(job.capture(name, _in_steps(answer), overlap=overlap))
 
 
 def _listen(orders: Queue[Any]) -> None:

@@ -17,9 +17,9 @@ from ..util.text import printable, valid_utf8
 from .baseline_run import BaselineRun, read_baseline_run
 from .cache import MeasurementCache
 from .executor import Workforce, WorkforceLost
-from .job import Assignment, Captured
+from .job import CaptureJob, CaptureResult
 from .local_pool import Crew
-from .selection import Choice, choose_datasets, sizes_of
+from .selection import DatasetSelection, select_datasets, sizes_of
 
 
 class CaptureInterrupted(KeyboardInterrupt):
@@ -66,23 +66,23 @@ def capture_evidence(
     # Params first: a typo in their path is told before hours of reading.
     run = read_baseline_run(scenario)
     _tell(listener, run.problems)
-    choice = choose_datasets(scenario)
-    _tell(listener, choice.problems)
-    sizes = sizes_of(scenario, choice.filenames)
-    captured: dict[str, Captured] = {}
+    selection = select_datasets(scenario)
+    _tell(listener, selection.problems)
+    sizes = sizes_of(scenario, selection.filenames)
+    captured: dict[str, CaptureResult] = {}
     try:
         listener.planned(list(sizes.items()))
-        assignment = Assignment(scenario, comparator, cache)
-        for filename, each in (workforce or Crew()).capture(assignment, sizes, listener.progress):
+        job = CaptureJob(scenario, comparator, cache)
+        for filename, each in (workforce or Crew()).capture(job, sizes, listener.progress):
             _tell(listener, each.dataset.problems)
             captured[filename] = each
     except KeyboardInterrupt:
-        raise CaptureInterrupted(assemble(scenario, run, choice, captured)) from None
+        raise CaptureInterrupted(assemble(scenario, run, selection, captured)) from None
     except WorkforceLost as error:
         lost = Problem(severity="error", where="cluster", message=str(error))
         _tell(listener, [lost])
-        choice = replace(choice, problems=(*choice.problems, lost))
-    log = assemble(scenario, run, choice, captured)
+        selection = replace(selection, problems=(*selection.problems, lost))
+    log = assemble(scenario, run, selection, captured)
     if comparator is None:
         return log
     compared = compare_log(log, comparator)
@@ -110,7 +110,11 @@ def comparator_of(scenario: Scenario) -> Comparator | None:
 
 
 def assemble(
-    scenario: Scenario, run: BaselineRun, choice: Choice, captured: Mapping[str, Captured], folder: str = "."
+    scenario: Scenario,
+    run: BaselineRun,
+    selection: DatasetSelection,
+    captured: Mapping[str, CaptureResult],
+    folder: str = ".",
 ) -> EvidenceLog:
     """Make a log of what was captured; an incomplete one where a dataset that was asked for is missing.
 
@@ -118,14 +122,14 @@ def assemble(
     ----------
     scenario, run, choice
         What was looked at.
-    captured : mapping of str to Captured
+    captured : mapping of str to CaptureResult
         The datasets that were finished, in any order.
     folder : str
         Whose repository is recorded.
     """
-    finished = [captured[name] for name in choice.filenames if name in captured]
-    missing = [printable(name) for name in choice.filenames if name not in captured]
-    problems = run.problems + choice.problems
+    finished = [captured[name] for name in selection.filenames if name in captured]
+    missing = [printable(name) for name in selection.filenames if name not in captured]
+    problems = run.problems + selection.problems
     if missing:
         message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", where="datasets", message=message),)
@@ -135,12 +139,12 @@ def assemble(
         metrics=run.metrics,
         datasets=tuple(each.dataset for each in finished),
         total_datasets=len(finished),
-        verdict="incomplete" if missing or choice.has_errors else "recorded",
+        verdict="incomplete" if missing or selection.has_errors else "recorded",
         problems=problems,
     )
 
 
-def _metadata(scenario: Scenario, run: BaselineRun, finished: Sequence[Captured], folder: str) -> Metadata:
+def _metadata(scenario: Scenario, run: BaselineRun, finished: Sequence[CaptureResult], folder: str) -> Metadata:
     sha, dirty = git_state(folder)
     return Metadata(
         scenario_id=scenario.scenario_id,

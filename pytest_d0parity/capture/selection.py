@@ -14,7 +14,7 @@ from ..util.text import printable, valid_utf8
 
 
 @dataclass(frozen=True)
-class Choice:
+class DatasetSelection:
     """Which datasets a scenario is about, sorted by dose, and what is wrong with the sweep as a whole."""
 
     filenames: tuple[str, ...]
@@ -31,13 +31,13 @@ def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
     return {name: size_of(scenario.dataset_path(name)) for name in filenames}
 
 
-def choose_datasets(scenario: Scenario) -> Choice:
+def select_datasets(scenario: Scenario) -> DatasetSelection:
     """Choose the datasets to look at."""
     called = printable(scenario.dataset_root)
     try:
         there = list_sweep(scenario.root_path, scenario.dataset_root)
     except SweepError as error:
-        return Choice((), (Problem(severity="error", where="dataset_root", message=str(error)),))
+        return DatasetSelection((), (Problem(severity="error", where="dataset_root", message=str(error)),))
     names = there
     problems = []
     if scenario.limit_datasets is not None:
@@ -69,7 +69,7 @@ def choose_datasets(scenario: Scenario) -> Choice:
         if told_apart.setdefault(valid_utf8(name), name) != name:
             message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
             problems.append(Problem(severity="error", where="datasets", message=message))
-    return Choice(tuple(told_apart.values()), tuple(problems))
+    return DatasetSelection(tuple(told_apart.values()), tuple(problems))
 
 
 def _is_entry(root: str, name: str) -> bool:

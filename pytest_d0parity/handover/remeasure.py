@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..capture.baseline_run import read_baseline_run
 from ..capture.executor import Workforce
-from ..capture.job import Assignment
+from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
 from ..compare.values import values_of_dataset, values_of_file, whole_values
@@ -87,7 +87,7 @@ class Examiner:
         folder, filename : str
             Where it is.
         """
-        return self._examined(self._assignment(folder).inspect(filename), _BYTES)
+        return self._examined(self._job(folder).inspect(filename), _BYTES)
 
     def measure(
         self,
@@ -107,7 +107,7 @@ class Examiner:
         progress : callable
             Told which share of a file is done.
         """
-        for filename, captured in workforce.capture(self._assignment(folder), sizes, progress):
+        for filename, captured in workforce.capture(self._job(folder), sizes, progress):
             yield filename, self._examined(captured.dataset, ("",))
 
     def params(self, path: str) -> Examined:
@@ -118,8 +118,8 @@ class Examiner:
         comparison = Comparison((), 0) if errors else self._comparator.compare_whole(observed)
         return Examined(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
 
-    def _assignment(self, folder: str) -> Assignment:
-        return Assignment(Scenario(dataset_root=os.path.abspath(folder)), self._comparator)
+    def _job(self, folder: str) -> CaptureJob:
+        return CaptureJob(Scenario(dataset_root=os.path.abspath(folder)), self._comparator)
 
     def _examined(self, dataset: Dataset, names: Sequence[str]) -> Examined:
         errors = [problem for problem in dataset.problems if problem.severity == "error"]

@@ -75,7 +75,7 @@ class Subject:
     def values(self, evidence: Evidence) -> Named:
         """Give what the check records."""
         if self.kind == "datasets":
-            return {"total_datasets": len(evidence.choice.filenames)}
+            return {"total_datasets": len(evidence.selection.filenames)}
         if self.dataset is not None:
             return within(evidence.values(self.dataset), self.names)
         return self._of_whole(evidence.whole)
@@ -83,7 +83,7 @@ class Subject:
     def compare(self, evidence: Evidence, comparator: Comparator) -> Comparison:
         """Compare with the reference; with nothing, where the reference does not have the dataset."""
         if self.kind == "datasets":
-            return comparator.compare_names([valid_utf8(name) for name in evidence.choice.filenames])
+            return comparator.compare_names([valid_utf8(name) for name in evidence.selection.filenames])
         if self.dataset is None:
             return comparator.compare_whole(self._of_whole(evidence.whole), self._of_whole(comparator.values.whole))
         name = valid_utf8(self.dataset)
@@ -95,7 +95,7 @@ class Subject:
     def problems(self, evidence: Evidence) -> list[Problem]:
         """Which problems of the run belong to the check."""
         if self.kind == "datasets":
-            return [problem for problem in evidence.choice.problems if problem.where in _SWEEP]
+            return [problem for problem in evidence.selection.problems if problem.where in _SWEEP]
         if self.dataset is None:
             return [problem for problem in evidence.run.problems if self._has(problem.where)]
         return [problem for problem in evidence.dataset(self.dataset).problems if self._concerns(problem)]

@@ -17,7 +17,7 @@ import pytest
 
 from ..attest.statement import write_statement
 from ..capture.cache import users_cache
-from ..capture.job import Assignment
+from ..capture.job import CaptureJob
 from ..capture.local_pool import Crew, crew_size
 from ..capture.run import comparator_of
 from ..capture.selection import sizes_of
@@ -66,7 +66,7 @@ def begin(config: pytest.Config) -> None:
             _check_update(scenario, options)
         notes: list[str] = []
         cache = None if options["no_cache"] else users_cache(notes.append)
-        assignment = Assignment(scenario, None if update else comparator_of(scenario), cache)
+        job = CaptureJob(scenario, None if update else comparator_of(scenario), cache)
     except (ProjectError, ScenarioError) as error:
         raise pytest.UsageError(str(error)) from None
     except LogError as error:
@@ -80,9 +80,9 @@ def begin(config: pytest.Config) -> None:
             raise pytest.UsageError("the reference is the log that this session writes; name another --parity-output")
         folder = Path(tempfile.mkdtemp(prefix="d0parity-"))
         store = Store(folder)
-        conductor = Conductor(config, assignment, store, folder, output, update, notes)
+        conductor = Conductor(config, job, store, folder, output, update, notes)
         config.pluginmanager.register(conductor, "d0parity-conductor")
-    session = ParitySession(config, assignment, store)
+    session = ParitySession(config, job, store)
     config.stash[PARITY] = session
     config.pluginmanager.register(session, "d0parity-session")
 
@@ -113,7 +113,7 @@ class Conductor:
     Parameters
     ----------
     config : pytest.Config
-    assignment : Assignment
+    job : CaptureJob
         Its reference is None where nothing is to be compared.
     store : Store
     folder : path
@@ -129,7 +129,7 @@ class Conductor:
     def __init__(
         self,
         config: pytest.Config,
-        assignment: Assignment,
+        job: CaptureJob,
         store: Store,
         folder: Path,
         output: str,
@@ -137,15 +137,15 @@ class Conductor:
         notes: Sequence[str],
     ) -> None:
         self._config = config
-        self._scenario = assignment.scenario
-        self._cache = assignment.cache
-        self._comparator = assignment.comparator
+        self._scenario = job.scenario
+        self._cache = job.cache
+        self._comparator = job.comparator
         self._store = store
         self._folder = folder
         self._output = output
         self._update = update
         self._notes = notes
-        self._ledger = Ledger(assignment, store, str(config.invocation_params.dir))
+        self._ledger = Ledger(job, store, str(config.invocation_params.dir))
         self._crew = Crew()
         self._running = False
         self._written = False

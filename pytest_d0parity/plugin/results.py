@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from ..capture.job import Assignment
+from ..capture.job import CaptureJob
 from ..capture.run import assemble
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
@@ -44,7 +44,7 @@ class Ledger:
 
     Parameters
     ----------
-    assignment : Assignment
+    job : CaptureJob
         Its reference is None where nothing is to be compared.
     store : Store
         Which also holds the plan, once the tests are collected.
@@ -52,12 +52,12 @@ class Ledger:
         The one that the user stands in.
     """
 
-    def __init__(self, assignment: Assignment, store: Store, folder: str) -> None:
-        self._scenario = assignment.scenario
-        self._comparator = assignment.comparator
+    def __init__(self, job: CaptureJob, store: Store, folder: str) -> None:
+        self._scenario = job.scenario
+        self._comparator = job.comparator
         self._store = store
         self._folder = folder
-        self._evidence = Evidence(assignment, store)
+        self._evidence = Evidence(job, store)
         self._received: dict[str, _Received] = {}
 
     def receive(self, report: pytest.TestReport) -> None:
@@ -88,7 +88,7 @@ class Ledger:
     def log(self) -> EvidenceLog:
         """Make the log of what is known by now."""
         evidence = self._evidence
-        log = assemble(self._scenario, evidence.run, evidence.choice, evidence.captured, self._folder)
+        log = assemble(self._scenario, evidence.run, evidence.selection, evidence.captured, self._folder)
         checks = self._checks()
         entries = tuple(map(self._entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from filelock import FileLock
 
 from ..capture.baseline_run import BaselineRun, read_baseline_run
-from ..capture.job import Assignment, Captured
+from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import Crew
-from ..capture.selection import Choice, choose_datasets
+from ..capture.selection import DatasetSelection, select_datasets
 from ..compare.values import Named, values_of_dataset, whole_values
 from ..evidence.model import Dataset
 from ..util.atomic import write_atomically
@@ -68,21 +68,21 @@ class Evidence:
 
     Parameters
     ----------
-    assignment : Assignment
+    job : CaptureJob
     store : Store
     """
 
-    def __init__(self, assignment: Assignment, store: Store) -> None:
-        self._scenario = assignment.scenario
-        self._assignment = assignment
+    def __init__(self, job: CaptureJob, store: Store) -> None:
+        self._scenario = job.scenario
+        self._job = job
         self._store = store
         self._crew: Crew | None = None
         self._values: dict[str, Named] = {}
 
     @property
-    def choice(self) -> Choice:
+    def selection(self) -> DatasetSelection:
         """Which datasets there are."""
-        return self._store.once("choice", lambda: choose_datasets(self._scenario))
+        return self._store.once("choice", lambda: select_datasets(self._scenario))
 
     @property
     def run(self) -> BaselineRun:
@@ -95,16 +95,16 @@ class Evidence:
 
     def begin(self, crew: Crew, sizes: Mapping[str, int]) -> None:
         """Have a crew capture the datasets that will be asked for."""
-        crew.begin(self._assignment, sizes)
+        crew.begin(self._job, sizes)
         self._crew = crew
 
-    def _capture(self, filename: str) -> Captured:
-        return self._assignment.capture(filename) if self._crew is None else self._crew.take(filename)
+    def _capture(self, filename: str) -> CaptureResult:
+        return self._job.capture(filename) if self._crew is None else self._crew.take(filename)
 
     @property
-    def captured(self) -> dict[str, Captured]:
+    def captured(self) -> dict[str, CaptureResult]:
         """The datasets that were asked for, in whatever process."""
-        records = {filename: self._store.get(self._name(filename)) for filename in self.choice.filenames}
+        records = {filename: self._store.get(self._name(filename)) for filename in self.selection.filenames}
         return {filename: record for filename, record in records.items() if record is not None}
 
     def values(self, filename: str) -> Named:
@@ -124,4 +124,4 @@ class Evidence:
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {filename: number for number, filename in enumerate(self.choice.filenames)}
+        return {filename: number for number, filename in enumerate(self.selection.filenames)}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..capture.job import Assignment
+from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.values import NUMBERS, CheckValues, limits_of_check
 from ..evidence.encoding import convert_for_json
@@ -72,16 +72,16 @@ class ParitySession:
     Parameters
     ----------
     config : pytest.Config
-    assignment : Assignment
+    job : CaptureJob
         Its reference is None where nothing is to be compared.
     store : Store
         Shared by the processes of this run.
     """
 
-    def __init__(self, config: pytest.Config, assignment: Assignment, store: Store) -> None:
-        self.scenario = assignment.scenario
-        self.comparator = assignment.comparator
-        self.evidence = Evidence(assignment, store)
+    def __init__(self, config: pytest.Config, job: CaptureJob, store: Store) -> None:
+        self.scenario = job.scenario
+        self.comparator = job.comparator
+        self.evidence = Evidence(job, store)
         self._store = store
         self._wanted, self._by_id = _take_ids(config)
         self._collected: dict[str, PlannedCheck] = {}
@@ -113,13 +113,13 @@ class ParitySession:
             item.stash[SUBJECT] = module.subject_of(item)
             # Where the package is installed is nobody's business, and would differ from one machine to another.
             item.location = ("d0parity", None, item.name)
-        order = {filename: number for number, filename in enumerate(self.evidence.choice.filenames)}
+        order = {filename: number for number, filename in enumerate(self.evidence.selection.filenames)}
         # All checks of a dataset in a row: under xdist they go to one worker, and the others have work of their own.
         return sorted(items, key=lambda item: order.get(item.stash[SUBJECT].dataset or "", -1))
 
     def filename_params(self) -> list[Any]:
         """Give the datasets as parameters of tests; one that is skipped where there is none."""
-        names = self.evidence.choice.filenames
+        names = self.evidence.selection.filenames
         if not names:
             none = pytest.mark.skip(reason="the sweep holds no dataset; d0parity::test_datasets tells why")
             return [pytest.param(None, id="none", marks=none)]
@@ -224,7 +224,7 @@ class ParitySession:
 
     def dataset(self, filename: str) -> ParityDataset:
         """Give a dataset to a check of the users' own, which fails where the file cannot be read at all."""
-        names = self.evidence.choice.filenames
+        names = self.evidence.selection.filenames
         if filename not in names:
             there = ", ".join(map(printable, names))
             pytest.fail(f"{printable(str(filename))} is no dataset of the sweep; there is: {there}", pytrace=False)
