@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_d0parity.capture.local_pool import crew_size
+from pytest_d0parity.capture.local_pool import pool_size
 from pytest_d0parity.capture.measurement import measure
 from pytest_d0parity.capture.read_ahead import ahead
 from pytest_d0parity.util.runtime import available_cores
@@ -162,18 +162,18 @@ def test_helpers_find_the_package_where_this_process_found_it(sweep: Path, tmp_p
 
 def test_no_helper_for_work_that_is_done_sooner_than_one_starts() -> None:
     cores = available_cores()
-    assert crew_size(None, {"a": 10_000, "b": 10_000}) == 0
-    assert crew_size(None, {str(number): 1 << 30 for number in range(100)}) == cores - 1
-    assert crew_size(None, {"a": 1 << 40}) == 0
-    assert crew_size(8, {"a": 10_000, "b": 10_000}) == 1
-    assert crew_size(1, {str(number): 1 << 30 for number in range(100)}) == 0
+    assert pool_size(None, {"a": 10_000, "b": 10_000}) == 0
+    assert pool_size(None, {str(number): 1 << 30 for number in range(100)}) == cores - 1
+    assert pool_size(None, {"a": 1 << 40}) == 0
+    assert pool_size(8, {"a": 10_000, "b": 10_000}) == 1
+    assert pool_size(1, {str(number): 1 << 30 for number in range(100)}) == 0
 
 
 def test_the_plugin_has_the_same_crew(
     sweep: Path, tmp_path: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every helper leaves a trace, and every dataset is opened by one process alone."""
-    monkeypatch.setattr("pytest_d0parity.plugin.controller.crew_size", lambda *_: 2)
+    monkeypatch.setattr("pytest_d0parity.plugin.controller.pool_size", lambda *_: 2)
     pytester.makepyfile("import time\ndef test_it(): time.sleep(3)  # until the helpers have measured everything")
     parity = Parity(pytester, sweep, tmp_path)
     seen: list[Any] = []

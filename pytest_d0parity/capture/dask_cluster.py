@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..util.text import printable
 
 if TYPE_CHECKING:
-    from .executor import Workforce
+    from .executor import Executor
     from .job import CaptureJob, CaptureResult
 
 
@@ -24,10 +24,10 @@ class ClusterError(RuntimeError):
 
 
 @contextmanager
-def cluster_or(workforce: Workforce, address: str | None) -> Iterator[Workforce]:
+def cluster_or_pool(executor: Executor, address: str | None) -> Iterator[Executor]:
     """Give a cluster where an address is given, and otherwise whoever else there is."""
     if address is None:
-        yield workforce
+        yield executor
         return
     cluster = Cluster(address)
     # What happens to the cluster is said in words; its client would say it in tracebacks as well.
@@ -83,16 +83,16 @@ class Cluster:
     def capture(
         self, job: CaptureJob, sizes: Mapping[str, int], progress: Callable[[str, float], None]
     ) -> Iterator[tuple[str, CaptureResult]]:
-        """Capture datasets: see `capture.Workforce`.
+        """Capture datasets: see `capture.Executor`.
 
         Raises
         ------
-        WorkforceLost
+        ExecutorError
             If some could not be captured, after all others were.
         """
         from distributed import as_completed
 
-        from .executor import WorkforceLost
+        from .executor import ExecutorError
 
         largest_first = sorted(sizes, key=lambda name: -sizes[name])
         names = {}
@@ -112,7 +112,7 @@ class Cluster:
             else:
                 failures.append(f"{printable(name)}: {_reason(future)}")
         if failures:
-            raise WorkforceLost(f"the cluster at {self._address} gave no result for {'; '.join(failures)}")
+            raise ExecutorError(f"the cluster at {self._address} gave no result for {'; '.join(failures)}")
 
     def close(self) -> None:
         """Leave the cluster; what it still does for us ends."""

@@ -8,12 +8,12 @@ from typing import Protocol
 from .job import CaptureJob, CaptureResult
 
 
-class WorkforceLost(RuntimeError):  # noqa: N818 - it says what has happened
+class ExecutorError(RuntimeError):
     """Those who captured datasets have not captured all of them, said in words."""
 
 
-class Workforce(Protocol):
-    """Those who capture datasets: `crew.Crew`, or `cluster.Cluster`."""
+class Executor(Protocol):
+    """Those who capture datasets: `pool.LocalPool`, or `cluster.Cluster`."""
 
     def capture(
         self, job: CaptureJob, sizes: Mapping[str, int], progress: Callable[[str, float], None]
@@ -22,6 +22,6 @@ class Workforce(Protocol):
 
         Raises
         ------
-        WorkforceLost
+        ExecutorError
             If some could not be captured, after all others were.
         """

@@ -42,7 +42,7 @@ _BOOT = (
 Progress = Callable[[str, float], None]
 
 
-def crew_size(jobs: int | None, sizes: Mapping[str, int], cache: MeasurementCache | None = None) -> int:
+def pool_size(jobs: int | None, sizes: Mapping[str, int], cache: MeasurementCache | None = None) -> int:
     """How many processes shall help with some datasets.
 
     Parameters
@@ -61,7 +61,7 @@ def crew_size(jobs: int | None, sizes: Mapping[str, int], cache: MeasurementCach
     return max(min(jobs, len(sizes)) - 1, 0)
 
 
-class Crew:
+class LocalPool:
     """Some processes that help to capture datasets; the caller is one of the crew.
 
     Parameters

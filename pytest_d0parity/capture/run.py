@@ -16,9 +16,9 @@ from ..util.provenance import MACHINE, TOOL, git_state, timestamp
 from ..util.text import printable, valid_utf8
 from .baseline_run import BaselineRun, read_baseline_run
 from .cache import MeasurementCache
-from .executor import Workforce, WorkforceLost
+from .executor import Executor, ExecutorError
 from .job import CaptureJob, CaptureResult
-from .local_pool import Crew
+from .local_pool import LocalPool
 from .selection import DatasetSelection, select_datasets, sizes_of
 
 
@@ -34,7 +34,7 @@ def capture_evidence(
     scenario: Scenario,
     listener: Listener = NOBODY,
     *,
-    workforce: Workforce | None = None,
+    executor: Executor | None = None,
     cache: MeasurementCache | None = None,
 ) -> EvidenceLog:
     """Look at everything that a scenario names, record it, and compare it with the reference, if one is named.
@@ -45,7 +45,7 @@ def capture_evidence(
         What to look at.
     listener : Listener, optional
         Told of problems and progress while they happen.
-    workforce : Workforce, optional
+    executor : Executor, optional
         Who captures the datasets; by default this process alone. The log is the same whoever it is.
     cache : MeasurementCache, optional
         Where measurements are kept from run to run; by default none are.
@@ -73,12 +73,12 @@ def capture_evidence(
     try:
         listener.planned(list(sizes.items()))
         job = CaptureJob(scenario, comparator, cache)
-        for filename, each in (workforce or Crew()).capture(job, sizes, listener.progress):
+        for filename, each in (executor or LocalPool()).capture(job, sizes, listener.progress):
             _tell(listener, each.dataset.problems)
             captured[filename] = each
     except KeyboardInterrupt:
         raise CaptureInterrupted(assemble(scenario, run, selection, captured)) from None
-    except WorkforceLost as error:
+    except ExecutorError as error:
         lost = Problem(severity="error", where="cluster", message=str(error))
         _tell(listener, [lost])
         selection = replace(selection, problems=(*selection.problems, lost))

@@ -61,20 +61,20 @@ def _log(options: argparse.Namespace) -> int:
 def _record(scenario: Scenario, output: str, options: argparse.Namespace, terminal: Terminal) -> int:
     """Capture a scenario, write its log, and say what came of it."""
     from ..capture.cache import users_cache
-    from ..capture.local_pool import Crew, crew_size
+    from ..capture.local_pool import LocalPool, pool_size
 
     cache = None if options.no_cache else users_cache(terminal.note)
     # Before anything else is imported: the helpers do that at the same time as this process.
-    with Crew(0 if options.cluster else crew_size(options.jobs, _sizes(scenario), cache)) as crew:
-        from ..capture.dask_cluster import ClusterError, cluster_or
+    with LocalPool(0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)) as pool:
+        from ..capture.dask_cluster import ClusterError, cluster_or_pool
         from ..capture.run import CaptureInterrupted, capture_evidence
         from ..evidence.artifacts import ReportError, prepare_folder
         from ..evidence.file import LogError
 
         try:
             prepare_folder(output)
-            with cluster_or(crew, options.cluster) as workforce:
-                log, code = capture_evidence(scenario, terminal, workforce=workforce, cache=cache), DONE
+            with cluster_or_pool(pool, options.cluster) as executor:
+                log, code = capture_evidence(scenario, terminal, executor=executor, cache=cache), DONE
         except (ReportError, LogError, ClusterError) as error:
             terminal.error(str(error))
             return UNREADABLE

@@ -144,14 +144,14 @@ def _verification(
     )
     if not measured:
         return check()
-    from ..capture.local_pool import Crew, crew_size
+    from ..capture.local_pool import LocalPool, pool_size
 
     sizes = {claim.name: claim.size_bytes or 0 for claim in delivery.claims if claim.kind == "dataset"}
     # Before anything else is imported: the helpers do that at the same time as this process.
-    with Crew(crew_size(None, sizes)) as crew:
+    with LocalPool(pool_size(None, sizes)) as pool:
         for problem in _examiner(delivery.log, thresholds).warnings():
             terminal.problem(problem)
-        return check(workforce=crew)
+        return check(executor=pool)
 
 
 def _thresholds(delivery: Delivery, options: argparse.Namespace, project: Project) -> tuple[Threshold, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..capture.baseline_run import read_baseline_run
-from ..capture.executor import Workforce
+from ..capture.executor import Executor
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
@@ -93,7 +93,7 @@ class Examiner:
         self,
         folder: str,
         sizes: Mapping[str, int],
-        workforce: Workforce,
+        executor: Executor,
         progress: Callable[[str, float], None],
     ) -> Iterator[tuple[str, Examined]]:
         """Measure datasets anew, and give each one as soon as it is done.
@@ -103,11 +103,11 @@ class Examiner:
         folder : str
         sizes : mapping of str to int
             The files in it, and how many bytes each has.
-        workforce : Workforce
+        executor : Executor
         progress : callable
             Told which share of a file is done.
         """
-        for filename, captured in workforce.capture(self._job(folder), sizes, progress):
+        for filename, captured in executor.capture(self._job(folder), sizes, progress):
             yield filename, self._examined(captured.dataset, ("",))
 
     def params(self, path: str) -> Examined:

@@ -21,7 +21,7 @@ from .file_tree import RefusedError, Span, Tree, TreeError, spelled
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
 if TYPE_CHECKING:
-    from ..capture.executor import Workforce
+    from ..capture.executor import Executor
     from ..evidence.model import Difference
     from .remeasure import Examined, Examiner
 
@@ -39,7 +39,7 @@ def verify(
     make_examiner: Callable[[], Examiner],
     *,
     belongs: Callable[[str], bool] = lambda _: True,
-    workforce: Workforce | None = None,
+    executor: Executor | None = None,
     listener: Listener = NOBODY,
 ) -> Verification:
     """Check files against what is said of them.
@@ -53,7 +53,7 @@ def verify(
         Makes the one who is asked where bytes differ.
     belongs : callable
         Whether a file that nobody speaks of is one too many.
-    workforce : Workforce, optional
+    executor : Executor, optional
         Who measures every dataset anew; without one, bytes alone are compared.
     listener : Listener
         Told of progress.
@@ -72,8 +72,8 @@ def verify(
     work = _Work(claims, tree, make_examiner, listener)
     try:
         work.find()
-        if workforce is not None:
-            work.measure(workforce)
+        if executor is not None:
+            work.measure(executor)
         work.hash()
     except KeyboardInterrupt as interrupt:
         raise VerificationInterrupted(work.result(belongs)) from interrupt
@@ -116,7 +116,7 @@ class _Work:
                 except RefusedError as error:
                     self._put(claim, "not_checked", str(error))
 
-    def measure(self, workforce: Workforce) -> None:
+    def measure(self, executor: Executor) -> None:
         """Measure every dataset anew, and compare the params."""
         kinds = {name: self._claims[name].kind for name in self._spans}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
@@ -128,7 +128,7 @@ class _Work:
             names = {os.path.basename(path): name for name, path in paths.items()}
             sizes = {filename: self._spans[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
-            for filename, examined in self._examiner.measure(folder, sizes, workforce, self._listener.progress):
+            for filename, examined in self._examiner.measure(folder, sizes, executor, self._listener.progress):
                 name = names[filename]
                 self._examined[name] = examined
                 if examined.sha256 is None or examined.size_bytes is None:

@@ -18,7 +18,7 @@ import pytest
 from ..attest.statement import write_statement
 from ..capture.cache import users_cache
 from ..capture.job import CaptureJob
-from ..capture.local_pool import Crew, crew_size
+from ..capture.local_pool import LocalPool, pool_size
 from ..capture.run import comparator_of
 from ..capture.selection import sizes_of
 from ..compare.reference_update import ReferenceUpdate, update_reference
@@ -146,7 +146,7 @@ class Conductor:
         self._update = update
         self._notes = notes
         self._ledger = Ledger(job, store, str(config.invocation_params.dir))
-        self._crew = Crew()
+        self._pool = LocalPool()
         self._running = False
         self._written = False
         self._attested = False
@@ -188,8 +188,8 @@ class Conductor:
         if not self._config.pluginmanager.hasplugin("dsession"):
             names = {check.dataset for check in self._ledger.plan() if check.selected and check.dataset}
             sizes = sizes_of(self._scenario, names)
-            self._crew = Crew(crew_size(None, sizes, self._cache))
-            self._config.stash[PARITY].evidence.begin(self._crew, sizes)
+            self._pool = LocalPool(pool_size(None, sizes, self._cache))
+            self._config.stash[PARITY].evidence.begin(self._pool, sizes)
 
     def _is_for_real(self) -> bool:
         """Whether tests are run, and not only collected or set up."""
@@ -208,13 +208,13 @@ class Conductor:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Conclude before anybody else reports on the session."""
-        self._crew.close()
+        self._pool.close()
         self._conclude(session)
         return (yield)
 
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
-        self._crew.close()
+        self._pool.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- the conclusion

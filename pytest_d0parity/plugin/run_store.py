@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from ..capture.baseline_run import BaselineRun, read_baseline_run
 from ..capture.job import CaptureJob, CaptureResult
-from ..capture.local_pool import Crew
+from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, select_datasets
 from ..compare.values import Named, values_of_dataset, whole_values
 from ..evidence.model import Dataset
@@ -76,7 +76,7 @@ class Evidence:
         self._scenario = job.scenario
         self._job = job
         self._store = store
-        self._crew: Crew | None = None
+        self._pool: LocalPool | None = None
         self._values: dict[str, Named] = {}
 
     @property
@@ -93,13 +93,13 @@ class Evidence:
         """Give the record of a dataset."""
         return self._store.once(self._name(filename), lambda: self._capture(filename)).dataset
 
-    def begin(self, crew: Crew, sizes: Mapping[str, int]) -> None:
+    def begin(self, pool: LocalPool, sizes: Mapping[str, int]) -> None:
         """Have a crew capture the datasets that will be asked for."""
-        crew.begin(self._job, sizes)
-        self._crew = crew
+        pool.begin(self._job, sizes)
+        self._pool = pool
 
     def _capture(self, filename: str) -> CaptureResult:
-        return self._job.capture(filename) if self._crew is None else self._crew.take(filename)
+        return self._job.capture(filename) if self._pool is None else self._pool.take(filename)
 
     @property
     def captured(self) -> dict[str, CaptureResult]:
