@@ -34,7 +34,7 @@ from ..scenario.options import OPTIONS
 from ..scenario.pyproject import ProjectError, find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
 from ..util.text import printable
-from .results import Ledger
+from .results import CheckResults
 from .run_store import Store
 from .session import PARITY, ParitySession, not_found
 
@@ -80,8 +80,8 @@ def begin(config: pytest.Config) -> None:
             raise pytest.UsageError("the reference is the log that this session writes; name another --parity-output")
         folder = Path(tempfile.mkdtemp(prefix="d0parity-"))
         store = Store(folder)
-        conductor = Conductor(config, job, store, folder, output, update, notes)
-        config.pluginmanager.register(conductor, "d0parity-conductor")
+        controller = Controller(config, job, store, folder, output, update, notes)
+        config.pluginmanager.register(controller, "d0parity-conductor")
     session = ParitySession(config, job, store)
     config.stash[PARITY] = session
     config.pluginmanager.register(session, "d0parity-session")
@@ -107,7 +107,7 @@ def _check_update(scenario: Scenario, options: dict[str, Any]) -> None:
         comparator_of(scenario)  # what cannot be read is told now, and not after hours of measuring
 
 
-class Conductor:
+class Controller:
     """Receives the reports, and makes the log of them.
 
     Parameters
@@ -145,7 +145,7 @@ class Conductor:
         self._output = output
         self._update = update
         self._notes = notes
-        self._ledger = Ledger(job, store, str(config.invocation_params.dir))
+        self._results = CheckResults(job, store, str(config.invocation_params.dir))
         self._pool = LocalPool()
         self._running = False
         self._written = False
@@ -179,14 +179,14 @@ class Conductor:
         """Replace the log of an earlier session by one that claims nothing, should this one never end."""
         if self._is_for_real():
             self._running = True
-            self._attempt(lambda: write_reports(self._ledger.log(), self._output, self._scenario.reference_path))
+            self._attempt(lambda: write_reports(self._results.log(), self._output, self._scenario.reference_path))
             self._errors.clear()  # whatever keeps it from being written will be told at the end
             self._set_to_work()
 
     def _set_to_work(self) -> None:
         """Have the datasets that will be asked for measured on all cores; workers of pytest-xdist share them out."""
         if not self._config.pluginmanager.hasplugin("dsession"):
-            names = {check.dataset for check in self._ledger.plan() if check.selected and check.dataset}
+            names = {check.dataset for check in self._results.plan() if check.selected and check.dataset}
             sizes = sizes_of(self._scenario, names)
             self._pool = LocalPool(pool_size(None, sizes, self._cache))
             self._config.stash[PARITY].evidence.begin(self._pool, sizes)
@@ -203,7 +203,7 @@ class Conductor:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Receive a report."""
-        self._ledger.receive(report)
+        self._results.receive(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
@@ -227,14 +227,14 @@ class Conductor:
             self._errors.append(not_found(unknown))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         else:
-            self._log = self._ledger.log()
+            self._log = self._results.log()
             self._write(self._log)
             if self._update:
                 self._update_reference(self._log)
-            never = self._ledger.never_reported()
+            never = self._results.never_reported()
             if never:
                 self._errors.append(f"parity is not shown, for {_listed(never)} planned and never reported")
-            elif self._log.verdict == "incomplete" and all(check.selected for check in self._ledger.plan()):
+            elif self._log.verdict == "incomplete" and all(check.selected for check in self._results.plan()):
                 self._errors.append("parity is not shown, for not everything could be looked at")
             failed = self._errors or self._log.verdict == "drift"
             if failed and session.exitstatus == pytest.ExitCode.OK:
@@ -267,8 +267,8 @@ class Conductor:
         path, called = self._scenario.reference_path, self._scenario.reference
         assert path is not None  # noqa: S101 - begin() has seen to it
         assert called is not None  # noqa: S101
-        accepted = self._ledger.accepted(log)
-        failed = self._ledger.not_passed()
+        accepted = self._results.accepted(log)
+        failed = self._results.not_passed()
         reason = None
         if failed:
             reason = f"{_listed(failed)} not passed"

@@ -39,7 +39,7 @@ class _Received:
             self.outcome = self.outcome or "passed"
 
 
-class Ledger:
+class CheckResults:
     """Keeps account of the checks of a session.
 
     Parameters
