@@ -8,10 +8,10 @@ from typing import Literal
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison, within
 from ..compare.values import Named
-from ..evidence.model import Problem
+from ..data.model import Problem
 from ..readers.params.baseline import METRICS
 from ..util.text import valid_utf8
-from .run_store import Evidence
+from .run_store import RunData
 
 STAGES = ("raw", "normalized", "grouped")
 PARTS = ("amplitude", "phase", "norm")
@@ -34,7 +34,7 @@ _BELONGS_AS_ERROR = {"grouped": ("diff3d",), "photon_dose": ("diff3d",)}
 
 
 @dataclass(frozen=True)
-class Subject:
+class CheckSpec:
     """What a check is about.
 
     Attributes
@@ -72,33 +72,33 @@ class Subject:
                 return (f"metrics.{self.part}",)
         return ()
 
-    def values(self, evidence: Evidence) -> Named:
+    def values(self, data: RunData) -> Named:
         """Give what the check records."""
         if self.kind == "datasets":
-            return {"total_datasets": len(evidence.selection.filenames)}
+            return {"total_datasets": len(data.selection.filenames)}
         if self.dataset is not None:
-            return within(evidence.values(self.dataset), self.names)
-        return self._of_whole(evidence.whole)
+            return within(data.values(self.dataset), self.names)
+        return self._of_whole(data.whole)
 
-    def compare(self, evidence: Evidence, comparator: Comparator) -> Comparison:
+    def compare(self, data: RunData, comparator: Comparator) -> Comparison:
         """Compare with the reference; with nothing, where the reference does not have the dataset."""
         if self.kind == "datasets":
-            return comparator.compare_names([valid_utf8(name) for name in evidence.selection.filenames])
+            return comparator.compare_names([valid_utf8(name) for name in data.selection.filenames])
         if self.dataset is None:
-            return comparator.compare_whole(self._of_whole(evidence.whole), self._of_whole(comparator.values.whole))
+            return comparator.compare_whole(self._of_whole(data.whole), self._of_whole(comparator.values.whole))
         name = valid_utf8(self.dataset)
         if name not in comparator.values.datasets:
             return Comparison((), 0)
-        sound = not any(problem.severity == "error" for problem in evidence.dataset(self.dataset).problems)
-        return comparator.compare_dataset(name, evidence.values(self.dataset), sound=sound, names=self.names)
+        sound = not any(problem.severity == "error" for problem in data.dataset(self.dataset).problems)
+        return comparator.compare_dataset(name, data.values(self.dataset), sound=sound, names=self.names)
 
-    def problems(self, evidence: Evidence) -> list[Problem]:
+    def problems(self, data: RunData) -> list[Problem]:
         """Which problems of the run belong to the check."""
         if self.kind == "datasets":
-            return [problem for problem in evidence.selection.problems if problem.where in _SWEEP]
+            return [problem for problem in data.selection.problems if problem.where in _SWEEP]
         if self.dataset is None:
-            return [problem for problem in evidence.run.problems if self._has(problem.where)]
-        return [problem for problem in evidence.dataset(self.dataset).problems if self._concerns(problem)]
+            return [problem for problem in data.run.problems if self._has(problem.where)]
+        return [problem for problem in data.dataset(self.dataset).problems if self._concerns(problem)]
 
     def _concerns(self, problem: Problem) -> bool:
         array = problem.where.removeprefix(self.dataset or "").removeprefix(":")

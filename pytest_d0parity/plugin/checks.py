@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ..compare.difference import MISSING
-from ..evidence.model import Problem
+from ..data.model import Problem
 from ..readers.params.baseline import METRICS
 from ..util.text import printable
-from .check_spec import FLAGS, PARTS, STAGES, Subject
+from .check_spec import FLAGS, PARTS, STAGES, CheckSpec
 from .session import PARITY, ParitySession, drift_message
 
 Check = Callable[[], None]
@@ -63,13 +63,13 @@ def test_metric(parity_metric: str, parity_check: Check) -> None:
     parity_check()
 
 
-def subject_of(item: pytest.Function) -> Subject:
+def spec_of(item: pytest.Function) -> CheckSpec:
     """Give the subject of one of the checks above."""
     params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     own = {name: params[name] for name in _own_parameters(item.function)}
     kind: Any = item.originalname.removeprefix("test_")
     filename = own.pop("parity_filename", None)
-    return Subject(kind, filename, next(iter(own.values()), ""))
+    return CheckSpec(kind, filename, next(iter(own.values()), ""))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -101,38 +101,38 @@ def parity_check(request: pytest.FixtureRequest) -> Check:
 
     def run() -> None:
         __tracebackhide__ = True
-        _run(parity, item, subject_of(item))
+        _run(parity, item, spec_of(item))
 
     return run
 
 
-def _run(parity: ParitySession, item: pytest.Function, subject: Subject) -> None:
+def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
     __tracebackhide__ = True
-    values = subject.values(parity.evidence)
+    values = spec.values(parity.data)
     parity.record(item, values)
-    problems = subject.problems(parity.evidence)
+    problems = spec.problems(parity.data)
     table = ""
     if parity.comparator is not None:
-        drifted = subject.compare(parity.evidence, parity.comparator).drifted
+        drifted = spec.compare(parity.data, parity.comparator).drifted
         if any(problem.severity == "error" for problem in problems):
             drifted = tuple(row for row in drifted if row.observed != MISSING)  # the problem itself tells why
         if drifted:
-            about = f"{printable(subject.dataset)}: " if subject.dataset else ""
-            table = f"{about}{drift_message(drifted, parity.comparator, f'{subject.dataset}:')}"
+            about = f"{printable(spec.dataset)}: " if spec.dataset else ""
+            table = f"{about}{drift_message(drifted, parity.comparator, f'{spec.dataset}:')}"
     wrong = values or any(problem.severity == "error" for problem in problems)
     if table or (problems and wrong):
         pytest.fail("\n\n".join(filter(None, [_sentences(problems), table])), pytrace=False)
     if not values:
-        pytest.skip(_sentences(problems) or _nothing(parity, subject))
-    if parity.comparator is not None and subject.dataset is not None and not parity.expects(subject.dataset):
-        pytest.skip(f"the reference has no {printable(subject.dataset)}, which d0parity::test_datasets tells")
+        pytest.skip(_sentences(problems) or _nothing(parity, spec))
+    if parity.comparator is not None and spec.dataset is not None and not parity.expects(spec.dataset):
+        pytest.skip(f"the reference has no {printable(spec.dataset)}, which d0parity::test_datasets tells")
 
 
 def _sentences(problems: Sequence[Problem]) -> str:
     return "\n".join(f"{printable(problem.where)}: {printable(problem.message)}" for problem in problems)
 
 
-def _nothing(parity: ParitySession, subject: Subject) -> str:
+def _nothing(parity: ParitySession, spec: CheckSpec) -> str:
     if parity.scenario.baseline_params is None:
         return "the scenario names no baseline params"
-    return f"the baseline params hold no {subject.part or 'parameters'}"
+    return f"the baseline params hold no {spec.part or 'parameters'}"

@@ -22,10 +22,10 @@ from ..capture.local_pool import LocalPool, pool_size
 from ..capture.run import comparator_of
 from ..capture.selection import sizes_of
 from ..compare.reference_update import ReferenceUpdate, update_reference
-from ..evidence.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
-from ..evidence.encoding import convert_for_json
-from ..evidence.file import LogError
-from ..evidence.model import EvidenceLog
+from ..data.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
+from ..data.encoding import convert_for_json
+from ..data.file import LogError
+from ..data.model import EvidenceLog
 from ..reports.difference_table import difference_table
 from ..reports.history import HistoryError, append_to_history
 from ..reports.outcome import outcome_of
@@ -35,7 +35,7 @@ from ..scenario.pyproject import ProjectError, find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
 from ..util.text import printable
 from .results import CheckResults
-from .run_store import Store
+from .run_store import RunStore
 from .session import PARITY, ParitySession, not_found
 
 _FOLDER = "d0parity_folder"  # where the workers find the store of the run
@@ -72,14 +72,14 @@ def begin(config: pytest.Config) -> None:
     except LogError as error:
         raise pytest.UsageError(f"the reference: {error}{_how_to_make(scenario)}") from None
     if hasattr(config, "workerinput"):
-        store = Store(Path(config.workerinput[_FOLDER]))
+        store = RunStore(Path(config.workerinput[_FOLDER]))
     else:
         given = options["output"]
         output = os.path.join(invocation, given) if given else default_output(project, invocation)
         if update and is_log_of(output, scenario.reference_path):
             raise pytest.UsageError("the reference is the log that this session writes; name another --parity-output")
         folder = Path(tempfile.mkdtemp(prefix="d0parity-"))
-        store = Store(folder)
+        store = RunStore(folder)
         controller = Controller(config, job, store, folder, output, update, notes)
         config.pluginmanager.register(controller, "d0parity-conductor")
     session = ParitySession(config, job, store)
@@ -115,7 +115,7 @@ class Controller:
     config : pytest.Config
     job : CaptureJob
         Its reference is None where nothing is to be compared.
-    store : Store
+    store : RunStore
     folder : path
         Of the store; removed at the end.
     output : str
@@ -130,7 +130,7 @@ class Controller:
         self,
         config: pytest.Config,
         job: CaptureJob,
-        store: Store,
+        store: RunStore,
         folder: Path,
         output: str,
         update: bool,
@@ -189,7 +189,7 @@ class Controller:
             names = {check.dataset for check in self._results.plan() if check.selected and check.dataset}
             sizes = sizes_of(self._scenario, names)
             self._pool = LocalPool(pool_size(None, sizes, self._cache))
-            self._config.stash[PARITY].evidence.begin(self._pool, sizes)
+            self._config.stash[PARITY].data.begin(self._pool, sizes)
 
     def _is_for_real(self) -> bool:
         """Whether tests are run, and not only collected or set up."""

@@ -13,9 +13,9 @@ from ..capture.run import assemble
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
-from ..evidence.model import Check, EvidenceLog
+from ..data.model import Check, EvidenceLog
 from ..util.text import valid_utf8
-from .run_store import Evidence, Store
+from .run_store import RunData, RunStore
 from .session import PlannedCheck, recorded_limits, recorded_values
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
@@ -46,18 +46,18 @@ class CheckResults:
     ----------
     job : CaptureJob
         Its reference is None where nothing is to be compared.
-    store : Store
+    store : RunStore
         Which also holds the plan, once the tests are collected.
     folder : str
         The one that the user stands in.
     """
 
-    def __init__(self, job: CaptureJob, store: Store, folder: str) -> None:
+    def __init__(self, job: CaptureJob, store: RunStore, folder: str) -> None:
         self._scenario = job.scenario
         self._comparator = job.comparator
         self._store = store
         self._folder = folder
-        self._evidence = Evidence(job, store)
+        self._data = RunData(job, store)
         self._received: dict[str, _Received] = {}
 
     def receive(self, report: pytest.TestReport) -> None:
@@ -69,7 +69,7 @@ class CheckResults:
     def plan(self) -> list[PlannedCheck]:
         """Give the planned checks, the built-in ones first; none before the tests are collected."""
         plan: list[PlannedCheck] = self._store.get("plan") or []
-        return sorted(plan, key=lambda check: check.subject is None)
+        return sorted(plan, key=lambda check: check.spec is None)
 
     def outcome(self, check: PlannedCheck) -> Outcome | Literal["not_run"]:
         """Give the outcome of a check."""
@@ -87,8 +87,8 @@ class CheckResults:
 
     def log(self) -> EvidenceLog:
         """Make the log of what is known by now."""
-        evidence = self._evidence
-        log = assemble(self._scenario, evidence.run, evidence.selection, evidence.captured, self._folder)
+        data = self._data
+        log = assemble(self._scenario, data.run, data.selection, data.captured, self._folder)
         checks = self._checks()
         entries = tuple(map(self._entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
@@ -108,13 +108,13 @@ class CheckResults:
 
     def accepted(self, log: EvidenceLog) -> EvidenceLog:
         """Leave out of a log what was not checked; a dataset is accepted as a whole or not at all."""
-        built_in = [(check, self.outcome(check) != "not_run") for check in self.plan() if check.subject]
+        built_in = [(check, self.outcome(check) != "not_run") for check in self.plan() if check.spec]
         partial = {check.dataset for check, ran in built_in if not ran}
         names = {
             name
             for check, ran in built_in
-            if ran and check.subject and not check.dataset
-            for name in check.subject.values(self._evidence)
+            if ran and check.spec and not check.dataset
+            for name in check.spec.values(self._data)
         }
         datasets = tuple(dataset for dataset in log.datasets if dataset.filename not in partial)
         return replace(
@@ -154,14 +154,14 @@ class CheckResults:
         """Compare everything, whatever checks there are, where nothing was left out; otherwise what was looked at."""
         if everything is not None:
             yield comparator.compare(replace(everything, checks={}))
-        measured = set(self._evidence.captured)
+        measured = set(self._data.captured)
         for check in checks:
             outcome = self.outcome(check)
             if outcome == "not_run":
                 continue
-            if check.subject is None:
+            if check.spec is None:
                 values = recorded_values(self._received[check.id].properties, check.dataset)
                 if values.values or (outcome != "skipped" and check.id in comparator.values.checks):
                     yield comparator.compare_check(check.id, values)
             elif everything is None and (check.dataset is None or check.dataset in measured):
-                yield check.subject.compare(self._evidence, comparator)
+                yield check.spec.compare(self._data, comparator)

@@ -16,13 +16,13 @@ from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, select_datasets
 from ..compare.values import Named, values_of_dataset, whole_values
-from ..evidence.model import Dataset
+from ..data.model import Dataset
 from ..util.atomic import write_atomically
 
 T = TypeVar("T")
 
 
-class Store:
+class RunStore:
     """Values by name, in a folder that all processes of one run share.
 
     Parameters
@@ -63,16 +63,16 @@ class Store:
         return self._folder / f"{name}.pickle"
 
 
-class Evidence:
+class RunData:
     """What a scenario's files hold, each of them read once per run.
 
     Parameters
     ----------
     job : CaptureJob
-    store : Store
+    store : RunStore
     """
 
-    def __init__(self, job: CaptureJob, store: Store) -> None:
+    def __init__(self, job: CaptureJob, store: RunStore) -> None:
         self._scenario = job.scenario
         self._job = job
         self._store = store

@@ -18,15 +18,15 @@ import pytest
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.values import NUMBERS, CheckValues, limits_of_check
-from ..evidence.encoding import convert_for_json
-from ..evidence.model import Difference, Scalar
+from ..data.encoding import convert_for_json
+from ..data.model import Difference, Scalar
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..util.text import printable, valid_utf8
-from .check_spec import Subject
+from .check_spec import CheckSpec
 from .dataset import ParityDataset
-from .run_store import Evidence, Store
+from .run_store import RunData, RunStore
 
 FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 
@@ -37,7 +37,7 @@ _LIMIT = "d0parity-limit:"
 _NAME = re.compile(r"[^\s:]+")
 
 PARITY = pytest.StashKey["ParitySession"]()
-SUBJECT = pytest.StashKey[Subject]()
+SPEC = pytest.StashKey[CheckSpec]()
 ENDED = pytest.StashKey[bool]()
 
 
@@ -54,7 +54,7 @@ class PlannedCheck:
     id : str
     dataset : str or None
         File name of the dataset that it is about.
-    subject : Subject or None
+    spec : CheckSpec or None
         None for a check of the users' own.
     selected : bool
         Whether it was left after deselection.
@@ -62,7 +62,7 @@ class PlannedCheck:
 
     id: str
     dataset: str | None
-    subject: Subject | None
+    spec: CheckSpec | None
     selected: bool
 
 
@@ -74,14 +74,14 @@ class ParitySession:
     config : pytest.Config
     job : CaptureJob
         Its reference is None where nothing is to be compared.
-    store : Store
+    store : RunStore
         Shared by the processes of this run.
     """
 
-    def __init__(self, config: pytest.Config, job: CaptureJob, store: Store) -> None:
+    def __init__(self, config: pytest.Config, job: CaptureJob, store: RunStore) -> None:
         self.scenario = job.scenario
         self.comparator = job.comparator
-        self.evidence = Evidence(job, store)
+        self.data = RunData(job, store)
         self._store = store
         self._wanted, self._by_id = _take_ids(config)
         self._collected: dict[str, PlannedCheck] = {}
@@ -110,16 +110,16 @@ class ParitySession:
         )
         items = [item for item in node.collect() if isinstance(item, pytest.Function)]
         for item in items:
-            item.stash[SUBJECT] = module.subject_of(item)
+            item.stash[SPEC] = module.spec_of(item)
             # Where the package is installed is nobody's business, and would differ from one machine to another.
             item.location = ("d0parity", None, item.name)
-        order = {filename: number for number, filename in enumerate(self.evidence.selection.filenames)}
+        order = {filename: number for number, filename in enumerate(self.data.selection.filenames)}
         # All checks of a dataset in a row: under xdist they go to one worker, and the others have work of their own.
-        return sorted(items, key=lambda item: order.get(item.stash[SUBJECT].dataset or "", -1))
+        return sorted(items, key=lambda item: order.get(item.stash[SPEC].dataset or "", -1))
 
     def filename_params(self) -> list[Any]:
         """Give the datasets as parameters of tests; one that is skipped where there is none."""
-        names = self.evidence.selection.filenames
+        names = self.data.selection.filenames
         if not names:
             none = pytest.mark.skip(reason="the sweep holds no dataset; d0parity::test_datasets tells why")
             return [pytest.param(None, id="none", marks=none)]
@@ -133,10 +133,10 @@ class ParitySession:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Remember a check, also when it will be deselected."""
-        subject = item.stash.get(SUBJECT, None)
-        if subject is not None or FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            dataset = subject.dataset if subject else _dataset_of(item)
-            self._collected[item.nodeid] = PlannedCheck(item.nodeid, dataset, subject, selected=False)
+        spec = item.stash.get(SPEC, None)
+        if spec is not None or FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            dataset = spec.dataset if spec else _dataset_of(item)
+            self._collected[item.nodeid] = PlannedCheck(item.nodeid, dataset, spec, selected=False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -150,7 +150,7 @@ class ParitySession:
             removed = {
                 item
                 for item in items
-                if SUBJECT in item.stash and not any(_is_named(item.nodeid, wanted) for wanted in self._wanted)
+                if SPEC in item.stash and not any(_is_named(item.nodeid, wanted) for wanted in self._wanted)
             }
             if removed:
                 config.hook.pytest_deselected(items=list(removed))
@@ -160,7 +160,7 @@ class ParitySession:
         """Tell the controller what is planned."""
         selected = {item.nodeid for item in session.items}
         plan = [
-            PlannedCheck(check.id, check.dataset, check.subject, check.id in selected)
+            PlannedCheck(check.id, check.dataset, check.spec, check.id in selected)
             for check in self._collected.values()
         ]
         self._store.put("plan", plan)
@@ -182,7 +182,7 @@ class ParitySession:
             result = yield
         finally:
             item.stash[ENDED] = True
-        if self.comparator is not None and SUBJECT not in item.stash:
+        if self.comparator is not None and SPEC not in item.stash:
             self._compare_own(item, self.comparator)
         return result
 
@@ -224,11 +224,11 @@ class ParitySession:
 
     def dataset(self, filename: str) -> ParityDataset:
         """Give a dataset to a check of the users' own, which fails where the file cannot be read at all."""
-        names = self.evidence.selection.filenames
+        names = self.data.selection.filenames
         if filename not in names:
             there = ", ".join(map(printable, names))
             pytest.fail(f"{printable(str(filename))} is no dataset of the sweep; there is: {there}", pytrace=False)
-        record = self.evidence.dataset(filename)
+        record = self.data.dataset(filename)
         unreadable = [p.message for p in record.problems if p.severity == "error" and p.where == filename]
         if unreadable:
             pytest.fail(f"{printable(filename)}: {'; '.join(unreadable)}", pytrace=False)
