@@ -39,7 +39,7 @@ def read(path: Path, name: str = "a") -> np.ndarray:
         return npz.read(npz.members[name]).copy()
 
 
-def trouble(path: Path, name: str = "a") -> str:
+def refusal(path: Path, name: str = "a") -> str:
     with NpzFile(path) as npz:
         if name in npz.broken:
             return npz.broken[name]
@@ -210,7 +210,7 @@ def header(descr: str, length: int | None = None) -> bytes:
 )
 def test_a_bad_member_is_told_and_the_others_are_there(tmp_path: Path, content: bytes, message: str) -> None:
     path = two_members(tmp_path / "x.npz", content)
-    assert message in trouble(path)
+    assert message in refusal(path)
     with NpzFile(path) as npz:
         assert np.array_equal(npz.read(npz.members["good"]), np.arange(3))
 
@@ -261,7 +261,7 @@ CENTRAL = b"PK\x01\x02"
 def test_a_directory_that_lies(tmp_path: Path, offset: int, value: bytes, message: str) -> None:
     path = two_members(tmp_path / "x.npz", npy(np.zeros(4000)))
     patched(path, CENTRAL, offset, value)
-    assert message in trouble(path, "b" if value == b"b.npy" else "a")
+    assert message in refusal(path, "b" if value == b"b.npy" else "a")
 
 
 def test_a_size_that_cannot_be_is_not_allocated(tmp_path: Path) -> None:
@@ -269,13 +269,13 @@ def test_a_size_that_cannot_be_is_not_allocated(tmp_path: Path) -> None:
     text = "{'descr': '<f8', 'fortran_order': False, 'shape': (400000000,), }".ljust(118)
     path = two_members(tmp_path / "x.npz", header(text))
     patched(path, CENTRAL, 24, struct.pack("<I", 10 + 118 + 3_200_000_000))
-    assert "cannot hold" in trouble(path)
+    assert "cannot hold" in refusal(path)
 
 
 def test_what_is_said_of_a_header_is_the_same_every_time(tmp_path: Path) -> None:
     """No address and no Python version in it: problems are part of the evidence."""
     path = two_members(tmp_path / "x.npz", header("f(x)"))
-    assert trouble(path) == "its .npy header cannot be read: it is damaged, or was not written by NumPy"
+    assert refusal(path) == "its .npy header cannot be read: it is damaged, or was not written by NumPy"
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

@@ -136,7 +136,7 @@ def _verification(
 
     check = partial(
         verify,
-        delivery.claims,
+        delivery.expected_files,
         delivery.tree,
         partial(_examiner, delivery.log, thresholds),
         belongs=delivery.belongs,
@@ -146,7 +146,11 @@ def _verification(
         return check()
     from ..capture.local_pool import LocalPool, pool_size
 
-    sizes = {claim.name: claim.size_bytes or 0 for claim in delivery.claims if claim.kind == "dataset"}
+    sizes = {
+        expected_file.name: expected_file.size_bytes or 0
+        for expected_file in delivery.expected_files
+        if expected_file.kind == "dataset"
+    }
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(pool_size(None, sizes)) as pool:
         for problem in _examiner(delivery.log, thresholds).warnings():

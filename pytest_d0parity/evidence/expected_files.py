@@ -17,7 +17,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class ExpectedFile:
     """What is said of one file.
 
     Attributes
@@ -29,7 +29,7 @@ class Claim:
     size_bytes : int or None
     kind : str
         A dataset and the params have values as well, which the log holds.
-    trouble : str
+    refusal : str
         Why the file is not even looked for, in words.
     """
 
@@ -37,9 +37,9 @@ class Claim:
     hashes: Mapping[str, str] = field(default_factory=dict)
     size_bytes: int | None = None
     kind: Literal["dataset", "params", "other"] = "other"
-    trouble: str = ""
+    refusal: str = ""
 
-    def denied_by(self, sha256: str) -> list[str]:
+    def contradicted_by(self, sha256: str) -> list[str]:
         """Tell who says another hash."""
         return [who for who, expected in self.hashes.items() if expected != sha256]
 
@@ -49,7 +49,7 @@ def is_sha256(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
-def claims_of_log(log: LogFile, folder: str = "") -> list[Claim]:
+def expected_datasets(log: LogFile, folder: str = "") -> list[ExpectedFile]:
     """Take out of a log what it says of its datasets.
 
     Parameters
@@ -60,7 +60,7 @@ def claims_of_log(log: LogFile, folder: str = "") -> list[Claim]:
 
     Returns
     -------
-    list of Claim
+    list of ExpectedFile
         One for each dataset. A name that is more than the plain name of a file is never looked for.
 
     Raises
@@ -71,17 +71,17 @@ def claims_of_log(log: LogFile, folder: str = "") -> list[Claim]:
     entries = log.content.get("datasets")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise LogError(f"log {printable(log.path)} is no evidence log: it has no list of 'datasets'")
-    claims: dict[str, Claim] = {}
+    expected_files: dict[str, ExpectedFile] = {}
     for number, entry in enumerate(entries):
         name = entry.get("filename")
-        if not isinstance(name, str) or name in claims:
+        if not isinstance(name, str) or name in expected_files:
             fault = f"is {printable(name)!r} once more" if isinstance(name, str) else "has no filename"
             raise LogError(f"log {printable(log.path)} is no evidence log: datasets[{number}] {fault}")
-        claims[name] = _of_dataset(name, entry, folder)
-    return list(claims.values())
+        expected_files[name] = _of_dataset(name, entry, folder)
+    return list(expected_files.values())
 
 
-def claims_of_params(log: LogFile, name: str) -> list[Claim]:
+def expected_params(log: LogFile, name: str) -> list[ExpectedFile]:
     """Take out of a log what it says of the params file; nothing where it was made without one.
 
     Parameters
@@ -94,33 +94,33 @@ def claims_of_params(log: LogFile, name: str) -> list[Claim]:
     if metadata.get("baseline_params") is None:
         return []
     sha256 = metadata.get("params_sha256")
-    return [Claim(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {}, kind="params")]
+    return [ExpectedFile(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {}, kind="params")]
 
 
-def claims_of_reference(log: LogFile, name: str) -> list[Claim]:
+def expected_reference(log: LogFile, name: str) -> list[ExpectedFile]:
     """Take out of a log what it says of the log that it was compared with; nothing where it was not."""
     reference = log.content.get("reference")
     if not isinstance(reference, dict):
         return []
     sha256 = reference.get("sha256")
-    return [Claim(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {})]
+    return [ExpectedFile(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {})]
 
 
-def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> Claim:
+def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> ExpectedFile:
     sha256, size = entry.get("sha256"), entry.get("size_bytes")
-    trouble = ""
+    refusal = ""
     if name in ("", ".", "..") or os.path.basename(name) != name or "/" in name or "\0" in name:
-        trouble = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
+        refusal = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
     elif not is_sha256(sha256):
-        trouble = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
+        refusal = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
     elif size is not None and type(size) is not int:
-        trouble = f"the log gives {size!r} for its size"
-    return Claim(
+        refusal = f"the log gives {size!r} for its size"
+    return ExpectedFile(
         name=folder + name,
-        hashes={} if trouble else {THE_LOG: str(sha256)},
+        hashes={} if refusal else {THE_LOG: str(sha256)},
         size_bytes=size if type(size) is int else None,
         kind="dataset",
-        trouble=trouble,
+        refusal=refusal,
     )
 
 
@@ -178,10 +178,10 @@ def params_of_log(log: LogFile, given: str | None) -> str | None:
     LogError
         If it cannot be the one in the log, or the user names one of which the log says nothing.
     """
-    claims = claims_of_params(log, "")
-    if claims:
+    expected_files = expected_params(log, "")
+    if expected_files:
         return given or _hashed_path_in_log(
-            log, claims, log.metadata["baseline_params"], "params file", "--baseline-params"
+            log, expected_files, log.metadata["baseline_params"], "params file", "--baseline-params"
         )
     if given:
         raise LogError(f"log {printable(log.path)} was made without params; leave --baseline-params out")
@@ -196,18 +196,18 @@ def reference_of_log(log: LogFile, given: str | None) -> str | None:
     LogError
         If it cannot be the one in the log, or the user names one of which the log says nothing.
     """
-    claims = claims_of_reference(log, "")
-    if claims:
+    expected_files = expected_reference(log, "")
+    if expected_files:
         return given or _hashed_path_in_log(
-            log, claims, log.content["reference"].get("path"), "reference", "--reference"
+            log, expected_files, log.content["reference"].get("path"), "reference", "--reference"
         )
     if given:
         raise LogError(f"log {printable(log.path)} was compared with nothing; leave --reference out")
     return None
 
 
-def _hashed_path_in_log(log: LogFile, claims: list[Claim], path: object, what: str, option: str) -> str:
+def _hashed_path_in_log(log: LogFile, expected_files: list[ExpectedFile], path: object, what: str, option: str) -> str:
     """Give a path that a log names, if the log also says what must be there; whoever wrote it might want any file."""
-    if not any(claim.hashes for claim in claims):
+    if not any(expected_file.hashes for expected_file in expected_files):
         raise LogError(f"log {printable(log.path)} holds no SHA-256 of its {what}; name the file by {option}")
     return _path_in_log(log, path, what, option)

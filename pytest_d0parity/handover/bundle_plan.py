@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..attest.attestation import is_about
 from ..compare.log_view import recorded_file
 from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
-from ..evidence.expected_files import Claim, claims_of_log, claims_of_params, claims_of_reference
+from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
 from ..evidence.file import LogFile
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
@@ -122,7 +122,7 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
         If it is no evidence log.
     """
     found = _Found()
-    found.add(Claim(name=LOG_FILE, hashes={"": log.sha256}), log.path, "the evidence log")
+    found.add(ExpectedFile(name=LOG_FILE, hashes={"": log.sha256}), log.path, "the evidence log")
     folder = os.path.dirname(log.path)
     missing = [name for name in _BESIDE if not os.path.lexists(os.path.join(folder, name))]
     abouts = {
@@ -136,24 +136,24 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
         if os.path.lexists(path):
             if not _is_of(log, path):
                 found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
-            found.add(Claim(name=PAYLOAD + name), path, abouts[name])
-    claims = claims_of_log(log, DATASETS)
-    if not claims:
+            found.add(ExpectedFile(name=PAYLOAD + name), path, abouts[name])
+    expected_files = expected_datasets(log, DATASETS)
+    if not expected_files:
         found.problems.append(f"log {printable(log.path)} tells of no dataset, so that there is nothing to hand over")
-    for claim in claims:
-        name = claim.name.removeprefix(DATASETS)
-        trouble = claim.trouble or _unportable(name)
-        if trouble:
-            found.problems.append(f"{printable(name)}: {trouble}")
+    for expected_file in expected_files:
+        name = expected_file.name.removeprefix(DATASETS)
+        refusal = expected_file.refusal or _unportable(name)
+        if refusal:
+            found.problems.append(f"{printable(name)}: {refusal}")
         else:
-            found.add(claim, os.path.join(root, name), "a dataset")
+            found.add(expected_file, os.path.join(root, name), "a dataset")
     found.problems += _look_alikes(item.name for item in found.items)
     if params is not None:
-        for claim in claims_of_params(log, PARAMS_FILE):
-            found.add(claim, params, "the params of the baseline run; a pickle: do not load it")
+        for expected_file in expected_params(log, PARAMS_FILE):
+            found.add(expected_file, params, "the params of the baseline run; a pickle: do not load it")
     if reference is not None:
-        for claim in claims_of_reference(log, REFERENCE_FILE):
-            found.add(claim, reference, "the log that this one was compared with")
+        for expected_file in expected_reference(log, REFERENCE_FILE):
+            found.add(expected_file, reference, "the log that this one was compared with")
     if found.problems:
         raise BundleError(*found.problems)
     return Plan(log=log, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
@@ -166,20 +166,20 @@ class _Found:
         self.items: list[Item] = []
         self.problems: list[str] = []
 
-    def add(self, claim: Claim, path: str, about: str) -> None:
-        sha256 = next(iter(claim.hashes.values()), None)
+    def add(self, expected_file: ExpectedFile, path: str, about: str) -> None:
+        sha256 = next(iter(expected_file.hashes.values()), None)
         try:
             with open_regular(path) as file:
                 size = os.fstat(file.fileno()).st_size
         except OSError as error:
             self.problems.append(f"{printable(path)} cannot be bundled: {describe_os_error(error)}")
             return
-        if claim.size_bytes not in (None, size):
+        if expected_file.size_bytes not in (None, size):
             self.problems.append(
                 f"{printable(path)} is not the file of the log: it is {size:,} bytes long, and the log says "
-                f"{claim.size_bytes:,}"
+                f"{expected_file.size_bytes:,}"
             )
-        self.items.append(Item(name=claim.name, path=path, sha256=sha256, size=size, about=about))
+        self.items.append(Item(name=expected_file.name, path=path, sha256=sha256, size=size, about=about))
 
 
 def _is_of(log: LogFile, path: str) -> bool:

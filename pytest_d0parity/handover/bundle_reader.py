@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..evidence.artifacts import ATTESTATION, LOG
-from ..evidence.expected_files import Claim, claims_of_log, claims_of_params, claims_of_reference, is_sha256
+from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference, is_sha256
 from ..evidence.file import LogError, LogFile, parse_log
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
@@ -44,7 +44,7 @@ class Bundle:
         As given.
     tree : Tree
         The files in it.
-    claims : tuple of Claim
+    expected_files : tuple of ExpectedFile
         What its manifests and its log say of them.
     log : LogFile or None
         None where it cannot be read, which is among the problems.
@@ -56,7 +56,7 @@ class Bundle:
 
     path: str
     tree: Tree
-    claims: tuple[Claim, ...]
+    expected_files: tuple[ExpectedFile, ...]
     log: LogFile | None
     attestation: bytes | None
     problems: tuple[str, ...]
@@ -115,30 +115,32 @@ def read_bundle(path: str) -> Bundle:
         hint = f"; {tree.damage}" if tree.damage else hint
         raise TreeError(f"{printable(path)} is no bundle: there is no bagit.txt in it, and no {MANIFEST}{hint}")
     problems: list[str] = []
-    claims: dict[str, Claim] = {}
+    expected_files: dict[str, ExpectedFile] = {}
     for manifest in (MANIFEST, TAG_MANIFEST):
         if manifest not in tree.names:
             continue
         try:
-            for claim in _listed(manifest, _read(tree, manifest)):
-                if claim.name in claims:
-                    problems.append(f"the manifests list {printable(claim.name)} twice")
-                claims[claim.name] = claim
+            for expected_file in _listed(manifest, _read(tree, manifest)):
+                if expected_file.name in expected_files:
+                    problems.append(f"the manifests list {printable(expected_file.name)} twice")
+                expected_files[expected_file.name] = expected_file
         except (TreeError, ValueError) as error:
             problems.append(str(error))
     for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # without which it is no bag, whatever the others say
         if name != TAG_MANIFEST or name not in tree.names:
-            claims.setdefault(name, Claim(name=name))
+            expected_files.setdefault(name, ExpectedFile(name=name))
     problems += _faults_of_bag(tree)
     log = None
     try:
         log = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
-        for claim in _of_log(log):
-            known = claims.get(claim.name, Claim(name=claim.name))
-            if claim.name in tree.names and MANIFEST not in known.hashes:
-                problems.append(f"{MANIFEST} does not list {printable(claim.name)}")
-            hashes = {**claim.hashes, **known.hashes}
-            claims[claim.name] = replace(claim, hashes=hashes, trouble=known.trouble or claim.trouble)
+        for expected_file in _of_log(log):
+            known = expected_files.get(expected_file.name, ExpectedFile(name=expected_file.name))
+            if expected_file.name in tree.names and MANIFEST not in known.hashes:
+                problems.append(f"{MANIFEST} does not list {printable(expected_file.name)}")
+            hashes = {**expected_file.hashes, **known.hashes}
+            expected_files[expected_file.name] = replace(
+                expected_file, hashes=hashes, refusal=known.refusal or expected_file.refusal
+            )
     except (TreeError, LogError) as error:
         log = None
         problems.append(str(error))
@@ -151,7 +153,7 @@ def read_bundle(path: str) -> Bundle:
     return Bundle(
         path=path,
         tree=tree,
-        claims=tuple(claims.values()),
+        expected_files=tuple(expected_files.values()),
         log=log,
         attestation=attestation,
         problems=tuple(problems),
@@ -200,7 +202,7 @@ def _sizes(tree: Tree) -> Iterator[int]:
                 yield tree.span(name).length
 
 
-def _listed(manifest: str, data: bytes) -> Iterator[Claim]:
+def _listed(manifest: str, data: bytes) -> Iterator[ExpectedFile]:
     """Read the lines of a manifest."""
     try:
         lines = re.split("\r\n|\r|\n", data.decode())
@@ -214,16 +216,16 @@ def _listed(manifest: str, data: bytes) -> Iterator[Claim]:
             raise ValueError(f"{manifest}, line {number}, is not a SHA-256 and a path")
         sha256, path = match[1], re.sub("%0[DA]|%25", lambda escape: _ESCAPES[escape[0].upper()], match[2], flags=re.I)
         parts = path.split("/")
-        trouble = "" if is_sha256(sha256) else f"{manifest} spells its SHA-256 in capitals"
+        refusal = "" if is_sha256(sha256) else f"{manifest} spells its SHA-256 in capitals"
         if path.startswith("~") or "\\" in path or "\0" in path or {"", ".", ".."}.intersection(parts):
-            trouble = "its path leaves the bundle, or is not written plainly"
+            refusal = "its path leaves the bundle, or is not written plainly"
         elif path.startswith(PAYLOAD) != (manifest == MANIFEST):
-            trouble = f"it does not belong into {manifest}"
-        yield Claim(name=path, hashes={manifest: sha256}, trouble=trouble)
+            refusal = f"it does not belong into {manifest}"
+        yield ExpectedFile(name=path, hashes={manifest: sha256}, refusal=refusal)
 
 
-def _of_log(log: LogFile) -> Iterator[Claim]:
+def _of_log(log: LogFile) -> Iterator[ExpectedFile]:
     """Say what a log claims of a bundle."""
-    yield from claims_of_log(log, DATASETS)
-    yield from claims_of_params(log, PARAMS_FILE)
-    yield from claims_of_reference(log, REFERENCE_FILE)
+    yield from expected_datasets(log, DATASETS)
+    yield from expected_params(log, PARAMS_FILE)
+    yield from expected_reference(log, REFERENCE_FILE)

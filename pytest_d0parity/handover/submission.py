@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..evidence.expected_files import Claim, claims_of_log, claims_of_params, params_of_log, root_of_log
+from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, params_of_log, root_of_log
 from ..evidence.file import LogError, LogFile, read_log
 from ..scenario.sweep import is_dataset
 from ..util.extras import missing_extra
@@ -33,7 +33,7 @@ class Delivery:
     """What was handed over: the log, where it can be read; what is said of the files; and the files."""
 
     log: LogFile | None
-    claims: Sequence[Claim]
+    expected_files: Sequence[ExpectedFile]
     tree: Tree
     checked: str
     belongs: Callable[[str], bool]
@@ -56,17 +56,17 @@ def delivery_of(options: argparse.Namespace, output: str) -> Delivery:
 
 def _of_log(options: argparse.Namespace) -> Delivery:
     log = read_log(options.log)
-    claims = claims_of_log(log)
+    expected_files = expected_datasets(log)
     root = root_of_log(log, options.dataset_root)
     besides: dict[str, str] = {}
     not_looked_at: tuple[str, ...] = ()
     if options.baseline_params is not None and params_of_log(log, options.baseline_params):
         name = valid_utf8(options.baseline_params)
-        if any(claim.name == name for claim in claims):
+        if any(expected_file.name == name for expected_file in expected_files):
             name = f"./{name}"
-        claims += claims_of_params(log, name)
+        expected_files += expected_params(log, name)
         besides = {name: options.baseline_params}
-    elif claims_of_params(log, ""):
+    elif expected_params(log, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
     try:
         tree = Folder(root, besides=besides)
@@ -75,7 +75,7 @@ def _of_log(options: argparse.Namespace) -> Delivery:
         raise TreeError(f"{error}{hint}") from None
     return Delivery(
         log=log,
-        claims=claims,
+        expected_files=expected_files,
         tree=tree,
         checked=root,
         belongs=is_dataset,
@@ -96,7 +96,7 @@ def _of_bundle(options: argparse.Namespace, output: str) -> Delivery:
         )
     return Delivery(
         log=bundle.log,
-        claims=bundle.claims,
+        expected_files=bundle.expected_files,
         tree=bundle.tree,
         checked=options.log,
         belongs=bundle.belongs,

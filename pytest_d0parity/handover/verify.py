@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..evidence.expected_files import THE_LOG, Claim
+from ..evidence.expected_files import THE_LOG, ExpectedFile
 from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NOBODY, Listener
@@ -34,7 +34,7 @@ _SHOWN = 5
 
 
 def verify(
-    claims: Sequence[Claim],
+    expected_files: Sequence[ExpectedFile],
     tree: Tree,
     make_examiner: Callable[[], Examiner],
     *,
@@ -46,7 +46,7 @@ def verify(
 
     Parameters
     ----------
-    claims : sequence of Claim
+    expected_files : sequence of ExpectedFile
     tree : Tree
         The files that are there.
     make_examiner : callable
@@ -69,7 +69,7 @@ def verify(
     VerificationInterrupted
         On Ctrl-C.
     """
-    work = _Work(claims, tree, make_examiner, listener)
+    work = _Work(expected_files, tree, make_examiner, listener)
     try:
         work.find()
         if executor is not None:
@@ -84,9 +84,13 @@ class _Work:
     """What is known so far; each file is judged as soon as its hash is known."""
 
     def __init__(
-        self, claims: Sequence[Claim], tree: Tree, make_examiner: Callable[[], Examiner], listener: Listener
+        self,
+        expected_files: Sequence[ExpectedFile],
+        tree: Tree,
+        make_examiner: Callable[[], Examiner],
+        listener: Listener,
     ) -> None:
-        self._claims = {claim.name: claim for claim in claims}
+        self._expected_files = {expected_file.name: expected_file for expected_file in expected_files}
         self._tree = tree
         self._make_examiner = make_examiner
         self._listener = listener
@@ -101,24 +105,24 @@ class _Work:
 
     def find(self) -> None:
         """Find out where the files are."""
-        for claim in self._claims.values():
-            there = self._names.get(claim.name, [])
-            if claim.trouble:
-                self._put(claim, "not_checked", claim.trouble)
+        for expected_file in self._expected_files.values():
+            there = self._names.get(expected_file.name, [])
+            if expected_file.refusal:
+                self._put(expected_file, "not_checked", expected_file.refusal)
             elif not there:
-                self._put(claim, "missing")
+                self._put(expected_file, "missing")
             elif len(there) > 1:
                 remark = f"{len(there)} files are written like that, and nobody can say which one is meant"
-                self._put(claim, "not_checked", remark)
+                self._put(expected_file, "not_checked", remark)
             else:
                 try:
-                    self._spans[claim.name] = self._tree.span(there[0])
+                    self._spans[expected_file.name] = self._tree.span(there[0])
                 except RefusedError as error:
-                    self._put(claim, "not_checked", str(error))
+                    self._put(expected_file, "not_checked", str(error))
 
     def measure(self, executor: Executor) -> None:
         """Measure every dataset anew, and compare the params."""
-        kinds = {name: self._claims[name].kind for name in self._spans}
+        kinds = {name: self._expected_files[name].kind for name in self._spans}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
             self._examined[name] = self._params(name)
         with _on_disk({name: self._spans[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
@@ -132,7 +136,7 @@ class _Work:
                 name = names[filename]
                 self._examined[name] = examined
                 if examined.sha256 is None or examined.size_bytes is None:
-                    self._put(self._claims[name], "not_checked", "; ".join(examined.errors))
+                    self._put(self._expected_files[name], "not_checked", "; ".join(examined.errors))
                 else:
                     self._judge(name, examined.sha256, examined.size_bytes)
 
@@ -159,59 +163,65 @@ class _Work:
                         self._judge(running[done], *done.result())
                     except OSError as error:
                         remark = f"it cannot be read: {describe_os_error(error)}"
-                        self._put(self._claims[running[done]], "not_checked", remark)
+                        self._put(self._expected_files[running[done]], "not_checked", remark)
             except BaseException:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
     def _judge(self, name: str, sha256: str, size: int) -> None:
-        claim = self._claims[name]
-        denied = claim.denied_by(sha256)
-        values = claim.kind != "other" and (denied or not claim.hashes or name in self._examined)
-        judgement: Judgement = ("changed" if denied else "same", _said(denied), ())
-        if claim.kind != "params" and not claim.hashes:
+        expected_file = self._expected_files[name]
+        contradicted = expected_file.contradicted_by(sha256)
+        values = expected_file.kind != "other" and (contradicted or not expected_file.hashes or name in self._examined)
+        judgement: Judgement = ("changed" if contradicted else "same", _said(contradicted), ())
+        if expected_file.kind != "params" and not expected_file.hashes:
             judgement = "not_checked", "nobody says which SHA-256 it should have", ()
-        elif not denied and claim.size_bytes not in (None, size):
-            remark = f"it is {size:,} bytes long, and the log says {claim.size_bytes:,}"
+        elif not contradicted and expected_file.size_bytes not in (None, size):
+            remark = f"it is {size:,} bytes long, and the log says {expected_file.size_bytes:,}"
             judgement = "contradicted", remark, ()
         elif values:
             try:
-                judgement = self._judge_values(claim, denied, sha256)
+                judgement = self._judge_values(expected_file, contradicted, sha256)
             except (LogError, TreeError) as error:  # what differs cannot be told, and that it differs can
-                judgement = "changed", f"{_said(denied)}; {error}", ()
-        self._put(claim, *judgement, observed_sha256=sha256)
+                judgement = "changed", f"{_said(contradicted)}; {error}", ()
+        self._put(expected_file, *judgement, observed_sha256=sha256)
 
-    def _judge_values(self, claim: Claim, denied: Sequence[str], sha256: str) -> Judgement:
+    def _judge_values(self, expected_file: ExpectedFile, contradicted: Sequence[str], sha256: str) -> Judgement:
         """Say what came of a file whose values are compared, or have to be since its bytes differ."""
-        if claim.name not in self._examined:
-            look = self._params if claim.kind == "params" else self._inspect
-            self._examined[claim.name] = look(claim.name)
-        examined = self._examined[claim.name]
+        if expected_file.name not in self._examined:
+            look = self._params if expected_file.kind == "params" else self._inspect
+            self._examined[expected_file.name] = look(expected_file.name)
+        examined = self._examined[expected_file.name]
         names = [difference.where.rpartition(":")[2] for difference in examined.comparison.drifted]
-        whole = "parameter and metric" if claim.kind == "params" else "array"
-        if claim.hashes and THE_LOG not in denied:
+        whole = "parameter and metric" if expected_file.kind == "params" else "array"
+        if expected_file.hashes and THE_LOG not in contradicted:
             if names:
                 return "contradicted", f"its bytes are those of the log, which says other values: {_listed(names)}", ()
             if examined.errors:
                 return "not_checked", "; ".join(examined.errors), ()
-            return ("changed" if denied else "same"), _said(denied), ()
+            return ("changed" if contradicted else "same"), _said(contradicted), ()
         if names or examined.errors:
-            return "changed", self._how(claim, examined, sha256, names), examined.arrays
-        if denied and claim.hashes.keys() != {THE_LOG}:  # a manifest speaks of bytes alone, and so does its bundle
-            return "changed", f"{_said(denied)}; every {whole} is the same", ()
-        if denied:
+            return "changed", self._how(expected_file, examined, sha256, names), examined.arrays
+        if contradicted and expected_file.hashes.keys() != {
+            THE_LOG
+        }:  # a manifest speaks of bytes alone, and so does its bundle
+            return "changed", f"{_said(contradicted)}; every {whole} is the same", ()
+        if contradicted:
             return "repacked", f"other bytes, and every {whole} the same", ()
         return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
 
-    def _how(self, claim: Claim, examined: Examined, sha256: str, names: Sequence[str]) -> str:
+    def _how(self, expected_file: ExpectedFile, examined: Examined, sha256: str, names: Sequence[str]) -> str:
         """Say how a file is not the one of the log."""
-        for other in self._claims.values():
-            if claim.kind == other.kind == "dataset" and other is not claim and sha256 in other.hashes.values():
+        for other in self._expected_files.values():
+            if (
+                expected_file.kind == other.kind == "dataset"
+                and other is not expected_file
+                and sha256 in other.hashes.values()
+            ):
                 return f"it is the file that should be {printable(other.name)}"
         if examined.errors:
             return "; ".join(examined.errors)
-        if examined.arrays or claim.kind == "params":
+        if examined.arrays or expected_file.kind == "params":
             return f"not as in the log: {_listed(examined.arrays or names)}"
         if not self._examiner.knows_checksums:
             return "its arrays have the names, shapes and dtypes of the log, which holds no checksums of them"
@@ -227,35 +237,35 @@ class _Work:
 
     def _put(
         self,
-        claim: Claim,
+        expected_file: ExpectedFile,
         outcome: Outcome,
         remark: str = "",
         arrays: tuple[str, ...] = (),
         *,
         observed_sha256: str | None = None,
     ) -> None:
-        self._spans.pop(claim.name, None)
-        self._checked[claim.name] = CheckedFile(
-            name=claim.name,
+        self._spans.pop(expected_file.name, None)
+        self._checked[expected_file.name] = CheckedFile(
+            name=expected_file.name,
             outcome=outcome,
             remark=remark,
             arrays=arrays,
-            expected_sha256=next(iter(claim.hashes.values()), None),
+            expected_sha256=next(iter(expected_file.hashes.values()), None),
             observed_sha256=observed_sha256,
         )
 
     def result(self, belongs: Callable[[str], bool]) -> Verification:
         """Give what is known by now."""
         unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
-        files = [self._checked.get(name, replace(unreached, name=name)) for name in self._claims]
+        files = [self._checked.get(name, replace(unreached, name=name)) for name in self._expected_files]
         files += [
             CheckedFile(name=name, outcome="extra", remark=self._refused(raw))
             for name, there in self._names.items()
             for raw in there
-            if name not in self._claims and belongs(name)
+            if name not in self._expected_files and belongs(name)
         ]
         problems = [f"{printable(self._tree.called)}: {self._tree.damage}"] if self._tree.damage else []
-        if not any(claim.kind == "dataset" for claim in self._claims.values()):
+        if not any(expected_file.kind == "dataset" for expected_file in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
 
@@ -309,8 +319,8 @@ def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
         yield paths
 
 
-def _said(denied: Sequence[str]) -> str:
-    return f"its SHA-256 is not the one in {' and '.join(denied)}" if denied else ""
+def _said(contradicted: Sequence[str]) -> str:
+    return f"its SHA-256 is not the one in {' and '.join(contradicted)}" if contradicted else ""
 
 
 def _listed(names: Sequence[str]) -> str:
