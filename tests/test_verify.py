@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.handover.file_tree import Span
+from pytest_d0parity.handover.file_tree import ByteRange
 
 from .test_cli import COMMAND, d0parity
 
@@ -280,7 +280,7 @@ def test_a_truncated_copy_and_a_pointer(verify: Verify, here: Path) -> None:
 def test_a_file_that_is_written_to_meanwhile(here: Path) -> None:
     path = here / "sweep" / "data_p1e4.npz"
     with pytest.raises(OSError, match="somebody wrote to it while it was read"):
-        Span(str(path)).sha256(lambda _: path.write_bytes(b"other"))
+        ByteRange(str(path)).sha256(lambda _: path.write_bytes(b"other"))
 
 
 def test_what_is_no_file(verify: Verify, here: Path) -> None:

@@ -18,7 +18,7 @@ from ..evidence.file import LogFile
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
-from .file_tree import Span
+from .file_tree import ByteRange
 
 _BESIDE = (DIGEST, PAGE, PROBES)
 _ROOM = 1 << 20  # bytes for what the bag and its README say
@@ -106,7 +106,7 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
     log : LogFile
         Its path is where it lies.
     root : str
-        Folder of the datasets.
+        FolderTree of the datasets.
     params, reference : str or None
         The params file and the reference; None where the log was made without.
 
@@ -185,7 +185,7 @@ class _Found:
 def _is_of(log: LogFile, path: str) -> bool:
     """Whether what lies beside a log is about this log: digest and page say when it was made."""
     try:
-        data = Span(path).read()
+        data = ByteRange(path).read()
     except (OSError, ValueError):
         return True  # which is told when it is copied
     match os.path.basename(path):

@@ -13,7 +13,7 @@ from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_
 from ..evidence.file import LogError, LogFile, parse_log
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
-from .file_tree import Folder, RefusedError, Tree, TreeError
+from .file_tree import FileTree, FolderTree, RefusedError, TreeError
 
 PAYLOAD = "data/"
 BAGIT = "bagit.txt"
@@ -42,7 +42,7 @@ class Bundle:
     ----------
     path : str
         As given.
-    tree : Tree
+    tree : FileTree
         The files in it.
     expected_files : tuple of ExpectedFile
         What its manifests and its log say of them.
@@ -55,7 +55,7 @@ class Bundle:
     """
 
     path: str
-    tree: Tree
+    tree: FileTree
     expected_files: tuple[ExpectedFile, ...]
     log: LogFile | None
     attestation: bytes | None
@@ -108,7 +108,7 @@ def read_bundle(path: str) -> Bundle:
     TreeError
         If it is no bundle at all.
     """
-    tree = _tree(path)
+    tree = _open_tree(path)
     if not {MANIFEST, TAG_MANIFEST, BAGIT}.intersection(tree.names):
         meant = os.path.join(path, LOG)
         hint = f"; is it {printable(meant)} that you mean?" if os.path.exists(meant) else ""
@@ -160,27 +160,27 @@ def read_bundle(path: str) -> Bundle:
     )
 
 
-def _tree(path: str) -> Tree:
+def _open_tree(path: str) -> FileTree:
     if os.path.isdir(path):
-        return Folder(path, deep=True)
-    from .tar_tree import Tar
+        return FolderTree(path, deep=True)
+    from .tar_tree import TarTree
 
-    return Tar(path)
+    return TarTree(path)
 
 
-def _read(tree: Tree, name: str) -> bytes:
+def _read(tree: FileTree, name: str) -> bytes:
     where = f"{printable(tree.called)}: {name}"
     if name not in tree.names:
         raise TreeError(f"{where} is missing")
     try:
-        return tree.span(name).read()
+        return tree.byte_range(name).read()
     except RefusedError as error:
         raise TreeError(f"{where} is not read: {error}") from None
     except OSError as error:
         raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
 
 
-def _faults_of_bag(tree: Tree) -> Iterator[str]:
+def _faults_of_bag(tree: FileTree) -> Iterator[str]:
     """Say what the standard does not accept in what a bag says of itself."""
     # What is missing, or cannot be read, is told as such.
     with contextlib.suppress(TreeError):
@@ -194,12 +194,12 @@ def _faults_of_bag(tree: Tree) -> Iterator[str]:
             yield f"{BAG_INFO} tells of {int(oxum[2])} files of {int(oxum[1]):,} bytes, and there are {there}"
 
 
-def _sizes(tree: Tree) -> Iterator[int]:
+def _sizes(tree: FileTree) -> Iterator[int]:
     """Yield the bytes of each file of the payload that may be read."""
     for name in tree.names:
         if name.startswith(PAYLOAD):
             with contextlib.suppress(RefusedError):
-                yield tree.span(name).length
+                yield tree.byte_range(name).length
 
 
 def _listed(manifest: str, data: bytes) -> Iterator[ExpectedFile]:

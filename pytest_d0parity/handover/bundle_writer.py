@@ -16,7 +16,7 @@ from ..util.runtime import scratch_folder, silent
 from ..util.text import printable
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
-from .file_tree import Folder, Span
+from .file_tree import ByteRange, FolderTree
 
 _PIECE = 1 << 20
 
@@ -110,7 +110,7 @@ def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
     size = sum(item.size for item in plan.datasets)
     for item in plan.documents:
         place = os.path.join(folder, item.name.removeprefix(PAYLOAD))
-        sha256, copied = Span(item.path).copy(place, partial(listener.progress, item.name))
+        sha256, copied = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
         _expect(item, sha256)
         size += copied
     try:
@@ -149,7 +149,7 @@ def _copy_datasets(plan: Plan, bag: str, listener: Listener) -> None:
     os.mkdir(os.path.join(bag, *DATASETS.rstrip("/").split("/")))
     for item in plan.datasets:
         place = os.path.join(bag, *item.name.split("/"))
-        sha256, _ = Span(item.path).copy(place, partial(listener.progress, item.name))
+        sha256, _ = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
         _expect(item, sha256)
 
 
@@ -169,7 +169,7 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
     """Write a bag, with its datasets, as a tar whose bytes depend on what is in it, and on nothing else."""
     datasets = {item.name: item for item in plan.datasets}
     folders = [PAYLOAD.rstrip("/"), DATASETS.rstrip("/")]
-    names = [*folders, *datasets, *Folder(bag, deep=True).names]
+    names = [*folders, *datasets, *FolderTree(bag, deep=True).names]
     with open(target, "xb") as file:
         with tarfile.TarFile(
             fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=_PIECE

@@ -25,7 +25,7 @@ class RefusedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Span:
+class ByteRange:
     """The bytes of one file: a whole file on the disk, or a part of a tar.
 
     Attributes
@@ -120,7 +120,7 @@ class Span:
             raise OSError("somebody wrote to it while it was read; run again when it is complete")
 
 
-class Tree(Protocol):
+class FileTree(Protocol):
     """Files below a folder.
 
     Attributes
@@ -137,7 +137,7 @@ class Tree(Protocol):
     names: tuple[str, ...]
     damage: str
 
-    def span(self, name: str) -> Span:
+    def byte_range(self, name: str) -> ByteRange:
         """Give the bytes of one of `names`.
 
         Raises
@@ -147,7 +147,7 @@ class Tree(Protocol):
         """
 
 
-class Folder:
+class FolderTree:
     """A folder.
 
     Parameters
@@ -178,10 +178,10 @@ class Folder:
         except OSError as error:
             raise TreeError(f"{printable(self.called)} cannot be listed: {describe_os_error(error)}") from None
 
-    def span(self, name: str) -> Span:
-        """Give the bytes of a file: see `Tree.span`."""
+    def byte_range(self, name: str) -> ByteRange:
+        """Give the bytes of a file: see `FileTree.byte_range`."""
         if name in self._besides:
-            return Span(self._besides[name])
+            return ByteRange(self._besides[name])
         path = os.path.join(self.called, *name.split("/"))
         inside = os.path.realpath(self.called)
         if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
@@ -189,7 +189,7 @@ class Folder:
                 f"it is a link that leaves {printable(self.called)}, and such links are not followed; "
                 "put the file itself there"
             )
-        return Span(path)
+        return ByteRange(path)
 
 
 def _below(root: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ..util.extras import missing_extra
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
 from .bundle_reader import ATTESTATION_FILE, is_bundle, read_bundle
-from .file_tree import Folder, RefusedError, Span, Tree, TreeError
+from .file_tree import ByteRange, FileTree, FolderTree, RefusedError, TreeError
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
@@ -34,7 +34,7 @@ class Delivery:
 
     log: LogFile | None
     expected_files: Sequence[ExpectedFile]
-    tree: Tree
+    tree: FileTree
     checked: str
     belongs: Callable[[str], bool]
     problems: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def _of_log(options: argparse.Namespace) -> Delivery:
     elif expected_params(log, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
     try:
-        tree = Folder(root, besides=besides)
+        tree = FolderTree(root, besides=besides)
     except TreeError as error:
         hint = "" if options.dataset_root else "; the log names this folder, and --dataset-root names another"
         raise TreeError(f"{error}{hint}") from None
@@ -138,7 +138,7 @@ def attested_by(delivery: Delivery, options: argparse.Namespace) -> Attested | N
 
 def _read(path: str) -> bytes:
     try:
-        return Span(path).read()
+        return ByteRange(path).read()
     except OSError as error:
         raise LogError(f"attestation {printable(path)} cannot be read: {describe_os_error(error)}") from None
     except RefusedError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
-from .file_tree import RefusedError, Span, TreeError
+from .file_tree import ByteRange, RefusedError, TreeError
 
 _BAGIT = "bagit.txt"  # in every bag
 _BLOCK = 512  # bytes, of which a tar is made
@@ -18,7 +18,7 @@ _MAX_HEADER = 1 << 16  # bytes that tarfile may ask for at once: a name is never
 _MANY_DIGITS = re.compile(rb"[0-9]{256}")  # over which the regular expressions of tarfile may take for ever
 
 
-class Tar:
+class TarTree:
     """A tar with one folder at its top; paths begin below that.
 
     Parameters
@@ -35,7 +35,7 @@ class Tar:
         self.called = path
         self.damage = ""
         self._path = path
-        self._members: dict[str, Span | str] = {}  # or why it is refused
+        self._members: dict[str, ByteRange | str] = {}  # or why it is refused
         self._tops: dict[str, None] = {}
         try:
             with open_regular(path) as file:
@@ -52,8 +52,8 @@ class Tar:
             raise TreeError(f"{printable(path)} holds more than the one folder of a bundle: {shown}")
         self.names = tuple(sorted(self._members))
 
-    def span(self, name: str) -> Span:
-        """Give the bytes of a file: see `Tree.span`."""
+    def byte_range(self, name: str) -> ByteRange:
+        """Give the bytes of a file: see `FileTree.byte_range`."""
         member = self._members[name]
         if isinstance(member, str):
             raise RefusedError(member)
@@ -101,7 +101,7 @@ class Tar:
             there = max(size - member.offset_data, 0)
             reason = f"the tar ends after {there:,} of its {member.size:,} bytes: it is truncated"
         self._tops.update(dict.fromkeys(parts[:1] if len(parts) > 1 and not reason else ()))
-        self._members[name] = reason or Span(self._path, member.offset_data, member.size)
+        self._members[name] = reason or ByteRange(self._path, member.offset_data, member.size)
 
 
 class _Headers(io.RawIOBase):

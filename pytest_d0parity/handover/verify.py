@@ -17,7 +17,7 @@ from ..util.files import describe_os_error
 from ..util.progress import NOBODY, Listener
 from ..util.runtime import available_cores, scratch_folder
 from ..util.text import printable
-from .file_tree import RefusedError, Span, Tree, TreeError, spelled
+from .file_tree import ByteRange, FileTree, RefusedError, TreeError, spelled
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _SHOWN = 5
 
 def verify(
     expected_files: Sequence[ExpectedFile],
-    tree: Tree,
+    tree: FileTree,
     make_examiner: Callable[[], Examiner],
     *,
     belongs: Callable[[str], bool] = lambda _: True,
@@ -47,7 +47,7 @@ def verify(
     Parameters
     ----------
     expected_files : sequence of ExpectedFile
-    tree : Tree
+    tree : FileTree
         The files that are there.
     make_examiner : callable
         Makes the one who is asked where bytes differ.
@@ -86,16 +86,16 @@ class _Work:
     def __init__(
         self,
         expected_files: Sequence[ExpectedFile],
-        tree: Tree,
+        tree: FileTree,
         make_examiner: Callable[[], Examiner],
         listener: Listener,
     ) -> None:
         self._expected_files = {expected_file.name: expected_file for expected_file in expected_files}
-        self._tree = tree
+        self._open_tree = tree
         self._make_examiner = make_examiner
         self._listener = listener
         self._names = spelled(tree.names)
-        self._spans: dict[str, Span] = {}  # by the name in the claim, of what is not judged yet
+        self._byte_ranges: dict[str, ByteRange] = {}  # by the name in the claim, of what is not judged yet
         self._examined: dict[str, Examined] = {}
         self._checked: dict[str, CheckedFile] = {}
 
@@ -116,21 +116,21 @@ class _Work:
                 self._put(expected_file, "not_checked", remark)
             else:
                 try:
-                    self._spans[expected_file.name] = self._tree.span(there[0])
+                    self._byte_ranges[expected_file.name] = self._open_tree.byte_range(there[0])
                 except RefusedError as error:
                     self._put(expected_file, "not_checked", str(error))
 
     def measure(self, executor: Executor) -> None:
         """Measure every dataset anew, and compare the params."""
-        kinds = {name: self._expected_files[name].kind for name in self._spans}
+        kinds = {name: self._expected_files[name].kind for name in self._byte_ranges}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
             self._examined[name] = self._params(name)
-        with _on_disk({name: self._spans[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
+        with _on_disk({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
             if not paths:
                 return
             folder = os.path.dirname(next(iter(paths.values())))  # a log names files, and no folders
             names = {os.path.basename(path): name for name, path in paths.items()}
-            sizes = {filename: self._spans[name].length for filename, name in names.items()}
+            sizes = {filename: self._byte_ranges[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
             for filename, examined in self._examiner.measure(folder, sizes, executor, self._listener.progress):
                 name = names[filename]
@@ -142,7 +142,7 @@ class _Work:
 
     def hash(self) -> None:
         """Hash on all cores what is not judged yet, the largest first."""
-        sizes = {name: span.length for name, span in self._spans.items()}
+        sizes = {name: byte_range.length for name, byte_range in self._byte_ranges.items()}
         names = sorted(sizes, key=lambda name: -sizes[name])
         self._listener.planned([(name, sizes[name]) for name in names])
         stop = threading.Event()
@@ -153,7 +153,7 @@ class _Work:
                     raise OSError("stopped")
                 self._listener.progress(name, share)
 
-            return self._spans[name].sha256(progress)
+            return self._byte_ranges[name].sha256(progress)
 
         with ThreadPoolExecutor(available_cores()) as pool:
             running = {pool.submit(work, name): name for name in names}
@@ -228,11 +228,11 @@ class _Work:
         return "every array is the same, and the bytes are to be exact"
 
     def _inspect(self, name: str) -> Examined:
-        with _on_disk({name: self._spans[name]}) as paths:
+        with _on_disk({name: self._byte_ranges[name]}) as paths:
             return self._examiner.inspect(*os.path.split(paths[name]))
 
     def _params(self, name: str) -> Examined:
-        with _on_disk({name: self._spans[name]}) as paths:
+        with _on_disk({name: self._byte_ranges[name]}) as paths:
             return self._examiner.params(paths[name])
 
     def _put(
@@ -244,7 +244,7 @@ class _Work:
         *,
         observed_sha256: str | None = None,
     ) -> None:
-        self._spans.pop(expected_file.name, None)
+        self._byte_ranges.pop(expected_file.name, None)
         self._checked[expected_file.name] = CheckedFile(
             name=expected_file.name,
             outcome=outcome,
@@ -264,7 +264,7 @@ class _Work:
             for raw in there
             if name not in self._expected_files and belongs(name)
         ]
-        problems = [f"{printable(self._tree.called)}: {self._tree.damage}"] if self._tree.damage else []
+        problems = [f"{printable(self._open_tree.called)}: {self._open_tree.damage}"] if self._open_tree.damage else []
         if not any(expected_file.kind == "dataset" for expected_file in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
@@ -272,7 +272,7 @@ class _Work:
     def _refused(self, name: str) -> str:
         """Say why a file would not even be read, where that is so."""
         try:
-            self._tree.span(name)
+            self._open_tree.byte_range(name)
         except RefusedError as error:
             return str(error)
         return ""
@@ -286,7 +286,7 @@ class _Work:
 
 
 @contextlib.contextmanager
-def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
+def _on_disk(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
     """Give files by their paths; what is part of a tar is unpacked for as long as it takes.
 
     Raises
@@ -294,8 +294,8 @@ def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
     TreeError
         If there is no room for it.
     """
-    paths = {name: span.path for name, span in spans.items() if span.is_whole}
-    packed = {name: span for name, span in spans.items() if not span.is_whole}
+    paths = {name: byte_range.path for name, byte_range in byte_ranges.items() if byte_range.is_whole}
+    packed = {name: byte_range for name, byte_range in byte_ranges.items() if not byte_range.is_whole}
     if not packed:
         yield paths
         return
@@ -303,7 +303,7 @@ def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
     import tempfile
 
     with scratch_folder(tempfile.gettempdir()) as folder:
-        needed, free = sum(span.size or 0 for span in packed.values()), shutil.disk_usage(folder).free
+        needed, free = sum(byte_range.size or 0 for byte_range in packed.values()), shutil.disk_usage(folder).free
         where = printable(tempfile.gettempdir())
         if needed > free:
             raise TreeError(
@@ -311,9 +311,9 @@ def _on_disk(spans: Mapping[str, Span]) -> Iterator[dict[str, str]]:
                 "set TMPDIR to a folder with more room, or unpack the tar yourself"
             )
         try:
-            for name, span in packed.items():
+            for name, byte_range in packed.items():
                 paths[name] = os.path.join(folder, name.rpartition("/")[2])
-                span.copy(paths[name])
+                byte_range.copy(paths[name])
         except OSError as error:
             raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None
         yield paths

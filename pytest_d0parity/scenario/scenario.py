@@ -32,7 +32,7 @@ class Scenario:
     scenario_id : str
         Name of the scenario.
     dataset_root : str
-        Folder of the sweep, as given.
+        FolderTree of the sweep, as given.
     baseline_params : str or None
         The ``params.dill`` of the baseline run, as given.
     limit_datasets : tuple of str or None
