@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..attest.attestation import Attested
     from ..evidence.file import LogFile
     from ..handover.receipt import LogIdentity
-    from ..handover.remeasure import Examiner
+    from ..handover.remeasure import Remeasurement
     from ..handover.submission import Delivery
     from ..handover.verification import Verification
     from ..scenario.pyproject import Project
@@ -138,7 +138,7 @@ def _verification(
         verify,
         delivery.expected_files,
         delivery.tree,
-        partial(_examiner, delivery.log, thresholds),
+        partial(_remeasurement, delivery.log, thresholds),
         belongs=delivery.belongs,
         listener=terminal,
     )
@@ -153,7 +153,7 @@ def _verification(
     }
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(pool_size(None, sizes)) as pool:
-        for problem in _examiner(delivery.log, thresholds).warnings():
+        for problem in _remeasurement(delivery.log, thresholds).warnings():
             terminal.problem(problem)
         return check(executor=pool)
 
@@ -177,7 +177,7 @@ def _thresholds(delivery: Delivery, options: argparse.Namespace, project: Projec
     return thresholds_of(project, str(scenario_id), options.threshold)
 
 
-def _examiner(log: LogFile | None, thresholds: Sequence[Threshold]) -> Examiner:
+def _remeasurement(log: LogFile | None, thresholds: Sequence[Threshold]) -> Remeasurement:
     """Make one who knows the values in the log.
 
     Raises
@@ -186,11 +186,11 @@ def _examiner(log: LogFile | None, thresholds: Sequence[Threshold]) -> Examiner:
         If it cannot be read.
     """
     from ..evidence.file import LogError
-    from ..handover.remeasure import Examiner
+    from ..handover.remeasure import Remeasurement
 
     if log is None:
         raise LogError("without its log, nothing is known of the values in a bundle")
-    return Examiner(log, thresholds)
+    return Remeasurement(log, thresholds)
 
 
 def _identity(delivery: Delivery, path: str) -> LogIdentity:

@@ -22,7 +22,7 @@ _BYTES = ("sha256", "size_bytes", "arrays")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
+class RemeasuredFile:
     """What a look at one file has shown.
 
     Attributes
@@ -51,7 +51,7 @@ class Examined:
         return tuple(found)
 
 
-class Examiner:
+class Remeasurement:
     """Knows a log, and how far values may be from it.
 
     Parameters
@@ -79,7 +79,7 @@ class Examiner:
         """Tell of thresholds that cover no value."""
         return self._comparator.unused_thresholds(self._comparator.values)
 
-    def inspect(self, folder: str, filename: str) -> Examined:
+    def inspect(self, folder: str, filename: str) -> RemeasuredFile:
         """Look at a file of other bytes: which of its arrays are not those of the log.
 
         Parameters
@@ -87,7 +87,7 @@ class Examiner:
         folder, filename : str
             Where it is.
         """
-        return self._examined(self._job(folder).inspect(filename), _BYTES)
+        return self._remeasured(self._job(folder).inspect(filename), _BYTES)
 
     def measure(
         self,
@@ -95,7 +95,7 @@ class Examiner:
         sizes: Mapping[str, int],
         executor: Executor,
         progress: Callable[[str, float], None],
-    ) -> Iterator[tuple[str, Examined]]:
+    ) -> Iterator[tuple[str, RemeasuredFile]]:
         """Measure datasets anew, and give each one as soon as it is done.
 
         Parameters
@@ -108,22 +108,22 @@ class Examiner:
             Told which share of a file is done.
         """
         for filename, captured in executor.capture(self._job(folder), sizes, progress):
-            yield filename, self._examined(captured.dataset, ("",))
+            yield filename, self._remeasured(captured.dataset, ("",))
 
-    def params(self, path: str) -> Examined:
+    def params(self, path: str) -> RemeasuredFile:
         """Compare every parameter and metric of a params file."""
         run = read_baseline_run(Scenario(baseline_params=path))
         observed = whole_values(run.parameters, run.metrics)
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
         comparison = Comparison((), 0) if errors else self._comparator.compare_whole(observed)
-        return Examined(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
+        return RemeasuredFile(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
 
     def _job(self, folder: str) -> CaptureJob:
         return CaptureJob(Scenario(dataset_root=os.path.abspath(folder)), self._comparator)
 
-    def _examined(self, dataset: Dataset, names: Sequence[str]) -> Examined:
+    def _remeasured(self, dataset: Dataset, names: Sequence[str]) -> RemeasuredFile:
         errors = [problem for problem in dataset.problems if problem.severity == "error"]
-        return Examined(
+        return RemeasuredFile(
             sha256=dataset.sha256,
             size_bytes=dataset.size_bytes,
             comparison=self._comparator.compare_dataset(

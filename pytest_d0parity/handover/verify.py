@@ -23,7 +23,7 @@ from .verification import CheckedFile, Outcome, Verification, VerificationInterr
 if TYPE_CHECKING:
     from ..capture.executor import Executor
     from ..evidence.model import Difference
-    from .remeasure import Examined, Examiner
+    from .remeasure import RemeasuredFile, Remeasurement
 
 # Light: nothing that measures is imported before bytes differ, or every value is asked for.
 
@@ -36,7 +36,7 @@ _SHOWN = 5
 def verify(
     expected_files: Sequence[ExpectedFile],
     tree: FileTree,
-    make_examiner: Callable[[], Examiner],
+    make_remeasurement: Callable[[], Remeasurement],
     *,
     belongs: Callable[[str], bool] = lambda _: True,
     executor: Executor | None = None,
@@ -49,7 +49,7 @@ def verify(
     expected_files : sequence of ExpectedFile
     tree : FileTree
         The files that are there.
-    make_examiner : callable
+    make_remeasurement : callable
         Makes the one who is asked where bytes differ.
     belongs : callable
         Whether a file that nobody speaks of is one too many.
@@ -69,7 +69,7 @@ def verify(
     VerificationInterrupted
         On Ctrl-C.
     """
-    work = _Work(expected_files, tree, make_examiner, listener)
+    work = _Work(expected_files, tree, make_remeasurement, listener)
     try:
         work.find()
         if executor is not None:
@@ -87,21 +87,21 @@ class _Work:
         self,
         expected_files: Sequence[ExpectedFile],
         tree: FileTree,
-        make_examiner: Callable[[], Examiner],
+        make_remeasurement: Callable[[], Remeasurement],
         listener: Listener,
     ) -> None:
         self._expected_files = {expected_file.name: expected_file for expected_file in expected_files}
         self._open_tree = tree
-        self._make_examiner = make_examiner
+        self._make_remeasurement = make_remeasurement
         self._listener = listener
         self._names = spelled(tree.names)
         self._byte_ranges: dict[str, ByteRange] = {}  # by the name in the claim, of what is not judged yet
-        self._examined: dict[str, Examined] = {}
+        self._remeasured: dict[str, RemeasuredFile] = {}
         self._checked: dict[str, CheckedFile] = {}
 
     @cached_property
-    def _examiner(self) -> Examiner:
-        return self._make_examiner()
+    def _remeasurement(self) -> Remeasurement:
+        return self._make_remeasurement()
 
     def find(self) -> None:
         """Find out where the files are."""
@@ -124,7 +124,7 @@ class _Work:
         """Measure every dataset anew, and compare the params."""
         kinds = {name: self._expected_files[name].kind for name in self._byte_ranges}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
-            self._examined[name] = self._params(name)
+            self._remeasured[name] = self._params(name)
         with _on_disk({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
             if not paths:
                 return
@@ -132,13 +132,13 @@ class _Work:
             names = {os.path.basename(path): name for name, path in paths.items()}
             sizes = {filename: self._byte_ranges[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
-            for filename, examined in self._examiner.measure(folder, sizes, executor, self._listener.progress):
+            for filename, remeasured in self._remeasurement.measure(folder, sizes, executor, self._listener.progress):
                 name = names[filename]
-                self._examined[name] = examined
-                if examined.sha256 is None or examined.size_bytes is None:
-                    self._put(self._expected_files[name], "not_checked", "; ".join(examined.errors))
+                self._remeasured[name] = remeasured
+                if remeasured.sha256 is None or remeasured.size_bytes is None:
+                    self._put(self._expected_files[name], "not_checked", "; ".join(remeasured.errors))
                 else:
-                    self._judge(name, examined.sha256, examined.size_bytes)
+                    self._judge(name, remeasured.sha256, remeasured.size_bytes)
 
     def hash(self) -> None:
         """Hash on all cores what is not judged yet, the largest first."""
@@ -172,7 +172,9 @@ class _Work:
     def _judge(self, name: str, sha256: str, size: int) -> None:
         expected_file = self._expected_files[name]
         contradicted = expected_file.contradicted_by(sha256)
-        values = expected_file.kind != "other" and (contradicted or not expected_file.hashes or name in self._examined)
+        values = expected_file.kind != "other" and (
+            contradicted or not expected_file.hashes or name in self._remeasured
+        )
         judgement: Judgement = ("changed" if contradicted else "same", _said(contradicted), ())
         if expected_file.kind != "params" and not expected_file.hashes:
             judgement = "not_checked", "nobody says which SHA-256 it should have", ()
@@ -188,20 +190,20 @@ class _Work:
 
     def _judge_values(self, expected_file: ExpectedFile, contradicted: Sequence[str], sha256: str) -> Judgement:
         """Say what came of a file whose values are compared, or have to be since its bytes differ."""
-        if expected_file.name not in self._examined:
+        if expected_file.name not in self._remeasured:
             look = self._params if expected_file.kind == "params" else self._inspect
-            self._examined[expected_file.name] = look(expected_file.name)
-        examined = self._examined[expected_file.name]
-        names = [difference.where.rpartition(":")[2] for difference in examined.comparison.drifted]
+            self._remeasured[expected_file.name] = look(expected_file.name)
+        remeasured = self._remeasured[expected_file.name]
+        names = [difference.where.rpartition(":")[2] for difference in remeasured.comparison.drifted]
         whole = "parameter and metric" if expected_file.kind == "params" else "array"
         if expected_file.hashes and THE_LOG not in contradicted:
             if names:
                 return "contradicted", f"its bytes are those of the log, which says other values: {_listed(names)}", ()
-            if examined.errors:
-                return "not_checked", "; ".join(examined.errors), ()
+            if remeasured.errors:
+                return "not_checked", "; ".join(remeasured.errors), ()
             return ("changed" if contradicted else "same"), _said(contradicted), ()
-        if names or examined.errors:
-            return "changed", self._how(expected_file, examined, sha256, names), examined.arrays
+        if names or remeasured.errors:
+            return "changed", self._how(expected_file, remeasured, sha256, names), remeasured.arrays
         if contradicted and expected_file.hashes.keys() != {
             THE_LOG
         }:  # a manifest speaks of bytes alone, and so does its bundle
@@ -210,7 +212,7 @@ class _Work:
             return "repacked", f"other bytes, and every {whole} the same", ()
         return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
 
-    def _how(self, expected_file: ExpectedFile, examined: Examined, sha256: str, names: Sequence[str]) -> str:
+    def _how(self, expected_file: ExpectedFile, remeasured: RemeasuredFile, sha256: str, names: Sequence[str]) -> str:
         """Say how a file is not the one of the log."""
         for other in self._expected_files.values():
             if (
@@ -219,21 +221,21 @@ class _Work:
                 and sha256 in other.hashes.values()
             ):
                 return f"it is the file that should be {printable(other.name)}"
-        if examined.errors:
-            return "; ".join(examined.errors)
-        if examined.arrays or expected_file.kind == "params":
-            return f"not as in the log: {_listed(examined.arrays or names)}"
-        if not self._examiner.knows_checksums:
+        if remeasured.errors:
+            return "; ".join(remeasured.errors)
+        if remeasured.arrays or expected_file.kind == "params":
+            return f"not as in the log: {_listed(remeasured.arrays or names)}"
+        if not self._remeasurement.knows_checksums:
             return "its arrays have the names, shapes and dtypes of the log, which holds no checksums of them"
         return "every array is the same, and the bytes are to be exact"
 
-    def _inspect(self, name: str) -> Examined:
+    def _inspect(self, name: str) -> RemeasuredFile:
         with _on_disk({name: self._byte_ranges[name]}) as paths:
-            return self._examiner.inspect(*os.path.split(paths[name]))
+            return self._remeasurement.inspect(*os.path.split(paths[name]))
 
-    def _params(self, name: str) -> Examined:
+    def _params(self, name: str) -> RemeasuredFile:
         with _on_disk({name: self._byte_ranges[name]}) as paths:
-            return self._examiner.params(paths[name])
+            return self._remeasurement.params(paths[name])
 
     def _put(
         self,
@@ -278,11 +280,11 @@ class _Work:
         return ""
 
     def _differences(self) -> tuple[Difference, ...]:
-        if not self._examined:
+        if not self._remeasured:
             return ()
         from ..compare.difference import Comparison
 
-        return Comparison.of(examined.comparison for examined in self._examined.values()).differences
+        return Comparison.of(remeasured.comparison for remeasured in self._remeasured.values()).differences
 
 
 @contextlib.contextmanager
