@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..evidence.file import LogFile
     from ..handover.receipt import LogIdentity
     from ..handover.remeasure import Remeasurement
-    from ..handover.submission import Delivery
+    from ..handover.submission import Submission
     from ..handover.verification import Verification
     from ..scenario.pyproject import Project
     from ..scenario.thresholds import Threshold
@@ -66,7 +66,7 @@ def _verify(options: argparse.Namespace) -> int:
     from ..evidence.file import LogError
     from ..handover.file_tree import TreeError
     from ..handover.receipt import forget_receipt
-    from ..handover.submission import OptionError, attested_by, delivery_of
+    from ..handover.submission import OptionError, attested_by, submission_of
     from ..scenario.pyproject import ProjectError, find_project
     from ..scenario.scenario import default_output
     from ..util.runtime import interruptible
@@ -78,10 +78,10 @@ def _verify(options: argparse.Namespace) -> int:
             output = options.output or default_output(project)
             forget_receipt(output)
             with interruptible():
-                delivery = delivery_of(options, output)
-                attested = attested_by(delivery, options)
+                submission = submission_of(options, output)
+                attested = attested_by(submission, options)
                 prepare_folder(output)
-                return _check(delivery, attested, options, project, output, terminal)
+                return _check(submission, attested, options, project, output, terminal)
         except (ProjectError, OptionError) as error:
             terminal.error(str(error))
             return WRONG_USAGE
@@ -91,7 +91,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _check(
-    delivery: Delivery,
+    submission: Submission,
     attested: Attested | None,
     options: argparse.Namespace,
     project: Project,
@@ -100,13 +100,13 @@ def _check(
 ) -> int:
     from ..handover.verification import VerificationInterrupted
 
-    measured, interrupted = options.measure and delivery.log is not None, False
-    thresholds = _thresholds(delivery, options, project)
+    measured, interrupted = options.measure and submission.log is not None, False
+    thresholds = _thresholds(submission, options, project)
     try:
-        verification = _verification(delivery, measured, thresholds, terminal)
+        verification = _verification(submission, measured, thresholds, terminal)
     except VerificationInterrupted as interrupt:
         verification, interrupted = interrupt.verification, True
-    verification = replace(verification, problems=delivery.problems + verification.problems)
+    verification = replace(verification, problems=submission.problems + verification.problems)
     from ..handover.receipt import Receipt, write_receipt
     from ..util.provenance import TOOL, timestamp
 
@@ -114,15 +114,15 @@ def _check(
         verdict="drift" if attested is not None and attested.faults else verification.verdict,
         timestamp=timestamp(),
         tool=TOOL,
-        log=_identity(delivery, options.log),
-        checked=valid_utf8(delivery.checked),
+        log=_identity(submission, options.log),
+        checked=valid_utf8(submission.checked),
         measured=measured,
         thresholds=tuple(f"{each.pattern}:{each.text}" for each in thresholds),
         attestation=attested,
         files=verification.files,
         differences=verification.differences,
         problems=verification.problems,
-        not_looked_at=delivery.not_looked_at,
+        not_looked_at=submission.not_looked_at,
     )
     (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.insist)(receipt.to_text())
     terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
@@ -130,16 +130,16 @@ def _check(
 
 
 def _verification(
-    delivery: Delivery, measured: bool, thresholds: Sequence[Threshold], terminal: Terminal
+    submission: Submission, measured: bool, thresholds: Sequence[Threshold], terminal: Terminal
 ) -> Verification:
     from ..handover.verify import verify
 
     check = partial(
         verify,
-        delivery.expected_files,
-        delivery.tree,
-        partial(_remeasurement, delivery.log, thresholds),
-        belongs=delivery.belongs,
+        submission.expected_files,
+        submission.tree,
+        partial(_remeasurement, submission.log, thresholds),
+        belongs=submission.belongs,
         listener=terminal,
     )
     if not measured:
@@ -148,17 +148,17 @@ def _verification(
 
     sizes = {
         expected_file.name: expected_file.size_bytes or 0
-        for expected_file in delivery.expected_files
+        for expected_file in submission.expected_files
         if expected_file.kind == "dataset"
     }
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(pool_size(None, sizes)) as pool:
-        for problem in _remeasurement(delivery.log, thresholds).warnings():
+        for problem in _remeasurement(submission.log, thresholds).warnings():
             terminal.problem(problem)
         return check(executor=pool)
 
 
-def _thresholds(delivery: Delivery, options: argparse.Namespace, project: Project) -> tuple[Threshold, ...]:
+def _thresholds(submission: Submission, options: argparse.Namespace, project: Project) -> tuple[Threshold, ...]:
     """Give those of the project, for the scenario of the log, and those of the command line.
 
     Raises
@@ -173,7 +173,7 @@ def _thresholds(delivery: Delivery, options: argparse.Namespace, project: Projec
     for text in () if options.measure else options.threshold or ():
         if not parse_threshold(text).may_cover("sha256"):
             raise OptionError(f"--threshold {printable(text)} is for a value: add --measure, which compares values")
-    scenario_id = None if delivery.log is None else delivery.log.metadata.get("scenario_id")
+    scenario_id = None if submission.log is None else submission.log.metadata.get("scenario_id")
     return thresholds_of(project, str(scenario_id), options.threshold)
 
 
@@ -193,10 +193,10 @@ def _remeasurement(log: LogFile | None, thresholds: Sequence[Threshold]) -> Reme
     return Remeasurement(log, thresholds)
 
 
-def _identity(delivery: Delivery, path: str) -> LogIdentity:
+def _identity(submission: Submission, path: str) -> LogIdentity:
     from ..handover.receipt import LogIdentity
 
-    log = delivery.log
+    log = submission.log
     metadata = {} if log is None else log.metadata
 
     def text(value: object) -> str | None:

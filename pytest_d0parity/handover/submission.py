@@ -29,7 +29,7 @@ class OptionError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class Submission:
     """What was handed over: the log, where it can be read; what is said of the files; and the files."""
 
     log: LogFile | None
@@ -42,7 +42,7 @@ class Delivery:
     attestation: bytes | None = None  # one that came along
 
 
-def delivery_of(options: argparse.Namespace, output: str) -> Delivery:
+def submission_of(options: argparse.Namespace, output: str) -> Submission:
     """Find out what is to be checked.
 
     Raises
@@ -54,7 +54,7 @@ def delivery_of(options: argparse.Namespace, output: str) -> Delivery:
     return _of_bundle(options, output) if is_bundle(options.log) else _of_log(options)
 
 
-def _of_log(options: argparse.Namespace) -> Delivery:
+def _of_log(options: argparse.Namespace) -> Submission:
     log = read_log(options.log)
     expected_files = expected_datasets(log)
     root = root_of_log(log, options.dataset_root)
@@ -73,7 +73,7 @@ def _of_log(options: argparse.Namespace) -> Delivery:
     except TreeError as error:
         hint = "" if options.dataset_root else "; the log names this folder, and --dataset-root names another"
         raise TreeError(f"{error}{hint}") from None
-    return Delivery(
+    return Submission(
         log=log,
         expected_files=expected_files,
         tree=tree,
@@ -83,7 +83,7 @@ def _of_log(options: argparse.Namespace) -> Delivery:
     )
 
 
-def _of_bundle(options: argparse.Namespace, output: str) -> Delivery:
+def _of_bundle(options: argparse.Namespace, output: str) -> Submission:
     if options.dataset_root is not None or options.baseline_params is not None:
         raise OptionError(
             "a bundle brings its datasets and params along: leave --dataset-root and --baseline-params out"
@@ -94,7 +94,7 @@ def _of_bundle(options: argparse.Namespace, output: str) -> Delivery:
         raise OptionError(
             f"the receipt would become a part of the bundle; name another --output than {printable(output)}"
         )
-    return Delivery(
+    return Submission(
         log=bundle.log,
         expected_files=bundle.expected_files,
         tree=bundle.tree,
@@ -106,7 +106,7 @@ def _of_bundle(options: argparse.Namespace, output: str) -> Delivery:
     )
 
 
-def attested_by(delivery: Delivery, options: argparse.Namespace) -> Attested | None:
+def attested_by(submission: Submission, options: argparse.Namespace) -> Attested | None:
     """Check an attestation: the one that is named, or, where a key is, the one that came along.
 
     Raises
@@ -123,7 +123,7 @@ def attested_by(delivery: Delivery, options: argparse.Namespace) -> Attested | N
     from ..attest.attestation import check_attestation, is_signed
     from ..attest.signature import load_public_key
 
-    data = delivery.attestation if options.attestation is None else _read(options.attestation)
+    data = submission.attestation if options.attestation is None else _read(options.attestation)
     if data is None:
         raise OptionError("there is nothing that --public-key could have signed; name it by --attestation")
     key = None
@@ -133,7 +133,7 @@ def attested_by(delivery: Delivery, options: argparse.Namespace) -> Attested | N
         key = load_public_key(options.public_key)
     elif is_signed(data):
         raise OptionError("the attestation is signed: name the key that should have signed it, by --public-key")
-    return check_attestation(data, options.attestation or ATTESTATION_FILE, delivery.log, key)
+    return check_attestation(data, options.attestation or ATTESTATION_FILE, submission.log, key)
 
 
 def _read(path: str) -> bytes:
