@@ -63,7 +63,7 @@ class _Drift:
         return _PARTS[self.first].format(f"{' and '.join(arrays)} differ{'s' * (len(arrays) == 1)}")
 
 
-def explain_origin(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
+def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
     """Say where the drift starts.
 
     Parameters

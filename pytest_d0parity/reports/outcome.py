@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..compare.diagnosis import explain_origin
+from ..compare.diagnosis import diagnose
 from ..compare.log_view import Recorded
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Difference, EvidenceLog
@@ -69,8 +69,8 @@ class Outcome:
     def remarks(self) -> list[str]:
         """Where drift starts, which files were repacked, and what was left out, in plain sentences."""
         remarks = []
-        if origin := self._origin():
-            remarks.append(origin)
+        if diagnosis := self._diagnosis():
+            remarks.append(diagnosis)
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
             names = ", ".join(map(printable, dict.fromkeys(repacked)))
@@ -80,8 +80,8 @@ class Outcome:
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
 
-    def _origin(self) -> str:
-        return explain_origin(self.differences, self.filenames, complete=self.verdict != "incomplete")
+    def _diagnosis(self) -> str:
+        return diagnose(self.differences, self.filenames, complete=self.verdict != "incomplete")
 
     def _repacked_how(self) -> str:
         if self.verified:
@@ -110,7 +110,7 @@ class Outcome:
             "reference": self.reference,
             "drifted": self._count("drift"),
             "within_thresholds": self._count("within_thresholds"),
-            "origin": self._origin(),
+            "origin": self._diagnosis(),
             "not_compared": self.left_out,
             "differences": self.differences,
         }
