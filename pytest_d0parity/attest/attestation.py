@@ -40,14 +40,14 @@ def is_about(data: bytes, log: LogFile) -> bool:
         return False
 
 
-def check_attestation(data: bytes, called: str, log: LogFile | None, key: SSlibKey | None) -> Attested:
+def check_attestation(data: bytes, shown_as: str, log: LogFile | None, key: SSlibKey | None) -> Attested:
     """Check the signature of an attestation, its subjects, its tests and its result.
 
     Parameters
     ----------
     data : bytes
         An envelope, or a statement that is not signed.
-    called : str
+    shown_as : str
         Its path, for the record.
     log : LogFile or None
         The log that it should be about; None where that cannot be read.
@@ -74,7 +74,7 @@ def check_attestation(data: bytes, called: str, log: LogFile | None, key: SSlibK
     except (ValueError, RecursionError) as error:
         key, faults = None, [f"it cannot be read: {error}"]
     return Attested(
-        path=valid_utf8(called),
+        path=valid_utf8(shown_as),
         sha256=hashlib.sha256(data).hexdigest(),
         key_id=None if key is None else key.keyid,
         result=result if isinstance(result, str) else None,

@@ -42,7 +42,7 @@ def read_baseline_run(scenario: Scenario) -> BaselineRun:
     if scenario.params_path is None or scenario.baseline_params is None:
         return BaselineRun()
     try:
-        params = read_params(scenario.params_path, trusted=scenario.trust_params, called=scenario.baseline_params)
+        params = read_params(scenario.params_path, trusted=scenario.trust_params, shown_as=scenario.baseline_params)
     except ParamsError as error:
         return BaselineRun(problems=(Problem(severity="error", where="baseline_params", message=str(error)),))
     baseline = read_baseline(params.values)

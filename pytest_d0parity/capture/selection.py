@@ -33,7 +33,7 @@ def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
 
 def select_datasets(scenario: Scenario) -> DatasetSelection:
     """Choose the datasets to look at."""
-    called = printable(scenario.dataset_root)
+    shown_as = printable(scenario.dataset_root)
     try:
         there = list_sweep(scenario.root_path, scenario.dataset_root)
     except SweepError as error:
@@ -47,14 +47,14 @@ def select_datasets(scenario: Scenario) -> DatasetSelection:
             Problem(
                 severity="error",
                 where="limit_datasets",
-                message=f"{printable(name)} is not in {called}; there is: {listed}",
+                message=f"{printable(name)} is not in {shown_as}; there is: {listed}",
             )
             for name in scenario.limit_datasets
             if name not in found
         ]
         names = sort_by_dose(found)
     elif not there:
-        message = f"no datasets: {called} holds no file named {PATTERN}"
+        message = f"no datasets: {shown_as} holds no file named {PATTERN}"
         problems = [Problem(severity="error", where="dataset_root", message=message)]
     problems += [
         Problem(

@@ -186,7 +186,7 @@ class Comparator:
         return covering[-1] if covering else own.get(name)
 
 
-def read_comparator(path: str, thresholds: Sequence[Threshold] = (), called: str | None = None) -> Comparator:
+def read_comparator(path: str, thresholds: Sequence[Threshold] = (), shown_as: str | None = None) -> Comparator:
     """Read a reference.
 
     Parameters
@@ -194,7 +194,7 @@ def read_comparator(path: str, thresholds: Sequence[Threshold] = (), called: str
     path : str
         An evidence log, be it one of the tool before this one.
     thresholds : sequence of Threshold
-    called : str, optional
+    shown_as : str, optional
         How the log was given, for the record and for messages.
 
     Returns
@@ -206,7 +206,7 @@ def read_comparator(path: str, thresholds: Sequence[Threshold] = (), called: str
     LogError
         If it cannot be read, is corrupt, or is of a newer schema.
     """
-    file = read_log(path, called)
+    file = read_log(path, shown_as)
     return Comparator(Reference(path=file.path, sha256=file.sha256), values_of_file(file), tuple(thresholds))
 
 

@@ -43,14 +43,14 @@ class ReferenceUpdate:
     kept: tuple[str, ...]
 
 
-def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdate:
+def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpdate:
     """Accept what a log holds as the reference. What it does not hold stays as it was.
 
     Parameters
     ----------
     path : str
         The reference; made with its folder where there is none.
-    called : str
+    shown_as : str
         What to call it.
     log : EvidenceLog
         What was observed.
@@ -64,7 +64,7 @@ def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdat
     LogError
         If the reference that is there cannot be read or replaced.
     """
-    old = read_log(path, called) if os.path.lexists(path) else None
+    old = read_log(path, shown_as) if os.path.lexists(path) else None
     content = _accepted(convert_for_json(log))
     kept: tuple[str, ...] = ()
     changes: tuple[Difference, ...] = ()
@@ -77,20 +77,20 @@ def update_reference(path: str, called: str, log: EvidenceLog) -> ReferenceUpdat
                 kept += tuple(f"{part}: {name}" for name in old.content.get(part) or {} if name not in content[part])
         if set(before.datasets) - observed and old.version < log.schema_version:
             raise LogError(
-                f"log {printable(called)} is of an older schema, which cannot hold these datasets beside new ones: "
+                f"log {printable(shown_as)} is of an older schema, which cannot hold these datasets beside new ones: "
                 f"{', '.join(map(printable, kept))}; observe the whole sweep, or write to another file"
             )
         content = _merged(old.content, content)
-        after = values_of_file(LogFile(called, "", log.schema_version, content))
-        changes = Comparator(Reference(path=called, sha256=old.sha256), before).compare(after).differences
+        after = values_of_file(LogFile(shown_as, "", log.schema_version, content))
+        changes = Comparator(Reference(path=shown_as, sha256=old.sha256), before).compare(after).differences
         if not changes and old.version == log.schema_version:
-            return ReferenceUpdate(path=called, is_new=False, is_written=False, changes=(), kept=kept)
+            return ReferenceUpdate(path=shown_as, is_new=False, is_written=False, changes=(), kept=kept)
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         write_atomically(path, json_text(content).encode())
     except OSError as error:
-        raise LogError(f"reference {printable(called)} cannot be written: {describe_os_error(error)}") from None
-    return ReferenceUpdate(path=called, is_new=old is None, is_written=True, changes=changes, kept=kept)
+        raise LogError(f"reference {printable(shown_as)} cannot be written: {describe_os_error(error)}") from None
+    return ReferenceUpdate(path=shown_as, is_new=old is None, is_written=True, changes=changes, kept=kept)
 
 
 def _accepted(log: Mapping[str, Any]) -> dict[str, Any]:

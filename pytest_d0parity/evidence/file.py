@@ -44,14 +44,14 @@ class LogFile:
         return metadata if isinstance(metadata, dict) else {}
 
 
-def read_log(path: str, called: str | None = None) -> LogFile:
+def read_log(path: str, shown_as: str | None = None) -> LogFile:
     """Read a log, also one that was written by hand or by the tool before this one.
 
     Parameters
     ----------
     path : str
         The JSON file. The bare tokens ``NaN`` and ``Infinity`` of older logs are understood.
-    called : str, optional
+    shown_as : str, optional
         What to call the file in the record and in messages; its path by default.
 
     Returns
@@ -64,31 +64,33 @@ def read_log(path: str, called: str | None = None) -> LogFile:
         If it is not there, is no JSON object, says a key twice, or has a schema version that is newer
         than `SCHEMA_VERSION`.
     """
-    called = path if called is None else called
+    shown_as = path if shown_as is None else shown_as
     try:
         with open_regular(path) as file:
-            return parse_log(file.read() or b"", called)
+            return parse_log(file.read() or b"", shown_as)
     except OSError as error:
-        raise LogError(f"log {printable(called)} cannot be read: {describe_os_error(error)}; check the path") from None
+        raise LogError(
+            f"log {printable(shown_as)} cannot be read: {describe_os_error(error)}; check the path"
+        ) from None
 
 
-def parse_log(data: bytes, called: str) -> LogFile:
+def parse_log(data: bytes, shown_as: str) -> LogFile:
     """Take a log out of the bytes of its file: see `read_log`."""
     try:
         content = parse_object(data)
     except (ValueError, RecursionError) as error:
-        raise LogError(f"log {printable(called)} cannot be read: {error}") from None
+        raise LogError(f"log {printable(shown_as)} cannot be read: {error}") from None
     version = content.get("schema_version", 0)
     if type(version) is not int or version < 0:
-        raise LogError(f"log {printable(called)} cannot be read: its schema_version is {version!r}, not a number")
+        raise LogError(f"log {printable(shown_as)} cannot be read: its schema_version is {version!r}, not a number")
     if version > SCHEMA_VERSION:
         from ..util.provenance import TOOL  # slow, and of no use to anybody else
 
         raise LogError(
-            f"log {printable(called)} has schema version {version}; this is {TOOL}, which knows up to "
+            f"log {printable(shown_as)} has schema version {version}; this is {TOOL}, which knows up to "
             f"{SCHEMA_VERSION}: upgrade it"
         )
-    return LogFile(called, hashlib.sha256(data).hexdigest(), version, content)
+    return LogFile(shown_as, hashlib.sha256(data).hexdigest(), version, content)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _open_tree(path: str) -> FileTree:
 
 
 def _read(tree: FileTree, name: str) -> bytes:
-    where = f"{printable(tree.called)}: {name}"
+    where = f"{printable(tree.shown_as)}: {name}"
     if name not in tree.names:
         raise TreeError(f"{where} is missing")
     try:

@@ -125,7 +125,7 @@ class FileTree(Protocol):
 
     Attributes
     ----------
-    called : str
+    shown_as : str
         For messages.
     names : tuple of str
         Paths of the files from the top, with slashes; also of what turns out to be none.
@@ -133,7 +133,7 @@ class FileTree(Protocol):
         What is wrong with the whole, in words; empty where nothing is.
     """
 
-    called: str
+    shown_as: str
     names: tuple[str, ...]
     damage: str
 
@@ -167,26 +167,26 @@ class FolderTree:
     damage = ""
 
     def __init__(self, path: str, *, deep: bool = False, besides: Mapping[str, str] = MappingProxyType({})) -> None:
-        self.called = path
+        self.shown_as = path
         self._besides = besides
         try:
             self.names = tuple(dict.fromkeys([*sorted(_below(path) if deep else os.listdir(path)), *besides]))
         except FileNotFoundError:
-            raise TreeError(f"{printable(self.called)} does not exist; check the path") from None
+            raise TreeError(f"{printable(self.shown_as)} does not exist; check the path") from None
         except NotADirectoryError:
-            raise TreeError(f"{printable(self.called)} is a file; a folder is needed") from None
+            raise TreeError(f"{printable(self.shown_as)} is a file; a folder is needed") from None
         except OSError as error:
-            raise TreeError(f"{printable(self.called)} cannot be listed: {describe_os_error(error)}") from None
+            raise TreeError(f"{printable(self.shown_as)} cannot be listed: {describe_os_error(error)}") from None
 
     def byte_range(self, name: str) -> ByteRange:
         """Give the bytes of a file: see `FileTree.byte_range`."""
         if name in self._besides:
             return ByteRange(self._besides[name])
-        path = os.path.join(self.called, *name.split("/"))
-        inside = os.path.realpath(self.called)
+        path = os.path.join(self.shown_as, *name.split("/"))
+        inside = os.path.realpath(self.shown_as)
         if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
             raise RefusedError(
-                f"it is a link that leaves {printable(self.called)}, and such links are not followed; "
+                f"it is a link that leaves {printable(self.shown_as)}, and such links are not followed; "
                 "put the file itself there"
             )
         return ByteRange(path)

@@ -32,7 +32,7 @@ class TarTree:
     """
 
     def __init__(self, path: str) -> None:
-        self.called = path
+        self.shown_as = path
         self.damage = ""
         self._path = path
         self._members: dict[str, ByteRange | str] = {}  # or why it is refused

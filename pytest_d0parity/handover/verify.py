@@ -266,7 +266,9 @@ class _Work:
             for raw in there
             if name not in self._expected_files and belongs(name)
         ]
-        problems = [f"{printable(self._open_tree.called)}: {self._open_tree.damage}"] if self._open_tree.damage else []
+        problems = (
+            [f"{printable(self._open_tree.shown_as)}: {self._open_tree.damage}"] if self._open_tree.damage else []
+        )
         if not any(expected_file.kind == "dataset" for expected_file in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))

@@ -264,9 +264,9 @@ class Controller:
         return True
 
     def _update_reference(self, log: EvidenceLog) -> None:
-        path, called = self._scenario.reference_path, self._scenario.reference
+        path, shown_as = self._scenario.reference_path, self._scenario.reference
         assert path is not None  # noqa: S101 - begin() has seen to it
-        assert called is not None  # noqa: S101
+        assert shown_as is not None  # noqa: S101
         accepted = self._results.accepted(log)
         failed = self._results.not_passed()
         reason = None
@@ -275,11 +275,11 @@ class Controller:
         elif not accepted.datasets and (log.datasets or not accepted.baseline_params):
             reason = "of no dataset all checks have run"
         if reason:
-            self._errors.append(f"reference {printable(called)} is left as it was, for {reason}")
+            self._errors.append(f"reference {printable(shown_as)} is left as it was, for {reason}")
             return
 
         def update() -> None:
-            self._changes = update_reference(path, called, accepted)
+            self._changes = update_reference(path, shown_as, accepted)
             taken = {dataset.filename for dataset in accepted.datasets}
             self._not_taken = [dataset.filename for dataset in log.datasets if dataset.filename not in taken]
 

@@ -53,14 +53,14 @@ def sort_by_dose(filenames: Iterable[str]) -> list[str]:
     return sorted(filenames, key=order)
 
 
-def list_sweep(root: str, called: str | None = None) -> list[str]:
+def list_sweep(root: str, shown_as: str | None = None) -> list[str]:
     """List the datasets in a folder.
 
     Parameters
     ----------
     root : str
         The folder.
-    called : str, optional
+    shown_as : str, optional
         What to call it in messages.
 
     Returns
@@ -73,7 +73,7 @@ def list_sweep(root: str, called: str | None = None) -> list[str]:
     SweepError
         If the folder cannot be listed.
     """
-    named = f"dataset root {printable(root if called is None else called)}"
+    named = f"dataset root {printable(root if shown_as is None else shown_as)}"
     try:
         names = os.listdir(root)
     except NotADirectoryError:

@@ -180,9 +180,9 @@ class _Expansion:
 
 def _call_arguments(thing: Thing, arguments: tuple[Any, ...]) -> list[Any]:
     """List what an object would have been called with, by position or by name."""
-    found = list(arguments[: thing.called])
+    found = list(arguments[: thing.shown_as])
     if thing.is_partial:
-        for state in arguments[thing.called :]:
+        for state in arguments[thing.shown_as :]:
             if type(state) is tuple and len(state) >= 3:
                 found += [item for item in state[1:3] if type(item) is dict]
                 found += state[1] if type(state[1]) is tuple else ()

@@ -63,7 +63,7 @@ class Thing:
         What would have been called.
     parts : list
         The arguments of the call, then whatever was done to the result.
-    called : int
+    shown_as : int
         How many of the parts are arguments.
     is_partial : bool
         Whether it is a ``functools.partial``, whose state holds the arguments.
@@ -71,7 +71,7 @@ class Thing:
 
     qualname: str
     parts: list[Any] = field(default_factory=list)
-    called: int = 0
+    shown_as: int = 0
     is_partial: bool = False
 
 

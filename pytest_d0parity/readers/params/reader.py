@@ -67,14 +67,14 @@ def load_params(path: str | os.PathLike[str], trusted: bool = False) -> dict[str
     return read_params(path, trusted=trusted).values
 
 
-def read_params(path: str | os.PathLike[str], *, trusted: bool = False, called: str | None = None) -> Params:
+def read_params(path: str | os.PathLike[str], *, trusted: bool = False, shown_as: str | None = None) -> Params:
     """Load a ``params.dill`` and tell how: see `load_params`.
 
     Parameters
     ----------
     path : path-like
     trusted : bool
-    called : str, optional
+    shown_as : str, optional
         What to call the file in messages; its path by default.
 
     Returns
@@ -93,8 +93,8 @@ def read_params(path: str | os.PathLike[str], *, trusted: bool = False, called: 
             return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
         values, recovered = plain_values(_top_level(run(data)))
     except Refusal as refusal:
-        called = os.fsdecode(path) if called is None else called
-        raise ParamsError(f"params file {printable(called)} cannot be read: {refusal}") from None
+        shown_as = os.fsdecode(path) if shown_as is None else shown_as
+        raise ParamsError(f"params file {printable(shown_as)} cannot be read: {refusal}") from None
     return Params(sha256, values, recovered)
 
 

@@ -254,8 +254,8 @@ class _View:
             kind = difference.where.partition(".")[0]
             groups[kind if kind in groups else ""].append(difference)
         left_out = {(subject or "").partition(".")[0] for dataset, subject in self._not_compared if dataset is None}
-        called = {"params": "parameters", "metrics": "metrics", "": "datasets and checks"}
-        return [(called[group], _cell(found, group in left_out)) for group, found in groups.items()]
+        shown_as = {"params": "parameters", "metrics": "metrics", "": "datasets and checks"}
+        return [(shown_as[group], _cell(found, group in left_out)) for group, found in groups.items()]
 
     # --- charts
 
