@@ -147,9 +147,7 @@ def _verification(
     from ..capture.local_pool import LocalPool, pool_size
 
     sizes = {
-        expected_file.name: expected_file.size_bytes or 0
-        for expected_file in submission.expected_files
-        if expected_file.kind == "dataset"
+        expected.name: expected.size_bytes or 0 for expected in submission.expected_files if expected.kind == "dataset"
     }
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(pool_size(None, sizes)) as pool:

@@ -140,20 +140,20 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
     expected_files = expected_datasets(log, DATASETS)
     if not expected_files:
         found.problems.append(f"log {printable(log.path)} tells of no dataset, so that there is nothing to hand over")
-    for expected_file in expected_files:
-        name = expected_file.name.removeprefix(DATASETS)
-        refusal = expected_file.refusal or _unportable(name)
+    for expected in expected_files:
+        name = expected.name.removeprefix(DATASETS)
+        refusal = expected.refusal or _unportable(name)
         if refusal:
             found.problems.append(f"{printable(name)}: {refusal}")
         else:
-            found.add(expected_file, os.path.join(root, name), "a dataset")
+            found.add(expected, os.path.join(root, name), "a dataset")
     found.problems += _look_alikes(item.name for item in found.items)
     if params is not None:
-        for expected_file in expected_params(log, PARAMS_FILE):
-            found.add(expected_file, params, "the params of the baseline run; a pickle: do not load it")
+        for expected in expected_params(log, PARAMS_FILE):
+            found.add(expected, params, "the params of the baseline run; a pickle: do not load it")
     if reference is not None:
-        for expected_file in expected_reference(log, REFERENCE_FILE):
-            found.add(expected_file, reference, "the log that this one was compared with")
+        for expected in expected_reference(log, REFERENCE_FILE):
+            found.add(expected, reference, "the log that this one was compared with")
     if found.problems:
         raise BundleError(*found.problems)
     return Plan(log=log, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
@@ -166,20 +166,20 @@ class _Found:
         self.items: list[Item] = []
         self.problems: list[str] = []
 
-    def add(self, expected_file: ExpectedFile, path: str, about: str) -> None:
-        sha256 = next(iter(expected_file.hashes.values()), None)
+    def add(self, expected: ExpectedFile, path: str, about: str) -> None:
+        sha256 = next(iter(expected.hashes.values()), None)
         try:
             with open_regular(path) as file:
                 size = os.fstat(file.fileno()).st_size
         except OSError as error:
             self.problems.append(f"{printable(path)} cannot be bundled: {describe_os_error(error)}")
             return
-        if expected_file.size_bytes not in (None, size):
+        if expected.size_bytes not in (None, size):
             self.problems.append(
                 f"{printable(path)} is not the file of the log: it is {size:,} bytes long, and the log says "
-                f"{expected_file.size_bytes:,}"
+                f"{expected.size_bytes:,}"
             )
-        self.items.append(Item(name=expected_file.name, path=path, sha256=sha256, size=size, about=about))
+        self.items.append(Item(name=expected.name, path=path, sha256=sha256, size=size, about=about))
 
 
 def _is_of(log: LogFile, path: str) -> bool:

@@ -120,10 +120,10 @@ def read_bundle(path: str) -> Bundle:
         if manifest not in tree.names:
             continue
         try:
-            for expected_file in _listed(manifest, _read(tree, manifest)):
-                if expected_file.name in expected_files:
-                    problems.append(f"the manifests list {printable(expected_file.name)} twice")
-                expected_files[expected_file.name] = expected_file
+            for expected in _listed(manifest, _read(tree, manifest)):
+                if expected.name in expected_files:
+                    problems.append(f"the manifests list {printable(expected.name)} twice")
+                expected_files[expected.name] = expected
         except (TreeError, ValueError) as error:
             problems.append(str(error))
     for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # without which it is no bag, whatever the others say
@@ -133,14 +133,12 @@ def read_bundle(path: str) -> Bundle:
     log = None
     try:
         log = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
-        for expected_file in _of_log(log):
-            known = expected_files.get(expected_file.name, ExpectedFile(name=expected_file.name))
-            if expected_file.name in tree.names and MANIFEST not in known.hashes:
-                problems.append(f"{MANIFEST} does not list {printable(expected_file.name)}")
-            hashes = {**expected_file.hashes, **known.hashes}
-            expected_files[expected_file.name] = replace(
-                expected_file, hashes=hashes, refusal=known.refusal or expected_file.refusal
-            )
+        for expected in _of_log(log):
+            known = expected_files.get(expected.name, ExpectedFile(name=expected.name))
+            if expected.name in tree.names and MANIFEST not in known.hashes:
+                problems.append(f"{MANIFEST} does not list {printable(expected.name)}")
+            hashes = {**expected.hashes, **known.hashes}
+            expected_files[expected.name] = replace(expected, hashes=hashes, refusal=known.refusal or expected.refusal)
     except (TreeError, LogError) as error:
         log = None
         problems.append(str(error))

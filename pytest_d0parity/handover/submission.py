@@ -62,7 +62,7 @@ def _of_log(options: argparse.Namespace) -> Submission:
     not_looked_at: tuple[str, ...] = ()
     if options.baseline_params is not None and params_of_log(log, options.baseline_params):
         name = valid_utf8(options.baseline_params)
-        if any(expected_file.name == name for expected_file in expected_files):
+        if any(expected.name == name for expected in expected_files):
             name = f"./{name}"
         expected_files += expected_params(log, name)
         besides = {name: options.baseline_params}

@@ -90,8 +90,8 @@ class _Work:
         make_remeasurement: Callable[[], Remeasurement],
         listener: Listener,
     ) -> None:
-        self._expected_files = {expected_file.name: expected_file for expected_file in expected_files}
-        self._open_tree = tree
+        self._expected_files = {expected.name: expected for expected in expected_files}
+        self._tree = tree
         self._make_remeasurement = make_remeasurement
         self._listener = listener
         self._names = spelled(tree.names)
@@ -105,20 +105,20 @@ class _Work:
 
     def find(self) -> None:
         """Find out where the files are."""
-        for expected_file in self._expected_files.values():
-            there = self._names.get(expected_file.name, [])
-            if expected_file.refusal:
-                self._put(expected_file, "not_checked", expected_file.refusal)
+        for expected in self._expected_files.values():
+            there = self._names.get(expected.name, [])
+            if expected.refusal:
+                self._put(expected, "not_checked", expected.refusal)
             elif not there:
-                self._put(expected_file, "missing")
+                self._put(expected, "missing")
             elif len(there) > 1:
                 remark = f"{len(there)} files are written like that, and nobody can say which one is meant"
-                self._put(expected_file, "not_checked", remark)
+                self._put(expected, "not_checked", remark)
             else:
                 try:
-                    self._byte_ranges[expected_file.name] = self._open_tree.byte_range(there[0])
+                    self._byte_ranges[expected.name] = self._tree.byte_range(there[0])
                 except RefusedError as error:
-                    self._put(expected_file, "not_checked", str(error))
+                    self._put(expected, "not_checked", str(error))
 
     def measure(self, executor: Executor) -> None:
         """Measure every dataset anew, and compare the params."""
@@ -170,41 +170,39 @@ class _Work:
                 raise
 
     def _judge(self, name: str, sha256: str, size: int) -> None:
-        expected_file = self._expected_files[name]
-        contradicted = expected_file.contradicted_by(sha256)
-        values = expected_file.kind != "other" and (
-            contradicted or not expected_file.hashes or name in self._remeasured
-        )
+        expected = self._expected_files[name]
+        contradicted = expected.contradicted_by(sha256)
+        values = expected.kind != "other" and (contradicted or not expected.hashes or name in self._remeasured)
         judgement: Judgement = ("changed" if contradicted else "same", _said(contradicted), ())
-        if expected_file.kind != "params" and not expected_file.hashes:
+        if expected.kind != "params" and not expected.hashes:
             judgement = "not_checked", "nobody says which SHA-256 it should have", ()
-        elif not contradicted and expected_file.size_bytes not in (None, size):
-            remark = f"it is {size:,} bytes long, and the log says {expected_file.size_bytes:,}"
+        elif not contradicted and expected.size_bytes not in (None, size):
+            remark = f"it is {size:,} bytes long, and the log says {expected.size_bytes:,}"
             judgement = "contradicted", remark, ()
         elif values:
             try:
-                judgement = self._judge_values(expected_file, contradicted, sha256)
+                judgement = self._judge_values(expected, contradicted, sha256)
             except (LogError, TreeError) as error:  # what differs cannot be told, and that it differs can
                 judgement = "changed", f"{_said(contradicted)}; {error}", ()
-        self._put(expected_file, *judgement, observed_sha256=sha256)
+        self._put(expected, *judgement, observed_sha256=sha256)
 
-    def _judge_values(self, expected_file: ExpectedFile, contradicted: Sequence[str], sha256: str) -> Judgement:
+    def _judge_values(self, expected: ExpectedFile, contradicted: Sequence[str], sha256: str) -> Judgement:
         """Say what came of a file whose values are compared, or have to be since its bytes differ."""
-        if expected_file.name not in self._remeasured:
-            look = self._params if expected_file.kind == "params" else self._inspect
-            self._remeasured[expected_file.name] = look(expected_file.name)
-        remeasured = self._remeasured[expected_file.name]
+        if expected.name not in self._remeasured:
+            look = self._params if expected.kind == "params" else self._inspect
+            self._remeasured[expected.name] = look(expected.name)
+        remeasured = self._remeasured[expected.name]
         names = [difference.where.rpartition(":")[2] for difference in remeasured.comparison.drifted]
-        whole = "parameter and metric" if expected_file.kind == "params" else "array"
-        if expected_file.hashes and THE_LOG not in contradicted:
+        whole = "parameter and metric" if expected.kind == "params" else "array"
+        if expected.hashes and THE_LOG not in contradicted:
             if names:
                 return "contradicted", f"its bytes are those of the log, which says other values: {_listed(names)}", ()
             if remeasured.errors:
                 return "not_checked", "; ".join(remeasured.errors), ()
             return ("changed" if contradicted else "same"), _said(contradicted), ()
         if names or remeasured.errors:
-            return "changed", self._how(expected_file, remeasured, sha256, names), remeasured.arrays
-        if contradicted and expected_file.hashes.keys() != {
+            return "changed", self._how(expected, remeasured, sha256, names), remeasured.arrays
+        if contradicted and expected.hashes.keys() != {
             THE_LOG
         }:  # a manifest speaks of bytes alone, and so does its bundle
             return "changed", f"{_said(contradicted)}; every {whole} is the same", ()
@@ -212,18 +210,14 @@ class _Work:
             return "repacked", f"other bytes, and every {whole} the same", ()
         return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
 
-    def _how(self, expected_file: ExpectedFile, remeasured: RemeasuredFile, sha256: str, names: Sequence[str]) -> str:
+    def _how(self, expected: ExpectedFile, remeasured: RemeasuredFile, sha256: str, names: Sequence[str]) -> str:
         """Say how a file is not the one of the log."""
         for other in self._expected_files.values():
-            if (
-                expected_file.kind == other.kind == "dataset"
-                and other is not expected_file
-                and sha256 in other.hashes.values()
-            ):
+            if expected.kind == other.kind == "dataset" and other is not expected and sha256 in other.hashes.values():
                 return f"it is the file that should be {printable(other.name)}"
         if remeasured.errors:
             return "; ".join(remeasured.errors)
-        if remeasured.arrays or expected_file.kind == "params":
+        if remeasured.arrays or expected.kind == "params":
             return f"not as in the log: {_listed(remeasured.arrays or names)}"
         if not self._remeasurement.knows_checksums:
             return "its arrays have the names, shapes and dtypes of the log, which holds no checksums of them"
@@ -239,20 +233,20 @@ class _Work:
 
     def _put(
         self,
-        expected_file: ExpectedFile,
+        expected: ExpectedFile,
         outcome: Outcome,
         remark: str = "",
         arrays: tuple[str, ...] = (),
         *,
         observed_sha256: str | None = None,
     ) -> None:
-        self._byte_ranges.pop(expected_file.name, None)
-        self._checked[expected_file.name] = CheckedFile(
-            name=expected_file.name,
+        self._byte_ranges.pop(expected.name, None)
+        self._checked[expected.name] = CheckedFile(
+            name=expected.name,
             outcome=outcome,
             remark=remark,
             arrays=arrays,
-            expected_sha256=next(iter(expected_file.hashes.values()), None),
+            expected_sha256=next(iter(expected.hashes.values()), None),
             observed_sha256=observed_sha256,
         )
 
@@ -266,17 +260,15 @@ class _Work:
             for raw in there
             if name not in self._expected_files and belongs(name)
         ]
-        problems = (
-            [f"{printable(self._open_tree.shown_as)}: {self._open_tree.damage}"] if self._open_tree.damage else []
-        )
-        if not any(expected_file.kind == "dataset" for expected_file in self._expected_files.values()):
+        problems = [f"{printable(self._tree.shown_as)}: {self._tree.damage}"] if self._tree.damage else []
+        if not any(expected.kind == "dataset" for expected in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
 
     def _refused(self, name: str) -> str:
         """Say why a file would not even be read, where that is so."""
         try:
-            self._open_tree.byte_range(name)
+            self._tree.byte_range(name)
         except RefusedError as error:
             return str(error)
         return ""

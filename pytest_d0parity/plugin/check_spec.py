@@ -8,7 +8,7 @@ from typing import Literal
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison, within
 from ..compare.values import Named
-from ..data.model import Problem
+from ..evidence.model import Problem
 from ..readers.params.baseline import METRICS
 from ..util.text import valid_utf8
 from .run_store import RunData

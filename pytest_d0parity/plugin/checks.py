@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..compare.difference import MISSING
-from ..data.model import Problem
+from ..evidence.model import Problem
 from ..readers.params.baseline import METRICS
 from ..util.text import printable
 from .check_spec import FLAGS, PARTS, STAGES, CheckSpec

@@ -22,10 +22,10 @@ from ..capture.local_pool import LocalPool, pool_size
 from ..capture.run import comparator_of
 from ..capture.selection import sizes_of
 from ..compare.reference_update import ReferenceUpdate, update_reference
-from ..data.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
-from ..data.encoding import convert_for_json
-from ..data.file import LogError
-from ..data.model import EvidenceLog
+from ..evidence.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
+from ..evidence.encoding import convert_for_json
+from ..evidence.file import LogError
+from ..evidence.model import EvidenceLog
 from ..reports.difference_table import difference_table
 from ..reports.history import HistoryError, append_to_history
 from ..reports.outcome import outcome_of

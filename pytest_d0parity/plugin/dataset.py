@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..data.model import ArrayInfo, Stats
+from ..evidence.model import ArrayInfo, Stats
 from ..readers.npz import NpzError, NpzFile
 from ..statistics.records import Photons, ProbeStats
 from ..util.files import describe_os_error

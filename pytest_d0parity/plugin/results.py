@@ -13,7 +13,7 @@ from ..capture.run import assemble
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
-from ..data.model import Check, EvidenceLog
+from ..evidence.model import Check, EvidenceLog
 from ..util.text import valid_utf8
 from .run_store import RunData, RunStore
 from .session import PlannedCheck, recorded_limits, recorded_values

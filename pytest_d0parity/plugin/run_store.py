@@ -16,7 +16,7 @@ from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, select_datasets
 from ..compare.values import Named, values_of_dataset, whole_values
-from ..data.model import Dataset
+from ..evidence.model import Dataset
 from ..util.atomic import write_atomically
 
 T = TypeVar("T")

@@ -18,8 +18,8 @@ import pytest
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.values import NUMBERS, CheckValues, limits_of_check
-from ..data.encoding import convert_for_json
-from ..data.model import Difference, Scalar
+from ..evidence.encoding import convert_for_json
+from ..evidence.model import Difference, Scalar
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table
 from ..scenario.thresholds import ThresholdError, threshold_of
