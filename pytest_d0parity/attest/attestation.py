@@ -14,9 +14,6 @@ from .signature import SignatureError, open_envelope
 from .statement import FAILED, PREDICATE_TYPE, STATEMENT_TYPE, statement_of
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
 
 

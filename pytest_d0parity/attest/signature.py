@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 
@@ -26,11 +27,11 @@ _PUBLISH = "openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
 K = TypeVar("K")
 
 
-class KeyFileError(ValueError):
+class KeyFileError(ParityError, ValueError):
     """A key that cannot be used, in words that name its file and nothing of what is in it."""
 
 
-class SignatureError(ValueError):
+class SignatureError(ParityError, ValueError):
     """An envelope whose signature does not hold, in words that follow its name."""
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from ..util.errors import ParityError
 from ..util.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _PATIENCE = 10  # seconds until a scheduler that does not answer is not there
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ParityError):
     """A cluster that cannot be used, said in words."""
 
 

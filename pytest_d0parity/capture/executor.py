@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from ..util.errors import ParityError
 from .job import CaptureJob, CaptureResult
 
 
-class ExecutorError(RuntimeError):
+class ExecutorError(ParityError):
     """Those who captured datasets have not captured all of them, said in words."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..evidence.artifacts import PAGE
 from ..simulator import simulate_sweep, write_params
+from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.text import printable
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _MOVED = 1.02  # what the third act does to one value of the reference
 
 
-class DemoError(Exception):
+class DemoError(ParityError):
     """A demo that could not be given, said in words."""
 
 

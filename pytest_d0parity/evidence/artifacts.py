@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..util.atomic import write_atomically
+from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.text import printable
 
@@ -16,7 +17,7 @@ STATEMENT = "dose_parity_statement.json"
 ATTESTATION = "dose_parity_attestation.json"
 
 
-class ReportError(OSError):
+class ReportError(ParityError):
     """Artifacts that could not be written, said in words."""
 
 

@@ -7,12 +7,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, describe_os_error, open_regular
 from ..util.records import SCHEMA_VERSION
 from ..util.text import printable, valid_utf8
 
 
-class LogError(ValueError):
+class LogError(ParityError, ValueError):
     """An evidence log that cannot be read. The message names the file and the reason."""
 
 

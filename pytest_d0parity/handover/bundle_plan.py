@@ -15,6 +15,7 @@ from ..compare.log_view import recorded_file
 from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
 from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
 from ..evidence.file import LogFile
+from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
@@ -26,7 +27,7 @@ _TAR_ROOM = 2048  # and for what a tar adds to each file
 _MAX_NAME = 100
 
 
-class BundleError(Exception):
+class BundleError(ParityError):
     """A bundle that could not be made; nothing of it is left. Each argument is a sentence for the maintainer."""
 
 

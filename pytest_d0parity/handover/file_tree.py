@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular, size_of
 from ..util.text import printable, valid_utf8
 
@@ -16,11 +17,11 @@ _PIECE = 1 << 20
 _LIMIT = 1 << 29
 
 
-class TreeError(ValueError):
+class TreeError(ParityError, ValueError):
     """A folder or tar of which nothing can be said, in words that name it."""
 
 
-class RefusedError(ValueError):
+class RefusedError(ParityError, ValueError):
     """A file that is there and is left alone, in words that follow its name."""
 
 

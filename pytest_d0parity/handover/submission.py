@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, params_of_log, root_of_log
 from ..evidence.file import LogError, LogFile, read_log
 from ..scenario.sweep import is_dataset
+from ..util.errors import UsageError
 from ..util.extras import missing_extra
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _UNASKED = "the attestation in the bundle; name the key that should have signed it, by --public-key"
 
 
-class OptionError(ValueError):
+class OptionError(UsageError, ValueError):
     """Options that do not go together."""
 
 

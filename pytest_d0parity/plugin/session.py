@@ -23,6 +23,7 @@ from ..evidence.model import Difference, Scalar
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table
 from ..scenario.thresholds import ThresholdError, threshold_of
+from ..util.errors import ParityError
 from ..util.text import printable, valid_utf8
 from .check_spec import CheckSpec
 from .dataset import ParityDataset
@@ -41,7 +42,7 @@ SPEC = pytest.StashKey[CheckSpec]()
 ENDED = pytest.StashKey[bool]()
 
 
-class RecordError(TypeError):
+class RecordError(ParityError, TypeError):
     """A value that cannot be recorded. The message names it."""
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
+from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, open_regular
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -35,7 +36,7 @@ _MAX_LENGTH = 1 << 62
 _MAX_DIMENSIONS = 32  # that every supported NumPy can reshape to
 
 
-class NpzError(ValueError):
+class NpzError(ParityError, ValueError):
     """Something in an NPZ file that cannot be read, said in words that follow a file name."""
 
 

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from ..evidence.model import EvidenceLog
 from ..util.atomic import write_atomically
+from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 
@@ -19,7 +20,7 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 _ATTEMPTS = re.compile(r"(\s*)(?:[-*+]\s+|#{1,6}\s+)?\**Attempts History\b", re.IGNORECASE)
 
 
-class HistoryError(OSError):
+class HistoryError(ParityError):
     """A history file that could not be brought up to date, said in words."""
 
 

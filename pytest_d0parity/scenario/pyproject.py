@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..util.errors import UsageError
 from ..util.files import describe_os_error
 from ..util.text import printable
 from .thresholds import Threshold, ThresholdError, threshold_of
 
 
-class ProjectError(ValueError):
+class ProjectError(UsageError, ValueError):
     """A ``pyproject.toml`` that says something nobody can follow. The message names the file and the key."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..util.errors import UsageError
 from ..util.text import printable
 from .options import DEFAULT_ID
 from .pyproject import Project, ScenarioTable
@@ -19,7 +20,7 @@ REPORTS_ROOT = "plans/active/seed/reports"
 _PATHS = ("dataset_root", "baseline_params", "reference")
 
 
-class ScenarioError(ValueError):
+class ScenarioError(UsageError, ValueError):
     """Options and tables that name no scenario, said in words."""
 
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 
+from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
 
@@ -16,7 +17,7 @@ PATTERN = "data_p[0-9]*.npz"
 _NAME = re.compile(r"data_p([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\.npz")
 
 
-class SweepError(ValueError):
+class SweepError(ParityError, ValueError):
     """A dataset root that cannot be listed, said in words."""
 
 

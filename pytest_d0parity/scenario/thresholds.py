@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..util.errors import UsageError
+
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf", re.ASCII)
 _LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, or exact"
 
 
-class ThresholdError(ValueError):
+class ThresholdError(UsageError, ValueError):
     """A threshold that nobody can apply, said in words."""
 
 

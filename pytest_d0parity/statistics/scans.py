@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..util.errors import ParityError
 from .blocks import Block, Source, Wide
 from .moments import fold, fold_rows
 
 
-class ScanIndexError(ValueError):
+class ScanIndexError(ParityError, ValueError):
     """A ``scan_index`` that cannot be used, said in words that follow its name."""
 
 

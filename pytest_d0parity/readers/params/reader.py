@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...util.errors import ParityError
 from ...util.files import LFS_POINTER, describe_os_error, open_regular
 from ...util.text import printable
 from .expansion import plain_values
@@ -16,7 +17,7 @@ from .placeholders import Refusal, Thing, TupleKey
 MAX_FILE = 64 << 20
 
 
-class ParamsError(ValueError):
+class ParamsError(ParityError, ValueError):
     """A params file that cannot be read. The message names the file and the reason."""
 
 
