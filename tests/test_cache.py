@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytest_d0parity.capture import cache
 from pytest_d0parity.capture.cache import MeasurementCache
 from pytest_d0parity.capture.measurement import Measurement, measure
-from pytest_d0parity.capture.run import cache
 
 from .parity import Parity
 from .test_cli import COMMAND, d0parity, read_log

@@ -17,8 +17,6 @@ from .blocks import Block
 from .distribution import Distribution
 from .records import Photons
 
-MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label
-
 _KEEP = 512  # smallest distinct amplitudes that are looked at
 _SPREAD = 4096  # amplitudes from all over the file on which the claim is tried
 _PER_BLOCK = 8

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .photons import MISLABELLED
-
 
 @dataclass(frozen=True, kw_only=True)
 class StageStats:
@@ -152,3 +150,6 @@ class Photons:
     def mislabelled(self) -> bool:
         """Whether the label is off by more than 5 %."""
         return self.ratio is not None and abs(self.ratio - 1) > MISLABELLED
+
+
+MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label

@@ -23,7 +23,7 @@ from ...compare.log_view import Recorded, RecordedDataset
 from ...evidence.artifacts import PROBES
 from ...evidence.encoding import convert_for_json
 from ...evidence.model import Difference, Scalar
-from ...statistics.photons import MISLABELLED
+from ...statistics.records import MISLABELLED
 from ...util.text import printable
 from ..difference_table import difference_cells
 from ..digest import INTERPRETATION, VERDICTS
