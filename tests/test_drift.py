@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from pytest_d0parity import convert_for_json, json_schema
 from pytest_d0parity.cli import main
 from pytest_d0parity.compare.comparator import read_comparator
-from pytest_d0parity.compare.values import values_of_file
-from pytest_d0parity.evidence.file import LogFile
+from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.evidence.file import parse_log
 from pytest_d0parity.scenario.thresholds import DEFAULT, Threshold, parse_threshold
 
 MATCH, UNREADABLE, USAGE, DRIFT = 0, 1, 2, 3
@@ -204,14 +204,16 @@ def compared(expected: float, observed: float, limit: str | None) -> Any:
     thresholds = () if limit is None else (parse_threshold(f"metrics.mae.train:{limit}"),)
     comparator = read_comparator_of(content, thresholds)
     other = {"datasets": [], "metrics": {"mae": [observed, 0]}}
-    return comparator.compare(values_of_file(LogFile("x", "", 1, other)))
+    return comparator.compare(values_of(parse_log(json.dumps(other).encode(), "x").log))
 
 
 def read_comparator_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
     from pytest_d0parity.compare.comparator import Comparator
     from pytest_d0parity.evidence.model import Reference
 
-    return Comparator(Reference(path="x", sha256=""), values_of_file(LogFile("x", "", 1, content)), thresholds)
+    return Comparator(
+        Reference(path="x", sha256=""), values_of(parse_log(json.dumps(content).encode(), "x").log), thresholds
+    )
 
 
 @example(2**53 + 1, 0.0, "0.001", True)  # as floats they would be equal
@@ -475,7 +477,10 @@ def test_the_real_older_log_is_a_reference(photon_grid: Path, tmp_path: Path) ->
         (b'{"datasets": [{"filename": "a", "stats": []}]}', "datasets[0].stats is a list"),
         (b'{"datasets": [{"filename": "a", "stats": {"raw": {"min": []}}}]}', "raw.min holds a list"),
         (b'{"datasets": [{"filename": "a", "arrays": {"x": {"shape": 3}}}]}', "shape is a number"),
-        (b'{"datasets": [{"filename": "a", "arrays": {"x": {"shape": ["3"]}}}]}', "shape holds something else"),
+        (
+            b'{"datasets": [{"filename": "a", "arrays": {"x": {"shape": ["3"]}}}]}',
+            "shape[0] is a text; a whole number",
+        ),
         (b'{"datasets": [], "metrics": {"mae": [1]}}', "metrics.mae is no pair"),
         (b'{"datasets": [], "metrics": {"mae": 1}}', "metrics.mae is a number"),
         (b'{"datasets": [], "checks": [{}]}', "checks[0] has no id"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..compare.comparator import Comparator, compare_log, read_comparator
+from ..evidence.file import LogFile, read_log
 from ..evidence.model import EvidenceLog, Metadata, Problem
 from ..scenario.scenario import Scenario
 from ..util.progress import NOBODY, Listener
@@ -93,6 +94,17 @@ def capture_evidence(
 def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
     for problem in problems:
         listener.problem(problem)
+
+
+def read_reference(scenario: Scenario) -> LogFile | None:
+    """Read the log that a scenario names as its reference; None where it names none.
+
+    Raises
+    ------
+    LogError
+        If it cannot be read.
+    """
+    return None if scenario.reference_path is None else read_log(scenario.reference_path, scenario.reference)
 
 
 def comparator_of(scenario: Scenario) -> Comparator | None:

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ..evidence.file import read_log
+from ..evidence.file import LogFile, read_log
 from ..evidence.model import Difference, EvidenceLog, Problem, Reference
 from ..scenario.thresholds import EXACT, Threshold
+from ..util.records import ABSENT
 from ..util.text import printable, valid_utf8
-from .difference import _NONE, _ROUNDING, MISSING, PRESENT, Comparison, _badness, _difference, _is_number, within
-from .values import CheckValues, Named, Values, values_of, values_of_file
+from .difference import MISSING, PRESENT, ROUNDING, Comparison, find_difference, is_finite_number, within, worst_first
+from .values import CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
 # Statistics that are not in the unit of their group, and say nothing about its rounding.
@@ -37,6 +38,11 @@ class Comparator:
     record: Reference
     values: Values
     thresholds: tuple[Threshold, ...] = ()
+
+    @classmethod
+    def of(cls, file: LogFile, thresholds: Sequence[Threshold] = ()) -> Comparator:
+        """Make one of the log that is trusted."""
+        return cls(Reference(path=file.path, sha256=file.sha256), values_of(file.log), tuple(thresholds))
 
     def limited_to(self, filenames: Collection[str] | None) -> Comparator:
         """Leave out the datasets that a scenario does not ask for; None asks for all."""
@@ -173,11 +179,13 @@ class Comparator:
         for name in names:
             limit = self._given(dataset, name, own)
             group, _, statistic = name.rpartition(".")
-            floor = _ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
-            difference = _difference(where + name, expected.get(name, _NONE), observed.get(name, _NONE), limit, floor)
+            floor = ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
+            difference = find_difference(
+                where + name, expected.get(name, ABSENT), observed.get(name, ABSENT), limit, floor
+            )
             if difference is not None:
                 found.append(difference)
-        return Comparison(tuple(sorted(found, key=_badness)), len(names))
+        return Comparison(tuple(sorted(found, key=worst_first)), len(names))
 
     def _given(
         self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
@@ -206,8 +214,7 @@ def read_comparator(path: str, thresholds: Sequence[Threshold] = (), shown_as: s
     LogError
         If it cannot be read, is corrupt, or is of a newer schema.
     """
-    file = read_log(path, shown_as)
-    return Comparator(Reference(path=file.path, sha256=file.sha256), values_of_file(file), tuple(thresholds))
+    return Comparator.of(read_log(path, shown_as), thresholds)
 
 
 def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
@@ -231,7 +238,7 @@ def _magnitudes(values: Named) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in values.items():
         group, _, statistic = name.rpartition(".")
-        if group in _GROUPS and statistic not in _UNITLESS and _is_number(value):
+        if group in _GROUPS and statistic not in _UNITLESS and is_finite_number(value):
             found[group] = max(found.get(group, 0.0), abs(float(value)))
     return found
 

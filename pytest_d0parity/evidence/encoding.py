@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
-import numpy as np
-
 from ..readers.params.placeholders import Placeholder
 from ..util.records import as_dict
 from ..util.text import non_finite, valid_utf8
@@ -45,7 +43,7 @@ def convert_for_json(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # of NumPy, which need not be imported for that
         return convert_for_json(value.tolist())
     if isinstance(value, int):
         return int(value)

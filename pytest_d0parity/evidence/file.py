@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, describe_os_error, open_regular
-from ..util.records import SCHEMA_VERSION
 from ..util.text import printable, valid_utf8
+from .decoding import StructureError, decode_log
+from .model import SCHEMA_VERSION, EvidenceLog
 
 
 class LogError(ParityError, ValueError):
@@ -27,22 +28,13 @@ class LogFile:
         As given.
     sha256 : str
         Of its bytes.
-    version : int
-        Its schema version; 0 for the logs from before there was one.
-    content : dict
-        The parsed JSON.
+    log : EvidenceLog
+        Its `schema_version` is the file's: 0 for the logs from before there was one.
     """
 
     path: str
     sha256: str
-    version: int
-    content: dict[str, Any]
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What it says of itself; nothing where that is no object."""
-        metadata = self.content.get("metadata")
-        return metadata if isinstance(metadata, dict) else {}
+    log: EvidenceLog
 
 
 def read_log(path: str, shown_as: str | None = None) -> LogFile:
@@ -62,8 +54,8 @@ def read_log(path: str, shown_as: str | None = None) -> LogFile:
     Raises
     ------
     LogError
-        If it is not there, is no JSON object, says a key twice, or has a schema version that is newer
-        than `SCHEMA_VERSION`.
+        If it is not there, is no JSON object, says a key twice, is no evidence log, or has a schema version that is
+        newer than `SCHEMA_VERSION`.
     """
     shown_as = path if shown_as is None else shown_as
     try:
@@ -91,7 +83,11 @@ def parse_log(data: bytes, shown_as: str) -> LogFile:
             f"log {printable(shown_as)} has schema version {version}; this is {TOOL}, which knows up to "
             f"{SCHEMA_VERSION}: upgrade it"
         )
-    return LogFile(shown_as, hashlib.sha256(data).hexdigest(), version, content)
+    try:
+        log = decode_log(content)
+    except StructureError as error:
+        raise LogError(f"log {printable(shown_as)} is no evidence log: {error}") from None
+    return LogFile(shown_as, hashlib.sha256(data).hexdigest(), replace(log, schema_version=cast(Any, version)))
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

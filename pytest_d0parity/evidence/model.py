@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
-
-import msgspec
+from typing import Literal
 
 from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
-from ..util.records import SCHEMA_VERSION
 
+SCHEMA_VERSION: Literal[3] = 3
+
+Verdict = Literal["recorded", "match", "within_thresholds", "drift", "incomplete"]
 Scalar = bool | int | float | str | None
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Crc32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +37,7 @@ class ArrayInfo:
 
     shape: tuple[int, ...]
     dtype: str
-    crc32: Crc32
+    crc32: str
     size_bytes: int
 
 
@@ -83,7 +81,7 @@ class Dataset:
     filename: str
     path: str
     photon_dose: str | None
-    sha256: Sha256 | None = None
+    sha256: str | None = None
     size_bytes: int | None = None
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     stats: Stats = Stats()
@@ -122,7 +120,7 @@ class Metadata:
     numpy: str
     platform: str
     params_read: Literal["safe", "trusted"] | None = None
-    params_sha256: Sha256 | None = None
+    params_sha256: str | None = None
     params_recovered: dict[str, str] = field(default_factory=dict)
     from_cache: tuple[str, ...] = ()
 
@@ -154,7 +152,7 @@ class Reference:
     """
 
     path: str
-    sha256: Sha256
+    sha256: str
     left_out: tuple[str, ...] = ()
 
 
@@ -201,7 +199,7 @@ class EvidenceLog:
     checks: tuple[Check, ...] = ()
     reference: Reference | None = None
     drift: tuple[Difference, ...] = ()
-    verdict: Literal["recorded", "match", "within_thresholds", "drift", "incomplete"] = "recorded"
+    verdict: Verdict = "recorded"
     problems: tuple[Problem, ...] = ()
 
     @property

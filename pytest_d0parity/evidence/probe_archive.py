@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..readers.npz import Member, NpzError, NpzFile
 from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
+from ..util.records import ABSENT
 from .artifacts import PROBES
 from .model import Dataset
 
@@ -31,7 +32,7 @@ class Probes:
     Attributes
     ----------
     arrays : dict of str to ndarray
-        By `probe_name`.
+        By `name_of_probe`.
     remark : str
         Why there are none, or not all, in a sentence; empty where all are here.
     """
@@ -40,13 +41,17 @@ class Probes:
     remark: str = ""
 
 
-def probe_name(crc32: str, size_bytes: int) -> str:
-    """Name of a probe in the archive: what a log says of its bytes, so that a log finds its probes."""
-    return f"{crc32}-{size_bytes}"
+def name_of_probe(dataset: Dataset) -> str | None:
+    """Return the name that a dataset's probe has in the archive: what the log says of its bytes.
+
+    None where the log holds no checksum of it, as those from before schema version 1 do not.
+    """
+    info = dataset.arrays.get("probeGuess")
+    return None if info is None or ABSENT in (info.crc32, info.size_bytes) else f"{info.crc32}-{info.size_bytes}"
 
 
 def _name_of(member: Member) -> str:
-    return probe_name(f"{member.crc32:08x}", member.size_bytes)
+    return f"{member.crc32:08x}-{member.size_bytes}"
 
 
 def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -> Probes:
@@ -67,21 +72,19 @@ def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -
     missing: dict[str, str] = {}
     left = _ALL
     for dataset in datasets:
-        info = dataset.arrays.get("probeGuess")
-        if info is None or dataset.probe is None:
-            continue
-        name = probe_name(info.crc32, info.size_bytes)
-        if name in found:
+        name = name_of_probe(dataset)
+        if name is None or dataset.probe is None or name in found:
             continue
         try:
-            if info.size_bytes > min(_LARGEST, left):
+            size = dataset.arrays["probeGuess"].size_bytes
+            if size > min(_LARGEST, left):
                 raise NpzError("it is too large to be kept beside the log")
             with NpzFile(path_of(dataset.filename)) as npz:
                 member = npz.members.get("probeGuess")
                 if member is None or _name_of(member) != name:
                     raise NpzError("the file has changed since it was measured")
                 found[name] = npz.read(member)
-            left -= info.size_bytes
+            left -= size
             missing.pop(name, None)
         except NpzError as error:
             missing[name] = f"{dataset.filename}: {error}"

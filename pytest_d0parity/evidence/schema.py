@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from ..util.records import PRESENT_WHEN_NOT_ZERO, SCHEMA_VERSION
-from .model import EvidenceLog
+from ..util.records import PRESENT_WHEN_NOT_ZERO
+from .model import SCHEMA_VERSION, EvidenceLog
 
+_PATTERNS = {"sha256": "^[0-9a-f]{64}$", "params_sha256": "^[0-9a-f]{64}$", "crc32": "^[0-9a-f]{8}$"}
 _SAYABLE = ["NaN", "Infinity", "-Infinity"]
 
 
@@ -41,7 +42,15 @@ def _strict(schema: Any) -> None:
         schema.pop("default", None)
         if "properties" in schema:
             schema["additionalProperties"] = False
+            for name, pattern in _PATTERNS.items():
+                _set_pattern(schema["properties"].get(name, {}), pattern)
             schema["required"] = [name for name in schema["properties"] if name not in PRESENT_WHEN_NOT_ZERO]
         if schema.get("type") == "number":
             del schema["type"]
             schema["anyOf"] = [{"type": "number"}, {"enum": _SAYABLE}]
+
+
+def _set_pattern(schema: dict[str, Any], pattern: str) -> None:
+    for option in schema.get("anyOf", [schema]):
+        if option.get("type") == "string":
+            option["pattern"] = pattern

@@ -15,21 +15,21 @@ from urllib.parse import quote
 
 import pytest
 
-from ..attest.statement import write_statement
 from ..capture.cache import users_cache
 from ..capture.job import CaptureJob
 from ..capture.local_pool import LocalPool, pool_size
-from ..capture.run import comparator_of
+from ..capture.run import comparator_of, read_reference
 from ..capture.selection import sizes_of
 from ..compare.reference_update import ReferenceUpdate, update_reference
 from ..evidence.artifacts import PAGE, STATEMENT, ReportError, prepare_folder
 from ..evidence.encoding import convert_for_json
 from ..evidence.file import LogError
 from ..evidence.model import EvidenceLog
+from ..handover.publish import publish
 from ..reports.difference_table import difference_table
-from ..reports.history import HistoryError, append_to_history
+from ..reports.history import HistoryError
 from ..reports.outcome import outcome_of
-from ..reports.writer import append_to_step_summary, is_log_of, write_page, write_reports
+from ..reports.writer import is_log_of, write_reports
 from ..scenario.options import OPTIONS
 from ..scenario.pyproject import ProjectError, find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
@@ -140,6 +140,7 @@ class Controller:
         self._scenario = job.scenario
         self._cache = job.cache
         self._comparator = job.comparator
+        self._reference = None if job.comparator is None else read_reference(job.scenario)
         self._store = store
         self._folder = folder
         self._output = output
@@ -243,17 +244,18 @@ class Controller:
 
     def _write(self, log: EvidenceLog) -> None:
         history = self._config.getoption("parity_history")
-        self._written = self._attempt(lambda: write_reports(log, self._output, self._scenario.reference_path))
-        self._attempt(lambda: self._write_page(log))
-        if self._written and self._config.getoption("parity_attest"):
-            self._attested = self._attempt(lambda: write_statement(self._output))
-        self._attempt(lambda: append_to_step_summary(log))
-        if history is not None:
-            path = os.path.join(str(self._config.invocation_params.dir), history)
-            self._attempt(lambda: append_to_history(path, log, self._shown_output()))
-
-    def _write_page(self, log: EvidenceLog) -> None:
-        self._no_page = write_page(log, self._output, self._scenario.reference_path, self._scenario.dataset_path)
+        publication = publish(
+            log,
+            self._scenario,
+            self._output,
+            self._reference,
+            history=history and os.path.join(str(self._config.invocation_params.dir), history),
+            shown_output=self._shown_output(),
+            attest=bool(self._config.getoption("parity_attest")),
+        )
+        self._written, self._attested = publication.is_written, publication.is_attested
+        self._no_page = publication.note
+        self._errors += publication.errors
 
     def _attempt(self, step: Callable[[], object]) -> bool:
         try:

@@ -17,14 +17,14 @@ import pytest
 
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
-from ..compare.values import NUMBERS, CheckValues, limits_of_check
+from ..compare.values import CheckValues, limits_of_check
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Difference, Scalar
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..util.errors import ParityError
-from ..util.text import printable, valid_utf8
+from ..util.text import NUMBERS, printable, valid_utf8
 from .check_spec import CheckSpec
 from .dataset import ParityDataset
 from .run_store import RunData, RunStore

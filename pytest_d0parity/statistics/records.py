@@ -152,4 +152,6 @@ class Photons:
         return self.ratio is not None and abs(self.ratio - 1) > MISLABELLED
 
 
+STAGES = ("raw", "normalized", "grouped")  # of diff3d, in the order of the pipeline
+
 MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label
