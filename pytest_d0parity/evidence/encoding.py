@@ -38,6 +38,7 @@ def convert_for_json(value: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> convert_for_json((128, np.float32("nan"), np.arange(2)))
     [128, 'NaN', [0, 1]]
     """
