@@ -19,9 +19,8 @@ from pytest_d0parity.capture.local_pool import pool_size
 from pytest_d0parity.capture.measurement import measure
 from pytest_d0parity.capture.read_ahead import ahead
 from pytest_d0parity.util.runtime import available_cores
-
-from .parity import Parity
-from .test_cli import COMMAND, d0parity, read_log
+from tests.integration.test_cli import COMMAND, d0parity, read_log
+from tests.support.parity import Parity
 
 LOG = "dose_parity_log.json"
 

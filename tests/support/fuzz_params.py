@@ -14,8 +14,7 @@ import dill
 import numpy as np
 
 from pytest_d0parity import ParamsError, load_params
-
-from .pickles import Foreign, dumps
+from tests.support.pickles import Foreign, dumps
 
 MEMORY = 2 << 30  # address space; the interpreter with NumPy alone takes the better half of it
 SECONDS = 5  # for a single file

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_d0parity import load_params
-
-from .pickles import args, call, integer, name, old_name, text, value, wrap
+from tests.support.pickles import args, call, integer, name, old_name, text, value, wrap
 
 CANARY = "canary-was-here"
 PYTHON = f"open({CANARY!r}, 'w')"
