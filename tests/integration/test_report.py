@@ -33,7 +33,7 @@ from pytest_d0parity.evidence.model import Difference, EvidenceLog, Reference
 from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
 from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.render import to_html
-from tests.integration.test_cli import COMMAND, d0parity
+from tests.support.command import COMMAND, d0parity
 from tests.support.parity import LOG, PAGE, PROBES, Parity
 from tests.unit.reports.test_digest import log, renamed
 
