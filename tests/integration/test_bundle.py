@@ -22,10 +22,9 @@ import pytest
 
 from pytest_d0parity.cli import main
 from pytest_d0parity.util.runtime import interruptible
-
-from .parity import PAGE
-from .test_cli import COMMAND, d0parity
-from .test_verify import LOG, edit, here, made, outcomes, remark, verify
+from tests.integration.test_verify import LOG, edit, here, made, outcomes, remark, verify
+from tests.support.command import COMMAND, d0parity
+from tests.support.parity import PAGE
 
 __all__ = ["here", "made", "verify"]
 

@@ -34,10 +34,9 @@ from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.render import to_html
 from pytest_d0parity.reports.page.shown_log import ShownLog
 from pytest_d0parity.util.text import valid_utf8
-
-from .parity import LOG, PAGE, PROBES, Parity
-from .test_cli import COMMAND, d0parity
-from .test_reports import log, renamed
+from tests.support.command import COMMAND, d0parity
+from tests.support.parity import LOG, PAGE, PROBES, Parity
+from tests.unit.reports.test_digest import log, renamed
 
 __all__ = ["log"]
 

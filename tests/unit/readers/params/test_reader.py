@@ -26,8 +26,7 @@ import pytest
 from pytest_d0parity import ParamsError, Placeholder, load_params
 from pytest_d0parity.readers.params.baseline import read_baseline
 from pytest_d0parity.readers.params.reader import read_params
-
-from .pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
+from tests.support.pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
 
 PROTOCOLS = range(6)
 

@@ -14,9 +14,8 @@ import pytest
 from pytest_d0parity.capture import cache
 from pytest_d0parity.capture.cache import MeasurementCache
 from pytest_d0parity.capture.measurement import Measurement, measure
-
-from .parity import Parity
-from .test_cli import COMMAND, d0parity, read_log
+from tests.support.command import COMMAND, d0parity, read_log
+from tests.support.parity import Parity
 
 LOG = "dose_parity_log.json"
 

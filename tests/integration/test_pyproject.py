@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_d0parity.cli import main
-
-from .parity import LOG
+from tests.support.parity import LOG
 
 OK, FAILED, USAGE = 0, 1, 4
 

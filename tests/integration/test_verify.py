@@ -24,8 +24,7 @@ from markdown_it import MarkdownIt
 
 from pytest_d0parity.cli import main
 from pytest_d0parity.handover.file_tree import ByteRange
-
-from .test_cli import COMMAND, d0parity
+from tests.support.command import COMMAND, d0parity
 
 LOG = "dose_parity_log.json"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_d0parity import load_params
-
-from .pickles import args, call, integer, name, old_name, text, value, wrap
+from tests.support.pickles import Foreign, args, call, dumps, integer, name, old_name, text, value, wrap
 
 CANARY = "canary-was-here"
 PYTHON = f"open({CANARY!r}, 'w')"
@@ -275,10 +275,6 @@ def test_protocol_0_and_its_text_instructions(hunting_ground: Path) -> None:
 
 
 def test_reading_needs_neither_dill_nor_anything_that_the_file_names(tmp_path: Path) -> None:
-    import subprocess
-
-    from .pickles import Foreign, dumps
-
     path = tmp_path / "params.dill"
     path.write_bytes(dumps({"good": 7, "bad": Foreign("tensorflow.python.framework.ops", "convert_to_tensor", 1)}))
     code = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from pytest_d0parity.capture.local_pool import pool_size
 from pytest_d0parity.capture.measurement import measure
 from pytest_d0parity.capture.read_ahead import ahead
 from pytest_d0parity.util.runtime import available_cores
-
-from .parity import Parity
-from .test_cli import COMMAND, d0parity, read_log
+from tests.support.command import COMMAND, d0parity, read_log
+from tests.support.parity import Parity
+from tests.support.processes import ENDLESS, make_endless, reads, started, wait_for
 
 LOG = "dose_parity_log.json"
 
@@ -82,63 +82,62 @@ def test_overlapping_tells_of_damage_in_the_same_words(sweep: Path, tmp_path: Pa
     assert found.findings
 
 
-def slow(root: Path, sweep: Path, *names: str) -> None:
-    """One dataset, and others that take minutes to hash."""
+def slow(root: Path, *names: str) -> None:
+    """Make datasets that take minutes to hash."""
     root.mkdir()
-    shutil.copy(sweep / "data_p1e3.npz", root)
     for name in names:
         with (root / name).open("wb") as file:
             file.truncate(300 << 30)  # sparse
 
 
-def start(root: Path, output: Path, *more: str) -> subprocess.Popen[str]:
-    command = [*COMMAND, "log", "--no-cache", "--dataset-root", str(root), "--output", str(output), *more]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+@contextlib.contextmanager
+def capturing(root: Path, output: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A capture by three processes, and those two of them that help."""
+    command = [*COMMAND, "log", "--no-cache", "--dataset-root", str(root), "--output", str(output), "--jobs", "3"]
+    with started(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        wait_for(lambda: len(helpers_of(process.pid)) == 2, "there are two helpers")
+        yield process, helpers_of(process.pid)
 
 
-def wait_until(condition: Any) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def exists(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_ctrl_c_ends_at_once_and_leaves_what_was_finished(sweep: Path, tmp_path: Path) -> None:
-    slow(tmp_path / "root", sweep, "data_p1e4.npz", "data_p1e5.npz")
-    process = start(tmp_path / "root", tmp_path / "out", "--jobs", "3")
-    wait_until(lambda: len(helpers_of(process.pid)) == 2)
-    helpers = helpers_of(process.pid)
-    time.sleep(2)  # until the helpers have begun, and the small dataset is finished
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    _, errors = process.communicate(timeout=5)
+    root = tmp_path / "root"
+    slow(root, "data_p1e4.npz", "data_p1e5.npz")
+    shutil.copy(sweep / "data_p1e3.npz", root)
+    make_endless(root / "data_p1e6.npz")  # begun by whoever has finished the good one: the two others do not end
+    with capturing(root, tmp_path / "out") as (process, helpers):
+        wait_for(lambda: any(reads(pid, ENDLESS) for pid in (process.pid, *helpers)), "the last dataset is read")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     log = read_log(tmp_path / "out")
     assert ([dataset["filename"] for dataset in log["datasets"]], log["verdict"]) == (["data_p1e3.npz"], "incomplete")
-    assert not any(os.path.exists(f"/proc/{helper}") for helper in helpers)
+    assert not any(map(exists, helpers))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_nobody_is_left_when_the_one_who_started_them_is_killed(sweep: Path, tmp_path: Path) -> None:
-    slow(tmp_path / "root", sweep, "data_p1e4.npz", "data_p1e5.npz")
-    process = start(tmp_path / "root", tmp_path / "out", "--jobs", "3")
-    wait_until(lambda: len(helpers_of(process.pid)) == 2)
-    helpers = helpers_of(process.pid)
-    time.sleep(2)
-    process.kill()
-    process.communicate()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{helper}") for helper in helpers))
+def test_nobody_is_left_when_the_one_who_started_them_is_killed(tmp_path: Path) -> None:
+    names = ("data_p1e3.npz", "data_p1e4.npz", "data_p1e5.npz")
+    slow(tmp_path / "root", *names)
+    with capturing(tmp_path / "root", tmp_path / "out") as (process, helpers):
+        wait_for(lambda: all(reads(helper, *names) for helper in helpers), "both helpers read")
+        process.kill()
+        process.communicate(timeout=60)
+        wait_for(lambda: not any(map(exists, helpers)), "the helpers are gone")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_helper_that_is_killed_costs_time_and_nothing_else(mixed: Path, tmp_path: Path) -> None:
     d0parity("log", "--no-cache", "--dataset-root", mixed, "--output", tmp_path / "1", "--jobs", "1")
-    process = start(mixed, tmp_path / "n", "--jobs", "3")
-    wait_until(lambda: len(helpers_of(process.pid)) == 2)
-    for helper in helpers_of(process.pid):
-        os.kill(helper, signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    with capturing(mixed, tmp_path / "n") as (process, helpers):
+        for helper in helpers:
+            os.kill(helper, signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in errors
     assert comparable(tmp_path / "1") == comparable(tmp_path / "n")
@@ -174,11 +173,22 @@ def test_the_plugin_has_the_same_crew(
 ) -> None:
     """Every helper leaves a trace, and every dataset is opened by one process alone."""
     monkeypatch.setattr("pytest_d0parity.plugin.controller.pool_size", lambda *_: 2)
-    pytester.makepyfile("import time\ndef test_it(): time.sleep(3)  # until the helpers have measured everything")
+    # Measured by the helpers, whatever is in the cache.
+    pytester.makepyfile(
+        """
+        import os
+        from pathlib import Path
+        from tests.support.processes import wait_for
+
+        def test_it():
+            cache = Path(os.environ["XDG_CACHE_HOME"])
+            wait_for(lambda: len(list(cache.rglob("*.msgpack"))) == 3, "three measurements are kept")
+        """
+    )
     parity = Parity(pytester, sweep, tmp_path)
     seen: list[Any] = []
-    monkeypatch.setattr("pytest_d0parity.capture.run.measure", lambda path, *_, **__: seen.append(path))
-    result = parity.run("--parity-no-cache", "-p", "no:cacheprovider", "test_the_plugin_has_the_same_crew.py", ".")
+    monkeypatch.setattr("pytest_d0parity.capture.job.measure", lambda path, *_, **__: seen.append(path))
+    result = parity.run("-p", "no:cacheprovider", "test_the_plugin_has_the_same_crew.py", ".")
     assert (result.ret, seen) == (0, [])  # nothing was left for this process
     assert parity.log()["verdict"] == "recorded"
     assert [dataset["problems"] for dataset in parity.log()["datasets"]] == [[], [], []]

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from pytest_d0parity.scenario.options import OPTIONS
+from tests.support.parity import Parity
 
-from .parity import Parity
-
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def blocks(language: str) -> list[str]:

@@ -23,9 +23,8 @@ from pytest_d0parity.reports.history import HistoryError, append_to_history
 from pytest_d0parity.reports.writer import write_reports
 from pytest_d0parity.util.atomic import write_atomically
 from pytest_d0parity.util.files import sha256_file
-
-from .parity import LOG, PAGE, PROBES, Parity
-from .test_cli import d0parity
+from tests.support.command import d0parity
+from tests.support.parity import LOG, PAGE, PROBES, Parity
 
 
 @pytest.fixture(scope="module")

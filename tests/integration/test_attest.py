@@ -32,10 +32,9 @@ from pytest_d0parity.attest.attestation import check_attestation
 from pytest_d0parity.attest.signature import load_public_key
 from pytest_d0parity.cli import main
 from pytest_d0parity.evidence.file import read_log
-
-from .parity import Parity
-from .test_cli import COMMAND
-from .test_verify import LOG, edit, here, made, verify
+from tests.integration.test_verify import LOG, edit, here, made, verify
+from tests.support.command import COMMAND
+from tests.support.parity import Parity
 
 __all__ = ["here", "made", "verify"]
 

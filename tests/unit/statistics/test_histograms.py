@@ -15,8 +15,7 @@ from pytest_d0parity.statistics.blocks import ArraySource
 from pytest_d0parity.statistics.distribution import describe
 from pytest_d0parity.statistics.histograms import ValueCounts, count_values
 from pytest_d0parity.statistics.records import Histogram
-
-from .test_cli import d0parity
+from tests.support.command import d0parity
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64, ">f4", np.int16, np.uint64])
 

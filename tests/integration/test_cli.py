@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -10,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,8 @@ import numpy as np
 import pytest
 
 from pytest_d0parity import json_schema
-
-COMMAND = [sys.executable, "-m", "pytest_d0parity"]
-
-
-def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*COMMAND, *map(os.fspath, arguments)], capture_output=True, text=True, check=False, timeout=120, **options
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def read_log(output: Path) -> Any:
-    log = json.loads((output / "dose_parity_log.json").read_text(encoding="utf-8"))
-    jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
-    return log
+from tests.support.command import COMMAND, d0parity, read_log
+from tests.support.processes import ENDLESS, make_endless, reads, started, wait_for
 
 
 def arrays() -> dict[str, Any]:
@@ -414,7 +400,7 @@ def test_params_that_cannot_be_read(root: Path, output: Path, content: bytes) ->
 
 
 def test_params_full_of_unknown_classes(root: Path, output: Path) -> None:
-    from .pickles import Foreign, dumps
+    from tests.support.pickles import Foreign, dumps
 
     params = {"N": 64, "intensity_scale": Foreign("m", "Unknown"), "label": Foreign("m", "Other"), "mae": [1.0, 2.0]}
     (root / "params.dill").write_bytes(dumps(params))
@@ -505,14 +491,12 @@ def test_a_history_that_is_not_there_leaves_the_log(root: Path, output: Path, tm
 
 
 def test_ctrl_c_leaves_what_was_finished(root: Path, output: Path) -> None:
-    with (root / "data_p1e5.npz").open("wb") as file:
-        file.truncate(300 << 30)  # a sparse file that takes minutes to hash
-    process = subprocess.Popen(
-        [*COMMAND, "log", "--dataset-root", root, "--output", output], stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    make_endless(root / "data_p1e5.npz")
+    command = [*COMMAND, "log", "--jobs", "1", "--dataset-root", root, "--output", output]
+    with started(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: reads(process.pid, ENDLESS), "the second dataset is read")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     record = read_log(output)
@@ -523,20 +507,16 @@ def test_ctrl_c_leaves_what_was_finished(root: Path, output: Path) -> None:
 
 def test_the_progress_bar_moves_within_a_file_on_a_terminal(sweep: Path, output: Path) -> None:
     leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "log", "--dataset-root", sweep, "--output", output],
-        stderr=follower,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
-    )
-    os.close(follower)
+    command = [*COMMAND, "log", "--dataset-root", sweep, "--output", output]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
     shown = b""
-    try:
-        while piece := os.read(leader, 4096):
-            shown += piece
-    except OSError:  # how a pseudo-terminal says that nobody is left
-        pass
-    assert process.wait() == 0
+    with started(command, stderr=follower, stdout=subprocess.DEVNULL, env=environment) as process:
+        os.close(follower)
+        with contextlib.suppress(OSError):  # how a pseudo-terminal says that nobody is left
+            while piece := os.read(leader, 4096):
+                shown += piece
+        assert process.wait(timeout=60) == 0
+    os.close(leader)
     assert b"data_p1e" in shown
     assert b" %" in shown
 

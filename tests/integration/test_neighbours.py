@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .parity import LOG, Parity
+from tests.support.parity import LOG, Parity
 
 OK, FAILED = 0, 1
 CHECKS = 28

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .parity import LOG, PROBES, Parity
+from tests.support.parity import LOG, PROBES, Parity
 
 OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
 

@@ -20,7 +20,7 @@ OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
-AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @dataclass

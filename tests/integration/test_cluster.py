@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .test_cli import COMMAND, d0parity, read_log
-from .test_crew import comparable
+from tests.integration.test_local_pool import comparable
+from tests.support.command import COMMAND, d0parity, read_log
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
 

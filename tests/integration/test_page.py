@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .browser import Browser, Tab, axe, browser
-from .test_cli import d0parity
+from tests.support.browser import Browser, Tab, axe, browser
+from tests.support.command import d0parity
 
 __all__ = ["axe", "browser"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_but_the_documented_error_comes_out(seed: int, tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz_params", str(seed), "1500"],
+        [sys.executable, "-m", "tests.support.fuzz_params", str(seed), "1500"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -1,0 +1,30 @@
+"""The command line, started by tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from pytest_d0parity import json_schema
+
+COMMAND = [sys.executable, "-m", "pytest_d0parity"]
+
+
+def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*COMMAND, *map(os.fspath, arguments)], capture_output=True, text=True, check=False, timeout=120, **options
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def read_log(output: Path) -> Any:
+    log = json.loads((output / "dose_parity_log.json").read_text(encoding="utf-8"))
+    jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
+    return log
