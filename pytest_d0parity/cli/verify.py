@@ -194,5 +194,5 @@ def _identity(submission: Submission, path: str) -> LogIdentity:
         sha256=file.sha256,
         scenario_id=text(file.log.metadata.scenario_id),
         timestamp=text(file.log.metadata.timestamp),
-        verdict=file.log.verdict,
+        verdict=file.log.verdict if file.log.schema_version else None,  # of which older logs know nothing
     )
