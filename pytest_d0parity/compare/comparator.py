@@ -1,12 +1,12 @@
-"""Drift: what differs between a log and the reference, and by how much."""
+"""A log compared with a reference: dataset by dataset, parameters and metrics, and the users' own checks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from ..evidence.expected_files import is_sha256
 from ..evidence.file import LogFile, read_log
 from ..evidence.model import Difference, EvidenceLog, Problem, Reference
 from ..scenario.thresholds import EXACT, Threshold
@@ -16,23 +16,22 @@ from .difference import MISSING, PRESENT, ROUNDING, Comparison, find_difference,
 from .values import CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
-# Statistics that are not in the unit of their group, and say nothing about its rounding.
+# Statistics in another unit than their group: their magnitude is no measure of its rounding.
 _UNITLESS = frozenset({"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction"})
 _FILE = ("sha256", "size_bytes")
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Comparator:
-    """What a log is measured against: the values of the reference, and how far one may be from them.
+    """Compares logs with the values of a reference, within thresholds.
 
     Attributes
     ----------
     record : Reference
-        Which log it is.
+        Which log the reference is.
     values : Values
     thresholds : tuple of Threshold
-        Those that somebody gave; the last one that covers a value counts.
+        The last one that covers a value counts; values that none covers have the default limits.
     """
 
     record: Reference
@@ -41,11 +40,11 @@ class Comparator:
 
     @classmethod
     def of(cls, file: LogFile, thresholds: Sequence[Threshold] = ()) -> Comparator:
-        """Make one of the log that is trusted."""
+        """Return a comparator with a log that is trusted."""
         return cls(Reference(path=file.path, sha256=file.sha256), values_of(file.log), tuple(thresholds))
 
     def limited_to(self, filenames: Collection[str] | None) -> Comparator:
-        """Leave out the datasets that a scenario does not ask for; None asks for all."""
+        """Leave out of the reference the datasets that are not in a scenario's list; None keeps all."""
         if filenames is None:
             return self
         asked = {valid_utf8(name) for name in filenames}
@@ -54,12 +53,12 @@ class Comparator:
         return replace(self, record=replace(self.record, left_out=left_out), values=replace(self.values, datasets=kept))
 
     def record_beside(self, checks: Collection[str]) -> Reference:
-        """Say which log it is, and what of it is left out by a run of these checks of the users' own."""
+        """Return the record for the log of a run: it names what the run, with these own checks, leaves out."""
         left_out = tuple(name for name in self.values.checks if name not in checks)
         return replace(self.record, left_out=self.record.left_out + left_out)
 
     def compare(self, observed: Values) -> Comparison:
-        """Compare everything. A check that did not run on this side is left alone."""
+        """Compare all values. A check of the users' own that did not run is left out."""
         both = [name for name in self.values.datasets if name in observed.datasets]
         return Comparison.of(
             [
@@ -74,7 +73,7 @@ class Comparator:
         )
 
     def compare_names(self, filenames: Collection[str]) -> Comparison:
-        """Compare which datasets there are."""
+        """Compare the lists of datasets: one that only one side has is drift."""
         names = dict.fromkeys([*self.values.datasets, *filenames])
         rows = [
             Difference(
@@ -93,17 +92,17 @@ class Comparator:
     def compare_dataset(
         self, filename: str, observed: Named, *, sound: bool, names: Sequence[str] = ("",)
     ) -> Comparison:
-        """Compare the values of a dataset that the reference has.
+        """Compare the values of a dataset, which the reference must have.
 
         Parameters
         ----------
         filename : str
         observed : dict
-            All its values, by name.
+            All its values, by their dotted names.
         sound : bool
-            Whether all of it could be read; a file that could not is never called repacked.
+            Whether the whole file could be read. One that could not is never called repacked.
         names : sequence of str
-            See `within`.
+            Compare the values of these names, and those below them; all by default.
         """
         expected = self.values.datasets[filename]
         part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names))
@@ -112,11 +111,11 @@ class Comparator:
         return part
 
     def compare_whole(self, observed: Named, expected: Named | None = None) -> Comparison:
-        """Compare parameters and metrics, or these of the expected ones."""
+        """Compare parameters and metrics with the reference's, or with those that are given."""
         return self._compare("", None, self.values.whole if expected is None else expected, observed)
 
     def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
-        """Compare what one of the users' own checks recorded."""
+        """Compare the values that one of the users' own checks recorded."""
         if not self.values.knows_checks:
             return Comparison((), 0)
         known = self.values.checks.get(check_id)
@@ -125,14 +124,14 @@ class Comparator:
         )
 
     def _as_trusted(self, check_id: str, observed: CheckValues) -> CheckValues:
-        """Put the limits of the reference in place of those that the other log brings along."""
+        """Replace the limits that a check brings along by those of the reference, which is trusted."""
         known = self.values.checks.get(check_id)
         return replace(observed, limits=known.limits) if known else observed
 
     def is_repacked(self, filename: str, observed: Named) -> bool:
-        """Whether a file has other bytes than the reference's, by what the archives say about equal arrays."""
+        """Whether a file has other bytes than the reference's while shape, dtype, size and CRC-32 of all arrays agree."""
         expected = self.values.datasets.get(filename, {})
-        limit = self._given(filename, "sha256")
+        limit = self._threshold_for(filename, "sha256")
         if limit is not None and limit.is_exact:
             return False
         arrays = within(expected, ("arrays",))
@@ -140,19 +139,19 @@ class Comparator:
         return (
             any(name.endswith(".crc32") for name in arrays)
             and arrays == within(observed, ("arrays",))
-            and all(isinstance(value, str) and _SHA256.fullmatch(value) for value in hashes)
+            and all(map(is_sha256, hashes))
             and all(type(values.get("size_bytes")) is int for values in (expected, observed))
             and hashes[0] != hashes[1]
         )
 
     def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
-        """Warn of the thresholds that cover no value on either side, as one with a typing error does."""
+        """Return a warning for each threshold that covers no value on either side, as after a typing error."""
         named: set[tuple[str | None, str]] = set()
         for values in (self.values, observed):
             named.update((None, name) for name in values.whole)
             named.update((dataset, name) for dataset, names in values.datasets.items() for name in names)
             named.update((check.dataset, name) for check in values.checks.values() for name in check.values)
-        # What is left out has names as well, which a threshold may be for.
+        # Thresholds may be for datasets that are left out of this comparison.
         named.update((dataset, name) for dataset in self.record.left_out for _, name in tuple(named))
         return tuple(
             Problem(
@@ -177,7 +176,7 @@ class Comparator:
         magnitudes = _magnitudes(expected)
         found = []
         for name in names:
-            limit = self._given(dataset, name, own)
+            limit = self._threshold_for(dataset, name, own)
             group, _, statistic = name.rpartition(".")
             floor = ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
             difference = find_difference(
@@ -187,7 +186,7 @@ class Comparator:
                 found.append(difference)
         return Comparison(tuple(sorted(found, key=worst_first)), len(names))
 
-    def _given(
+    def _threshold_for(
         self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
     ) -> Threshold | None:
         covering = [limit for limit in self.thresholds if limit.covers(dataset, name)]
@@ -218,7 +217,7 @@ def read_comparator(path: str, thresholds: Sequence[Threshold] = (), shown_as: s
 
 
 def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
-    """Compare a log with the reference, and write what was found into it."""
+    """Return a log with what a comparison with the reference found in it."""
     observed = values_of(log)
     comparison = comparator.compare(observed)
     return replace(
@@ -230,11 +229,8 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
     )
 
 
-# --- one value ---------------------------------------------------------------------------------
-
-
 def _magnitudes(values: Named) -> dict[str, float]:
-    """Largest magnitude among the statistics of each group."""
+    """Return the largest magnitude among the statistics of each group."""
     found: dict[str, float] = {}
     for name, value in values.items():
         group, _, statistic = name.rpartition(".")

@@ -17,19 +17,19 @@ from .values import Named
 MISSING = "(missing)"  # how a value that one side does not hold is shown
 PRESENT = "present"  # and a dataset that it holds
 
-ROUNDING = 1e-12  # of the largest magnitude in a group; below it a value is as good as zero
+ROUNDING = 1e-12  # of the largest magnitude in a group: differences below it are rounding
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing.
+    """The differences that were found among a number of values.
 
     Attributes
     ----------
     differences : tuple of Difference
         The worst first.
     compared : int
-        Number of values that were looked at.
+        Number of values that were compared.
     """
 
     differences: tuple[Difference, ...]
@@ -37,7 +37,7 @@ class Comparison:
 
     @classmethod
     def of(cls, parts: Iterable[Comparison]) -> Comparison:
-        """Join several."""
+        """Join several comparisons."""
         parts = list(parts)
         differences = [difference for part in parts for difference in part.differences]
         return cls(tuple(sorted(differences, key=worst_first)), sum(part.compared for part in parts))
@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of what was found; incomplete where nothing was compared, which shows nothing."""
+        """The worst verdict of all differences; incomplete where nothing was compared."""
         if not self.compared:
             return "incomplete"
         found = {difference.verdict for difference in self.differences}
@@ -107,7 +107,7 @@ def _are_same(expected: object, observed: object) -> bool:
 
 
 def is_finite_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value can be near another one; NaN, infinities, and integers beyond all floats cannot."""
+    """Whether a value is a number with a distance to others: not NaN, infinite, or an integer beyond all floats."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max
@@ -123,7 +123,7 @@ def _ratio(gap: Fraction, allowed: float) -> float:
 
 
 def within(values: Named, names: Sequence[str]) -> Named:
-    """Pick the values that have one of these names, or lie below one; the empty name is above all."""
+    """Return the values of these dotted names, and those below them; the empty name is above all."""
     return {
         name: value
         for name, value in values.items()

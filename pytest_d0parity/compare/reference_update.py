@@ -1,4 +1,4 @@
-"""The reference, brought up to date with what was observed."""
+"""The reference, updated with what was observed."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class ReferenceUpdate:
 
 
 def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpdate:
-    """Accept what a log holds as the reference. What it does not hold stays as it was.
+    """Write the values of a log into the reference. What the log does not hold stays as it was.
 
     Parameters
     ----------
     path : str
         The reference; made with its folder where there is none.
     shown_as : str
-        What to call it.
+        What to call it in messages.
     log : EvidenceLog
         What was observed.
 

@@ -17,13 +17,13 @@ BUILT_IN = "d0parity::"  # how the ids of our own checks begin
 
 Named = Mapping[str, Scalar]
 
-# What logs from before there was a schema version do not hold.
+# What logs of schema version 0 do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)")
 
 
 @dataclass(frozen=True)
 class CheckValues:
-    """What a user's own check recorded, about which dataset, and the thresholds that it names, by value."""
+    """What a user's own check recorded: its values, the thresholds that it gives for some, and its dataset, if any."""
 
     dataset: str | None
     values: Named
@@ -32,7 +32,7 @@ class CheckValues:
 
 @dataclass(frozen=True)
 class Values:
-    """All values of a log that can be compared.
+    """The values of a log that are compared.
 
     Attributes
     ----------
@@ -45,10 +45,10 @@ class Values:
     checks : dict
         For each of the users' own checks that ran, by its id: what it recorded.
     unsound : frozenset of str
-        Datasets of which something could not be read.
+        Datasets in which something could not be read.
     scenario_id : str
     has_errors : bool
-        Whether anything at all could not be read.
+        Whether something could not be read, in a dataset or besides.
     """
 
     version: int

@@ -18,7 +18,7 @@ from .model import EvidenceLog
 
 
 def convert_for_json(value: Any) -> Any:
-    r"""Turn a value into what strict JSON (RFC 8259) can say.
+    r"""Convert a value to what strict JSON (RFC 8259) can say.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _key(key: Any) -> str:
 
 
 def to_json(log: EvidenceLog) -> str:
-    """Write a log as strict JSON.
+    """Return a log as strict JSON.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is said of files: by a log of its datasets, and by the manifests of a bundle of all that is in it."""
+"""The files that a log or the manifests of a bundle tell of: their names, sizes and hashes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedFile:
-    """What is said of one file.
+    """A file that should be there.
 
     Attributes
     ----------
     name : str
         Its path from the top, as the log or the manifest spells it.
     hashes : mapping of str to str
-        Its SHA-256, by who says so.
+        Its SHA-256 according to the log and each manifest, by who says so.
     size_bytes : int or None
     kind : str
-        A dataset and the params have values as well, which the log holds.
+        The log holds the values of a ``dataset`` and of the ``params`` as well.
     refusal : str
-        Why the file is not even looked for, in words.
+        Why the file is not looked for, in words; empty if it is.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ExpectedFile:
     refusal: str = ""
 
     def contradicted_by(self, sha256: str) -> list[str]:
-        """Tell who says another hash."""
+        """Return who says another hash."""
         return [who for who, expected in self.hashes.items() if expected != sha256]
 
 
@@ -108,7 +108,7 @@ def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
 
 
 def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:
-    """Give a path that a log names, if it may be followed from the current folder.
+    """Return a path that a log names, if it may be followed from the current folder.
 
     Parameters
     ----------
@@ -116,19 +116,19 @@ def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:
     path : object
         As it stands in the log.
     what : str
-        What it is the path of, for messages.
+        What the path leads to, for messages.
     option : str
-        By which the user can name a path himself.
+        The option by which users can name a path themselves.
 
     Returns
     -------
     str
-        A relative path that stays below the current folder, links and all.
+        A relative path that stays below the current folder, also once links are followed.
 
     Raises
     ------
     LogError
-        If it is none, or leads elsewhere: what a log says is data, from whoever wrote it.
+        If it is no path, or leads elsewhere. A log may come from anybody, so its paths are not trusted.
     """
     if not isinstance(path, str) or not path or "\0" in path:
         raise LogError(f"log {printable(file.path)} names no {what}; name it by {option}")
@@ -143,23 +143,23 @@ def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:
 
 
 def root_of_log(file: LogFile, given: str | None) -> str:
-    """Give the folder of the datasets: the one that the user names, or the one in the log.
+    """Return the folder of the datasets: the one that the user names, or the one in the log.
 
     Raises
     ------
     LogError
-        If it cannot be the one in the log.
+        If the one in the log may not be followed.
     """
     return given or _path_in_log(file, file.log.metadata.dataset_root, "dataset root", "--dataset-root")
 
 
 def params_of_log(file: LogFile, given: str | None) -> str | None:
-    """Give the params file in the same way; None where the log was made without.
+    """Return the params file that the user names, or the one in the log; None if the log was made without.
 
     Raises
     ------
     LogError
-        If it cannot be the one in the log, or the user names one of which the log says nothing.
+        If the one in the log may not be followed, or the user names one and the log tells of none.
     """
     expected_files = expected_params(file, "")
     if expected_files:
@@ -172,12 +172,12 @@ def params_of_log(file: LogFile, given: str | None) -> str | None:
 
 
 def reference_of_log(file: LogFile, given: str | None) -> str | None:
-    """Give the log that a log was compared with in the same way; None where it was compared with nothing.
+    """Return the reference that the user names, or the one in the log; None if the log was compared with none.
 
     Raises
     ------
     LogError
-        If it cannot be the one in the log, or the user names one of which the log says nothing.
+        If the one in the log may not be followed, or the user names one and the log tells of none.
     """
     expected_files = expected_reference(file, "")
     if expected_files:
@@ -190,7 +190,7 @@ def reference_of_log(file: LogFile, given: str | None) -> str | None:
 
 
 def _hashed_path_in_log(file: LogFile, expected_files: list[ExpectedFile], path: object, what: str, option: str) -> str:
-    """Give a path that a log names, if the log also says what must be there; whoever wrote it might want any file."""
+    """Return a path that a log names, if it holds the hash as well: otherwise it could make us read any file."""
     if not any(expected_file.hashes for expected_file in expected_files):
         raise LogError(f"log {printable(file.path)} holds no SHA-256 of its {what}; name the file by {option}")
     return _path_in_log(file, path, what, option)

@@ -1,4 +1,4 @@
-"""An evidence log as it lies on disk: read with care, also one that was written by hand or by an older tool."""
+"""Evidence logs read from files, also those that were written by hand or by an older tool."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class LogFile:
 
 
 def read_log(path: str, shown_as: str | None = None) -> LogFile:
-    """Read a log, also one that was written by hand or by the tool before this one.
+    """Read a log.
 
     Parameters
     ----------
     path : str
-        The JSON file. The bare tokens ``NaN`` and ``Infinity`` of older logs are understood.
+        The JSON file, also of an older schema version, and with the bare tokens ``NaN`` and ``Infinity``.
     shown_as : str, optional
         What to call the file in the record and in messages; its path by default.
 
@@ -68,7 +68,7 @@ def read_log(path: str, shown_as: str | None = None) -> LogFile:
 
 
 def parse_log(data: bytes, shown_as: str) -> LogFile:
-    """Take a log out of the bytes of its file: see `read_log`."""
+    """Read a log from the bytes of its file: see `read_log`."""
     try:
         content = parse_object(data)
     except (ValueError, RecursionError) as error:
@@ -77,7 +77,7 @@ def parse_log(data: bytes, shown_as: str) -> LogFile:
     if type(version) is not int or version < 0:
         raise LogError(f"log {printable(shown_as)} cannot be read: its schema_version is {version!r}, not a number")
     if version > SCHEMA_VERSION:
-        from ..util.provenance import TOOL  # slow, and of no use to anybody else
+        from ..util.provenance import TOOL  # which takes long to import
 
         raise LogError(
             f"log {printable(shown_as)} has schema version {version}; this is {TOOL}, which knows up to "
@@ -96,7 +96,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is none; it says why.
+        If it is no such object; the message says why.
     RecursionError
         If it is nested too deeply.
     """
@@ -114,7 +114,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}; a JSON object is expected")
-    # Surrogates, which JSON can spell one by one and UTF-8 cannot: from file names, or made by hand.
+    # JSON can spell lone surrogates, as in file names that are not UTF-8; UTF-8 cannot.
     return _valid(content) if b"\\ud" in data.lower() else content
 
 

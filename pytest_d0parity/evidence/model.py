@@ -1,4 +1,4 @@
-"""The evidence log: its records, its JSON, its schema."""
+"""The evidence log as records; their fields are the keys of its JSON."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ArrayInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """The stages of a dataset; null where one could not be measured."""
+    """Statistics of the stages; null where one could not be measured."""
 
     raw: StageStats | None = None
     normalized: StageStats | None = None
@@ -52,7 +52,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class Histograms:
-    """Of each stage, for the eye; null where it could not be measured, or holds no value."""
+    """Histograms of the stages, to look at; null where a stage could not be measured, or holds no value."""
 
     raw: Histogram | None = None
     normalized: Histogram | None = None
@@ -75,7 +75,7 @@ class Dataset:
     Attributes
     ----------
     histograms, scans
-        To look at; they are not compared. `scans` is empty where there are more than 256 of them.
+        To look at; they are not compared. `scans` is empty if there are more than 256.
     """
 
     filename: str
@@ -94,7 +94,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What, when and with what. Never compared.
+    """What was recorded, when, and by which tools. It is not compared.
 
     Attributes
     ----------
@@ -104,9 +104,9 @@ class Metadata:
     params_sha256 : str or None
         Of the params file, to know it again; what is compared is its values.
     params_recovered : dict of str to str
-        For each parameter whose value was found inside an object that was not built, its class.
+        The class of each parameter whose value was found inside an object, which was not built.
     from_cache : tuple of str
-        Datasets that were not measured anew.
+        Datasets whose values come from the cache of measurements.
     """
 
     scenario_id: str
@@ -127,7 +127,7 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One test of a pytest session, the values that it recorded, and the thresholds that it names for some."""
+    """A test of a pytest session, the values that it recorded, and the thresholds that it gives for some of them."""
 
     id: str
     dataset: str | None
@@ -145,10 +145,10 @@ class Reference:
     path : str
         As given.
     sha256 : str
-        Of its bytes.
+        Of the file.
     left_out : tuple of str
-        What it holds and this run did not look at: datasets that `limit_datasets` leaves out, and checks of the
-        users' own that did not run.
+        What it holds and this run did not compare: datasets that `limit_datasets` leaves out, and own checks of the
+        users that did not run.
     """
 
     path: str
@@ -204,7 +204,7 @@ class EvidenceLog:
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
-        """Those of the whole first, then those of each dataset."""
+        """The problems of the whole first, then those of each dataset."""
         return self.problems + tuple(problem for dataset in self.datasets for problem in dataset.problems)
 
     @property

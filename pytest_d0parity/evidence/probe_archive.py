@@ -1,4 +1,4 @@
-"""The probes of a sweep, kept beside its log so that they can be looked at where the data are not."""
+"""The probes of a sweep, kept beside its log, so that the page can show them without the data."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..util.records import ABSENT
 from .artifacts import PROBES
 from .model import Dataset
 
-_LARGEST = 1 << 24  # bytes of one probe
-_ALL = 1 << 26  # bytes of all probes together
+_LARGEST = 1 << 24  # bytes of a probe, at most
+_ALL = 1 << 26  # bytes of all probes together, at most
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -34,7 +34,7 @@ class Probes:
     arrays : dict of str to ndarray
         By `name_of_probe`.
     remark : str
-        Why there are none, or not all, in a sentence; empty where all are here.
+        Why some or all are missing, in a sentence; empty if none is.
     """
 
     arrays: Arrays
@@ -61,7 +61,7 @@ def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -
     ----------
     datasets : iterable of Dataset
     path_of : callable
-        Gives the path of a dataset by its file name.
+        Returns the path of a dataset, given its file name.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def _remark(missing: Mapping[str, str]) -> str:
 
 
 def probes_to_bytes(arrays: Arrays) -> bytes:
-    """Write probes as an NPZ file; the same probes give the same bytes."""
+    """Return probes as an NPZ file; the same probes give the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -113,7 +113,7 @@ def probes_to_bytes(arrays: Arrays) -> bytes:
 
 
 def read_probes(folder: str) -> Probes:
-    """Read the probes that lie in a folder, beside a log.
+    """Read the probes beside a log.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def read_probes(folder: str) -> Probes:
     Returns
     -------
     Probes
-        Empty, with a remark that says why, where they cannot be read. What its name does not fit is not in it.
+        Without arrays whose name is not that of their bytes; empty, with a remark that says why, if none can be read.
     """
     path = os.path.join(folder, PROBES)
     found: dict[str, NDArray[Any]] = {}

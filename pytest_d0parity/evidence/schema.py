@@ -14,12 +14,12 @@ _SAYABLE = ["NaN", "Infinity", "-Infinity"]
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of a log.
+    """Return the JSON Schema (2020-12) of a log.
 
     Returns
     -------
     dict
-        Made from the records above. Objects are closed: a new key is a new `schema_version`.
+        Made from the records of `model`. Objects are closed: a new key raises the `schema_version`.
     """
     (reference,), definitions = msgspec.json.schema_components([EvidenceLog], ref_template="#/$defs/{name}")
     _strict(definitions)
@@ -32,7 +32,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _strict(schema: Any) -> None:
-    """Close every object, require all its keys, and let a number be one of the strings for what JSON cannot say."""
+    """Close every object, require all its keys, and allow the strings for NaN and infinities where numbers stand."""
     if isinstance(schema, list):
         for item in schema:
             _strict(item)
