@@ -129,7 +129,7 @@ class Comparator:
         return replace(observed, limits=known.limits) if known else observed
 
     def is_repacked(self, filename: str, observed: Named) -> bool:
-        """Whether a file has other bytes than the reference's while shape, dtype, size and CRC-32 of all arrays agree."""
+        """Whether a file has other bytes than the reference's, but the same shapes, dtypes, sizes and CRC-32."""
         expected = self.values.datasets.get(filename, {})
         limit = self._threshold_for(filename, "sha256")
         if limit is not None and limit.is_exact:
