@@ -73,7 +73,7 @@ def parity_params(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def parity_dataset(request: pytest.FixtureRequest) -> ParityDataset:
-    """Return each dataset of the sweep in turn: its record, and ``load(name)`` for an array of it."""
+    """Run the test for each dataset of the sweep: its values are attributes, and ``load(name)`` loads an array."""
     session = _session(request)
     if not hasattr(request, "param"):
         pytest.fail("parity_dataset is parametrized where a test names it; getfixturevalue comes too late", False)
