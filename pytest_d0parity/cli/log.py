@@ -56,14 +56,18 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)) as pool:
         from ..capture.dask_cluster import cluster_or_pool
-        from ..capture.run import CaptureInterrupted, capture_evidence, read_reference
+        from ..capture.run import CaptureInterrupted, capture_evidence
+        from ..compare.comparator import read_reference
         from ..evidence.artifacts import prepare_folder
 
         prepare_folder(output)
         reference = read_reference(scenario)
         try:
             with cluster_or_pool(pool, options.cluster) as executor:
-                log, code = capture_evidence(scenario, terminal, executor=executor, cache=cache), DONE
+                log, code = (
+                    capture_evidence(scenario, terminal, executor=executor, cache=cache, reference=reference),
+                    DONE,
+                )
         except CaptureInterrupted as interrupt:
             log, code = interrupt.log, INTERRUPTED
     is_published = _publish(log, scenario, output, reference, options.history, terminal)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from ..evidence.expected_files import is_sha256
 from ..evidence.file import LogFile, read_log
 from ..evidence.model import Difference, EvidenceLog, Problem, Reference
+from ..scenario.scenario import Scenario
 from ..scenario.thresholds import EXACT, Threshold
 from ..util.records import ABSENT
 from ..util.text import printable, valid_utf8
@@ -193,27 +194,22 @@ class Comparator:
         return covering[-1] if covering else own.get(name)
 
 
-def read_comparator(path: str, thresholds: Sequence[Threshold] = (), shown_as: str | None = None) -> Comparator:
-    """Read a reference.
-
-    Parameters
-    ----------
-    path : str
-        An evidence log, be it one of the tool before this one.
-    thresholds : sequence of Threshold
-    shown_as : str, optional
-        How the log was given, for the record and for messages.
-
-    Returns
-    -------
-    Comparator
+def read_reference(scenario: Scenario) -> LogFile | None:
+    """Read the log that a scenario names as its reference; None if it names none.
 
     Raises
     ------
     LogError
         If it cannot be read, is corrupt, or is of a newer schema.
     """
-    return Comparator.of(read_log(path, shown_as), thresholds)
+    return None if scenario.reference_path is None else read_log(scenario.reference_path, scenario.reference)
+
+
+def comparator_for(scenario: Scenario, reference: LogFile | None) -> Comparator | None:
+    """Return a comparator for the datasets that a scenario asks for; None if there is no reference."""
+    if reference is None:
+        return None
+    return Comparator.of(reference, scenario.thresholds).limited_to(scenario.limit_datasets)
 
 
 def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:

@@ -52,9 +52,9 @@ def decode_log(content: Mapping[str, Any]) -> EvidenceLog:
     """
     if "datasets" not in content:
         raise StructureError("it has no 'datasets'")
-    entries = {"metadata": {}, "baseline_params": {}, "metrics": {}, "total_datasets": 0, **content}
-    known = {name: value for name, value in entries.items() if name != "schema_version"}
-    log: EvidenceLog = _decoder(EvidenceLog)(known, "")
+    given = {name: value for name, value in content.items() if value is not None and name != "schema_version"}
+    defaults = {"metadata": {}, "baseline_params": {}, "metrics": {}, "datasets": content["datasets"]}
+    log: EvidenceLog = _decoder(EvidenceLog)({"total_datasets": 0, **defaults, **given}, "")
     _check_unique("", [dataset.filename for dataset in log.datasets])
     _check_unique("the check ", [check.id for check in log.checks])
     return log

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+STAGES = ("raw", "normalized", "grouped")  # in the order in which they are computed
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageStats:

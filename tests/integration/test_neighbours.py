@@ -125,7 +125,7 @@ def test_a_worker_that_dies_while_it_measures_is_waited_for_no_longer(parity: Pa
     parity.pytester.makeconftest(
         """
         import os, time
-        import pytest_d0parity.capture.run as capture
+        import pytest_d0parity.capture.job as capture
         measure = capture.measure
         def fragile(*args, **options):
             try:
