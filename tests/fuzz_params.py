@@ -42,8 +42,8 @@ def honest_files() -> list[bytes]:
 
 
 def mutate(rng: random.Random, files: list[bytes]) -> bytes:
-    data = bytearray(rng.selection(files))
-    for _ in range(rng.selection([1, 1, 2, 5, 20])):
+    data = bytearray(rng.choice(files))
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
         at = rng.randrange(len(data))
         match rng.randrange(6):
             case 0:
@@ -53,14 +53,14 @@ def mutate(rng: random.Random, files: list[bytes]) -> bytes:
             case 2:
                 del data[at : at + rng.randrange(1, 9)]
             case 3:
-                data[at:at] = bytes(data[at : at + rng.randrange(1, 40)]) * rng.selection([1, 2, 50])
+                data[at:at] = bytes(data[at : at + rng.randrange(1, 40)]) * rng.choice([1, 2, 50])
             case 4:
-                other = rng.selection(files)
+                other = rng.choice(files)
                 start = rng.randrange(len(other))
                 data[at:at] = other[start : start + rng.randrange(1, 60)]
             case 5:
                 data[at:at] = bytes(
-                    rng.selection(b"(.012FGIJKLMNPQRSTUVXabcdeghijlopqrstu}]\x81\x85\x93\x94") for _ in range(3)
+                    rng.choice(b"(.012FGIJKLMNPQRSTUVXabcdeghijlopqrstu}]\x81\x85\x93\x94") for _ in range(3)
                 )
         if not data:
             return b""

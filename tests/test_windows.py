@@ -37,9 +37,9 @@ def values() -> st.SearchStrategy[np.ndarray]:
         array = {
             "continuous": rng.normal(size=size),
             "counts": np.sqrt(rng.poisson(1.5, size)),
-            "zeros": np.where(rng.random(size) < 0.7, rng.selection([0.0, -0.0], size), rng.random(size)),
+            "zeros": np.where(rng.random(size) < 0.7, rng.choice([0.0, -0.0], size), rng.random(size)),
             "lumps": np.repeat(rng.lognormal(size=size // 20 + 1), 20)[:size] * rng.random(size),
-            "few": rng.selection([1.0, 2.0, 5.0], size),
+            "few": rng.choice([1.0, 2.0, 5.0], size),
         }[kind].astype(dtype)
         if order != "random":
             array = np.sort(array)[:: 1 if order == "up" else -1]
@@ -115,7 +115,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     blocks = {
         "constant": lambda _: np.full(1 << 16, 0.5, "f4"),
-        "two values": lambda _: rng.selection(np.array([0.25, 0.5], "f4"), 1 << 16),
+        "two values": lambda _: rng.choice(np.array([0.25, 0.5], "f4"), 1 << 16),
         "one window": lambda n: (rng.random(1 << 16) * (1 if n < 8 else 1e-3) + (n >= 8) * 0.5).astype("f4"),
         "late": lambda n: (rng.random(1 << 16) if n < 130 else np.full(1 << 16, 0.5)).astype("f4"),
         "away": lambda n: (rng.random(1 << 16) + n / 10).astype("f4"),
