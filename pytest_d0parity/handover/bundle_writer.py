@@ -10,9 +10,9 @@ from functools import partial
 
 from ..util.files import describe_os_error, open_hashed
 from ..util.markdown import escape
-from ..util.progress import NOBODY, Listener
+from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import TOOL
-from ..util.runtime import scratch_folder, silent
+from ..util.runtime import quiet_logger, scratch_folder
 from ..util.text import printable
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
@@ -46,7 +46,7 @@ and writes the receipt to send back; with `--measure` it measures every value ag
 """
 
 
-def make_bundle(plan: Plan, target: str, listener: Listener = NOBODY) -> None:
+def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> None:
     """Make a bundle: whole, or not at all.
 
     Parameters
@@ -114,7 +114,7 @@ def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
         _expect(item, sha256)
         size += copied
     try:
-        with silent("bagit"):
+        with quiet_logger("bagit"):
             bag = bagit.make_bag(folder, info, checksums=["sha256"])
             lines = {f"{item.sha256}  {item.name}\n" for item in plan.datasets}
             _write_manifest(folder, MANIFEST, lines | _lines(folder, MANIFEST))

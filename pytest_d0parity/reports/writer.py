@@ -13,7 +13,7 @@ from ..evidence.file import LogError, read_log
 from ..evidence.model import EvidenceLog
 from ..evidence.probe_archive import collect_probes, probes_to_bytes
 from ..util.files import describe_os_error
-from ..util.runtime import silent
+from ..util.runtime import quiet_logger
 from ..util.text import printable
 from .csv_tables import checksums, probe_table, stage_table
 from .digest import step_summary, step_summary_file, to_markdown
@@ -109,7 +109,7 @@ def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, f
     """Write the page of a log that was read back: see `write_page`."""
     path = os.path.join(folder, PAGE)
     try:
-        with silent("matplotlib"):  # of fonts, and of its settings
+        with quiet_logger("matplotlib"):  # of fonts, and of its settings
             from .page.render import to_html
 
             page = to_html(run, reference, outcome)
