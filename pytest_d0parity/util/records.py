@@ -1,4 +1,4 @@
-"""Frozen records as plain dictionaries: one rule for the log, the helpers and the schema."""
+"""Records of the log as plain dictionaries."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 SCHEMA_VERSION: Literal[3] = 3
 
-PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})
+PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})  # fields that the log leaves out where they are zero
 
 
 def as_dict(record: Any) -> dict[str, Any]:
-    """Turn a record into a dictionary of its fields, in their order, one level deep.
+    """Return the fields of a record as a dictionary, in their order; nested records stay records.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def as_dict(record: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        Without the counts that are `PRESENT_WHEN_NOT_ZERO` and are zero.
+        Counts that are `PRESENT_WHEN_NOT_ZERO` are left out where they are zero.
     """
     return {
         item.name: value
