@@ -137,9 +137,7 @@ def _largest(value: float) -> float:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatchcase(
-        name, pattern
-    )  # a file name may contain brackets
+    return name == pattern or fnmatchcase(name, pattern)  # a file name may contain brackets
 
 
 def _with_parents(name: str) -> Iterator[str]:
