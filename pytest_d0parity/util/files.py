@@ -7,13 +7,14 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from io import FileIO
 from typing import TypeVar
 
-F = TypeVar("F", bound=FileIO)
+File = TypeVar("File", bound=FileIO)
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # how a pointer begins that Git LFS leaves in place of a file
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # first bytes of a Git LFS pointer
 SHA256_PATTERN = "^[0-9a-f]{64}$"  # for JSON Schema and `re`
 
 _PIECE = 1 << 20  # bytes
@@ -24,15 +25,15 @@ def is_sha256(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(SHA256_PATTERN, value) is not None
 
 
-def read_pieces(file: FileIO, size: int | None = None) -> Iterator[memoryview]:
+def read_pieces(file: FileIO, size: int = sys.maxsize) -> Iterator[memoryview]:
     """Read a file from its current position in pieces of at most 1 MiB.
 
     Parameters
     ----------
     file : FileIO
         Unbuffered.
-    size : int, optional
-        How many bytes to read; by default, and where there are fewer, all that are left.
+    size : int
+        How many bytes to read; where there are fewer, all that are left.
 
     Yields
     ------
@@ -40,13 +41,8 @@ def read_pieces(file: FileIO, size: int | None = None) -> Iterator[memoryview]:
         The next bytes. Each piece is overwritten by the next one.
     """
     buffer = memoryview(bytearray(_PIECE))
-    left = size
-    while left is None or left > 0:
-        length = file.readinto(buffer if left is None else buffer[: min(left, _PIECE)])
-        if not length:
-            break
-        if left is not None:
-            left -= length
+    while size > 0 and (length := file.readinto(buffer[: min(size, _PIECE)])):
+        size -= length
         yield buffer[:length]
 
 
@@ -98,12 +94,12 @@ class HashedFile(FileIO):
         OSError
             If the file cannot be read.
         """
-        self._hash_to(None, progress)
+        self._hash_to(sys.maxsize, progress)
         return self._digest.hexdigest()
 
-    def _hash_to(self, end: int | None, progress: Callable[[int], None] | None = None) -> None:
+    def _hash_to(self, end: int, progress: Callable[[int], None] | None = None) -> None:
         self.seek(self._hashed)
-        for piece in read_pieces(self, None if end is None else end - self._hashed):
+        for piece in read_pieces(self, end - self._hashed):
             self._digest.update(piece)
             self._hashed += len(piece)
             if progress is not None:
@@ -134,7 +130,7 @@ def open_hashed(path: str | os.PathLike[str]) -> HashedFile:
     return _open(path, HashedFile)
 
 
-def _open(path: str | os.PathLike[str], kind: type[F]) -> F:
+def _open(path: str | os.PathLike[str], kind: type[File]) -> File:
     # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
