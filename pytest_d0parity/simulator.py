@@ -1,9 +1,9 @@
-"""A small photon-dose sweep with real physics, in the layout of PtychoPINN's simulator.
+"""Simulates a small photon-dose sweep, in the file layout of PtychoPINN's simulator.
 
-A defocused, unit-norm probe illuminates a complex object at random positions. Each exit wave
-propagates to the far field (a Fourier transform); the intensity is scaled so that a pattern holds the
-wanted number of photons on average; photons arrive as Poisson counts; the detector image is their
-square root, times one constant for the whole file.
+A defocused, unit-norm probe illuminates a complex object at random positions. Each exit wave propagates
+to the far field by a Fourier transform. The intensities are scaled to the wanted mean number of photons
+per pattern, and replaced by Poisson counts. ``diff3d`` is the square root of the counts, times one
+constant for the whole file.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 Complex = NDArray[np.complex128]
 
-N = 64  # pixels of a pattern's side
-OBJECT = 232  # pixels of the object's side
-LEGACY_PHOTONS = 1e9  # what the params of a baseline run say whatever the dose is
+N = 64  # side of a pattern in pixels
+OBJECT = 232  # side of the object in pixels
+LEGACY_PHOTONS = 1e9  # nphotons in the params of a baseline run, whatever the dose is
 _CHUNK = 256  # frames in memory at a time
 
 
@@ -31,13 +31,13 @@ def simulate_sweep(folder: str, doses: Sequence[str], frames: int, seed: int = 0
     Parameters
     ----------
     folder : str
-        Where the files go.
+        The folder to write to.
     doses : sequence of str
-        Mean photons per pattern, spelled as the file names shall spell them: ``"1e5"``.
+        Mean photons per pattern, as they are spelled in the file names: ``"1e5"``.
     frames : int
-        Patterns in each file.
+        Number of patterns in each file.
     seed : int
-        The same seed gives the same files. All doses share probe, object and positions.
+        The same seed gives the same files. All files have the same probe, object and positions.
 
     Returns
     -------
@@ -64,12 +64,12 @@ def simulate_sweep(folder: str, doses: Sequence[str], frames: int, seed: int = 0
 
 
 def make_probe() -> Complex:
-    """Focus through a circular aperture and step out of focus: smooth, of unit L2 norm. Shape (64, 64)."""
+    """Return a defocused probe behind a circular aperture, of unit L2 norm and shape (64, 64)."""
     frequency = np.fft.fftfreq(N)
     radius = np.hypot(*np.meshgrid(frequency, frequency, indexing="ij"))
     aperture = 1 / (1 + np.exp((radius - 0.14) / 0.012))
     wave = np.fft.fftshift(np.fft.ifft2(aperture * np.exp(-1j * np.pi * 420 * radius**2)))
-    # The envelope keeps the periodic images of the Fourier transform apart.
+    # The envelope makes the probe vanish at the borders, where the Fourier transform is periodic.
     offset = np.arange(N) - N / 2
     envelope = np.exp(-(np.hypot(*np.meshgrid(offset, offset, indexing="ij")) ** 2) / (2 * 9.0**2))
     probe = wave * envelope
@@ -77,7 +77,7 @@ def make_probe() -> Complex:
 
 
 def _make_object(rng: np.random.Generator) -> Complex:
-    """Grow round cells of constant thickness that absorb weakly and shift the phase. Shape (232, 232)."""
+    """Return an object of overlapping discs that absorb weakly and shift the phase, of shape (232, 232)."""
     row, column = np.mgrid[:OBJECT, :OBJECT]
     thickness = np.zeros((OBJECT, OBJECT))
     for centre_row, centre_column, radius in rng.uniform((0, 0, 6), (OBJECT, OBJECT, 24), size=(90, 3)):
@@ -87,11 +87,13 @@ def _make_object(rng: np.random.Generator) -> Complex:
 
 
 def _patches(specimen: Complex, corners: NDArray[np.int64]) -> Complex:
+    """Return the parts of the object that are illuminated, of shape (n, 64, 64)."""
     windows = np.lib.stride_tricks.sliding_window_view(specimen, (N, N))
     return windows[corners[:, 0], corners[:, 1]]
 
 
 def _intensities(probe: Complex, specimen: Complex, corners: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+    """Yield the intensities of the patterns, before they are scaled to a dose, in chunks."""
     for start in range(0, len(corners), _CHUNK):
         waves = probe * _patches(specimen, corners[start : start + _CHUNK])
         far = np.fft.fftshift(np.fft.fft2(waves, norm="ortho"), axes=(1, 2))
@@ -99,6 +101,7 @@ def _intensities(probe: Complex, specimen: Complex, corners: NDArray[np.int64]) 
 
 
 def _mean_power(probe: Complex, specimen: Complex, corners: NDArray[np.int64]) -> float:
+    """Return the sum over a pattern of the unscaled intensities, averaged over the patterns."""
     total = sum(float(part.sum()) for part in _intensities(probe, specimen, corners))
     return total / max(len(corners), 1)
 
@@ -134,7 +137,7 @@ def _write_dataset(
 def _write_member(
     archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], parts: Iterable[NDArray[Any]], dtype: Any = None
 ) -> None:
-    """Write an array as it comes, part by part; the header is that of `numpy.save`."""
+    """Write an array part by part, as `numpy.save` does; without parts it is empty and of `dtype`."""
     parts = iter(parts)
     first = next(parts, np.empty(0, dtype))
     header = {
@@ -142,7 +145,7 @@ def _write_member(
         "fortran_order": bool(first.flags.f_contiguous and not first.flags.c_contiguous),
         "shape": shape,
     }
-    # A fixed date: the same seed gives the same bytes.
+    # ZipInfo has a fixed date, so that the same seed gives the same bytes.
     entry = zipfile.ZipInfo(f"{name}.npy")
     entry.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(entry, "w", force_zip64=True) as member:
@@ -152,21 +155,21 @@ def _write_member(
 
 
 def write_params(path: str, frames: int) -> None:
-    """Write a ``params.dill`` as a baseline run does: config and metrics in one dictionary.
+    """Write a ``params.dill`` like that of a baseline run: config and metrics in one dictionary.
 
     Parameters
     ----------
     path : str
-        Where it goes.
+        The file to write.
     frames : int
-        Number of training images that it claims.
+        Number of training images in the config.
 
     Raises
     ------
     OSError
         If it cannot be written.
     """
-    import dill  # here alone: slow to import
+    import dill  # here, since it is slow to import
 
     config = {
         "N": N,
@@ -196,7 +199,7 @@ def write_params(path: str, frames: int) -> None:
         "probe": make_probe().astype(np.complex64)[..., None],
         "intensity_scale": np.float32(np.sqrt(LEGACY_PHOTONS) / (N / 2)),
     }
-    # Invented, but of the types that an evaluation leaves: NumPy scalars, an int, a NaN, arrays.
+    # Invented values, of the types that an evaluation produces: NumPy scalars, an int, a NaN, arrays.
     metrics = {
         "mae": (np.float32(0.0095), np.float64(5.4e-7)),
         "mse": (np.float32(0.0048), np.float64(1.0e-11)),

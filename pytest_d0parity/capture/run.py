@@ -12,7 +12,7 @@ from ..compare.comparator import comparator_for, compare_log, read_reference
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog, Metadata, Problem
 from ..scenario.scenario import Scenario
-from ..util.progress import NOBODY, Listener
+from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import MACHINE, TOOL, git_state, timestamp
 from ..util.text import printable, valid_utf8
 from .baseline_run import BaselineRun, read_baseline_run
@@ -33,7 +33,7 @@ class CaptureInterrupted(KeyboardInterrupt):
 
 def capture_evidence(
     scenario: Scenario,
-    listener: Listener = NOBODY,
+    listener: Listener = NO_LISTENER,
     *,
     executor: Executor | None = None,
     cache: MeasurementCache | None = None,

@@ -10,7 +10,7 @@ from functools import partial
 
 from ..util.files import describe_os_error, open_hashed
 from ..util.markdown import escape
-from ..util.progress import NOBODY, Listener
+from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import TOOL
 from ..util.runtime import quiet_logger, scratch_folder
 from ..util.text import printable
@@ -46,7 +46,7 @@ and writes the receipt to send back; with `--measure` it measures every value ag
 """
 
 
-def make_bundle(plan: Plan, target: str, listener: Listener = NOBODY) -> None:
+def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> None:
     """Make a bundle: whole, or not at all.
 
     Parameters

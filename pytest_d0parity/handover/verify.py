@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..evidence.expected_files import THE_LOG, ExpectedFile
 from ..evidence.file import LogError
 from ..util.files import describe_os_error
-from ..util.progress import NOBODY, Listener
+from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores, scratch_folder
 from ..util.text import printable
 from .file_tree import ByteRange, FileTree, RefusedError, TreeError, spelled
@@ -40,7 +40,7 @@ def verify(
     *,
     belongs: Callable[[str], bool] = lambda _: True,
     executor: Executor | None = None,
-    listener: Listener = NOBODY,
+    listener: Listener = NO_LISTENER,
 ) -> Verification:
     """Check files against what is said of them.
 

@@ -1,1 +1,1 @@
-"""Files that nobody should have to trust, read without executing anything: NPZ and params."""
+"""Readers of NPZ and params files, which may be hostile: nothing in them is executed."""

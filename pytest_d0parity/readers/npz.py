@@ -1,7 +1,7 @@
-"""NPZ files: the directory, the headers, and the values of a member as a stream.
+"""Reads NPZ files: the zip directory, the headers of the arrays, and the values of an array as a stream.
 
-Nothing here unpickles, and nothing here holds a whole array: a member is inflated into one reused
-buffer, block by block, while its length and CRC-32 are checked.
+Nothing is unpickled. An array is decompressed block by block, so that it is never in memory as a whole, and
+its length and CRC-32 are checked on the way.
 
 Sources: the ZIP format (PKWARE APPNOTE 6.3.10) and NumPy's description of ``.npy`` (NEP 1).
 """
@@ -29,35 +29,34 @@ from ..util.files import LFS_POINTER, open_regular
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
-_PIECE = 1 << 16  # bytes of compressed data asked of the disk at a time
-_ENCRYPTED = 0x1
-_MAX_RATIO = 1032  # no deflate stream expands further
-_MAX_LENGTH = 1 << 62
-_MAX_DIMENSIONS = 32  # that every supported NumPy can reshape to
+_PIECE = 1 << 16  # bytes of compressed data that are read at a time
+_ENCRYPTED = 0x1  # flag of a zip member
+_MAX_RATIO = 1032  # of decompressed to compressed size, for any deflate stream
+_MAX_LENGTH = 1 << 62  # of an axis
+_MAX_DIMENSIONS = 32  # the limit of NumPy 1
 
 
 class NpzError(ParityError, ValueError):
-    """Something in an NPZ file that cannot be read, said in words that follow a file name."""
+    """An NPZ file or a member cannot be read. The message is a reason that follows the name of the file."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One array of an NPZ file, known by its header alone.
+    """The header of an array in an NPZ file.
 
     Attributes
     ----------
     name : str
         Name of the array, without ``.npy``.
     shape : tuple of int
-        Its shape.
     dtype : numpy.dtype
-        As stored, byte order included.
+        As stored, including the byte order.
     fortran_order : bool
         Whether the first index runs fastest in the file.
     crc32 : int
-        CRC-32 of the uncompressed member (header and data), as the archive's directory gives it.
+        CRC-32 of the uncompressed member (header and data), as recorded in the zip directory.
     size_bytes : int
-        Length of the uncompressed member (header and data).
+        Size of the uncompressed member (header and data).
     """
 
     name: str
@@ -81,14 +80,14 @@ class NpzFile:
     Parameters
     ----------
     file : path-like or FileIO
-        A regular file (links are followed), or one that `open_regular` has opened, which is left open in the end.
+        The path of a regular file (links are followed), or an open one, which `close` leaves open.
 
     Attributes
     ----------
     members : dict of str to Member
         The arrays that can be read, in the order of the archive.
     broken : dict of str to str
-        What is wrong, in words, with each member that cannot.
+        For each array that cannot be read, the reason.
 
     Raises
     ------
@@ -103,13 +102,13 @@ class NpzFile:
         self._file = file if isinstance(file, FileIO) else open_regular(file)
         try:
             self._file.seek(0)
-            infos = _directory(self._file)
+            infos = _read_directory(self._file)
             self.members: dict[str, Member] = {}
             self.broken: dict[str, str] = {}
-            for info, trouble in _vetted(infos):
+            for info, defect in _unique_members(infos):
                 try:
-                    if trouble is not None:
-                        raise NpzError(trouble)
+                    if defect is not None:
+                        raise NpzError(defect)
                     member = self._member(info)
                     self.members[member.name] = member
                 except NpzError as error:
@@ -127,7 +126,7 @@ class NpzFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file, unless it was opened by somebody else."""
+        """Close the file, unless it was passed in open."""
         if self._owns:
             self._file.close()
 
@@ -139,7 +138,7 @@ class NpzFile:
         member : Member
             One of `members`.
         sizes : iterable of int
-            How many elements each block shall hold; together `Member.size`.
+            Number of elements of each block; their sum is `Member.size`.
 
         Yields
         ------
@@ -149,9 +148,9 @@ class NpzFile:
         Raises
         ------
         NpzError
-            If the dtype holds Python objects, the data ends early, goes on for too long, does not
-            inflate, or its CRC-32 is not the recorded one. The CRC is known only at the end: values
-            seen so far count for nothing when the error comes.
+            If the dtype holds Python objects, the data is too short, too long or cannot be decompressed,
+            or its CRC-32 is not the recorded one. The CRC is known only at the end, so the blocks before
+            such an error must be discarded.
         """
         if member.dtype.hasobject:
             raise NpzError("it is an object array, which is a pickle inside; save it with a numeric dtype")
@@ -162,7 +161,7 @@ class NpzFile:
         stream.finish()
 
     def verify(self, member: Member) -> None:
-        """Inflate an array for nothing but its length and its CRC-32.
+        """Decompress an array only to check its length and its CRC-32.
 
         Parameters
         ----------
@@ -180,7 +179,7 @@ class NpzFile:
         stream.finish()
 
     def read(self, member: Member) -> NDArray[Any]:
-        """Read one whole array. For the small ones: memory is that of the array.
+        """Read a whole array into memory.
 
         Parameters
         ----------
@@ -190,7 +189,7 @@ class NpzFile:
         Returns
         -------
         ndarray
-            Of the member's shape, dtype and memory order.
+            With the member's shape, dtype and memory order.
 
         Raises
         ------
@@ -201,6 +200,7 @@ class NpzFile:
         return blocks[0].reshape(member.shape, order="F" if member.fortran_order else "C")
 
     def _member(self, info: zipfile.ZipInfo) -> Member:
+        """Read the header of a member, and check it against the size of the member."""
         stream = _MemberStream(self._file, info)
         shape, fortran_order, dtype, data_at = _npy_header(stream)
         length = math.prod(shape) * dtype.itemsize
@@ -222,7 +222,7 @@ class NpzFile:
 
 
 class _MemberStream:
-    """The uncompressed bytes of one member, from its start to its checked end."""
+    """The uncompressed bytes of one member as a stream, with checks of length and CRC-32 at the end."""
 
     def __init__(self, file: BinaryIO, info: zipfile.ZipInfo) -> None:
         if info.flag_bits & _ENCRYPTED:
@@ -234,8 +234,8 @@ class _MemberStream:
             raise NpzError(f"it announces {info.file_size} bytes, which its {info.compress_size} bytes cannot hold")
         self._file = file
         self._info = info
-        self._at = _data_offset(file, info)
-        self._left = info.compress_size
+        self._position = _data_offset(file, info)
+        self._compressed_left = info.compress_size
         self._crc = 0
         self._length = 0
         self._inflater = (
@@ -245,22 +245,22 @@ class _MemberStream:
         )
 
     def read(self, length: int) -> bytes:
-        """Read exactly this many bytes."""
+        """Return exactly this many bytes."""
         pieces = []
         missing = length
         while missing:
-            piece = self._next(missing)
+            piece = self._decompress(missing)
             if not piece:
                 at = f"{self._length} of {self._info.file_size} bytes"
                 raise NpzError(f"its data ends after {at}: the file is truncated or damaged")
             pieces.append(piece)
             missing -= len(piece)
-        # Most often it comes in one piece, which is then not copied.
+        # Mostly there is only one piece, which need not be copied.
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
-        """Check that the data ends here, and that its CRC-32 is the recorded one."""
-        if self._next(1) or self._left:
+        """Check that the data ends here and that its CRC-32 is the recorded one."""
+        if self._decompress(1) or self._compressed_left:
             raise NpzError(f"its data goes on after the {self._info.file_size} bytes that the archive announces")
         if self._inflater is not None and not self._inflater.eof:
             raise NpzError("its compressed data has no end: the file is truncated or damaged")
@@ -270,14 +270,14 @@ class _MemberStream:
                 "copy it again"
             )
 
-    def _next(self, limit: int) -> bytes:
-        """Up to `limit` more bytes; none at the end."""
+    def _decompress(self, limit: int) -> bytes:
+        """Return up to `limit` more bytes; none at the end."""
         if self._inflater is None:
-            piece = self._stored(min(limit, _PIECE))
+            piece = self._read_compressed(min(limit, _PIECE))
         else:
             piece = b""
             while not piece and not self._inflater.eof:
-                data = self._stored(_PIECE) if self._inflater.needs_input else b""
+                data = self._read_compressed(_PIECE) if self._inflater.needs_input else b""
                 if self._inflater.needs_input and not data:
                     break
                 try:
@@ -288,16 +288,17 @@ class _MemberStream:
         self._length += len(piece)
         return piece
 
-    def _stored(self, limit: int) -> bytes:
-        """Up to `limit` bytes as they lie in the archive."""
-        self._file.seek(self._at)
-        data = self._file.read(min(limit, self._left)) or b""
-        self._at += len(data)
-        self._left -= len(data)
+    def _read_compressed(self, limit: int) -> bytes:
+        """Return up to `limit` bytes as they are in the archive."""
+        self._file.seek(self._position)
+        data = self._file.read(min(limit, self._compressed_left)) or b""
+        self._position += len(data)
+        self._compressed_left -= len(data)
         return data
 
 
-def _directory(file: BinaryIO) -> list[zipfile.ZipInfo]:
+def _read_directory(file: BinaryIO) -> list[zipfile.ZipInfo]:
+    """Read the zip directory."""
     start = file.read(len(LFS_POINTER)) or b""
     if not start:
         raise NpzError("it is empty; copy it again")
@@ -312,13 +313,13 @@ def _directory(file: BinaryIO) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.infolist()
-    # What zipfile raises for a broken directory is not documented beyond BadZipFile.
+    # For a damaged directory zipfile raises more than the documented BadZipFile.
     except (zipfile.BadZipFile, ValueError, LookupError, ArithmeticError, NotImplementedError, struct.error):
         raise NpzError("its zip directory cannot be read: the file is truncated or damaged; copy it again") from None
 
 
-def _vetted(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str | None]]:
-    """Each member once, with what its name alone says against it."""
+def _unique_members(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str | None]]:
+    """Yield each member once, with what is wrong with its name, or None."""
     by_name: dict[str, list[zipfile.ZipInfo]] = {}
     for info in infos:
         by_name.setdefault(_array_name(info), []).append(info)
@@ -338,7 +339,7 @@ def _array_name(info: zipfile.ZipInfo) -> str:
 
 
 def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
-    """Where a member's data begins: its own local header says, the directory does not."""
+    """Return where the data of a member begins, which only its local header tells."""
     fixed = b""
     if 0 <= info.header_offset < os.fstat(file.fileno()).st_size:
         file.seek(info.header_offset)
@@ -354,7 +355,7 @@ def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
 
 
 def _npy_header(stream: _MemberStream) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, memory order and dtype of an ``.npy`` member, and where its data begins."""
+    """Read the header of an ``.npy`` member: shape, memory order, dtype, and where its data begins."""
     if stream._info.file_size < 10:
         raise NpzError("it is not an .npy array (too short); remove it from the archive")
     start = stream.read(8)
@@ -371,14 +372,14 @@ def _npy_header(stream: _MemberStream) -> tuple[tuple[int, ...], bool, np.dtype[
     data_at = len(start) + len(prefix) + length
     try:
         if version == (3, 0):
-            # Version 3 is version 2 in UTF-8. Written with escapes it is the same Python literal.
+            # Version 3 is version 2 in UTF-8. With non-ASCII characters escaped, it is the same Python literal.
             header = header.decode("utf-8").encode("ascii", "backslashreplace")
             prefix = len(header).to_bytes(4, "little")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a header written by Python 2 is read all the same
+            warnings.simplefilter("ignore")  # NumPy warns of headers that Python 2 has written
             shape, fortran_order, dtype = read(io.BytesIO(prefix + header), max_header_size=4 * _MAX_HEADER)
-    # It parses a literal and builds a dtype: a hostile text can upset that in more ways than NumPy documents.
+    # NumPy parses a literal and makes a dtype of it, which for a hostile text may raise anything.
     except Exception:
         raise NpzError("its .npy header cannot be read: it is damaged, or was not written by NumPy") from None
     if not all(0 <= length < _MAX_LENGTH for length in shape) or len(shape) > _MAX_DIMENSIONS:

@@ -1,1 +1,1 @@
-"""What one log is about: options, thresholds, tables of a project, and the names in a sweep."""
+"""What a log is made of and compared with: options, project settings, thresholds, and the files of a sweep."""

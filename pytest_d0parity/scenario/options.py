@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-# This module is imported by every pytest session of every user: it imports next to nothing.
+# Every pytest session imports this module, so it must import as little as possible.
 
 DEFAULT_ID = "UNKNOWN"
 
@@ -29,9 +29,9 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
     Parameters
     ----------
     add : callable
-        ``add_argument`` of an argparse parser, or ``addoption`` of a group of pytest's.
+        ``add_argument`` of an argparse parser, or ``addoption`` of a pytest option group.
     prefix : str
-        Stands before every name, as in ``--parity-output``.
+        Precedes every option name: ``parity-`` makes ``--parity-output``.
     """
     add(
         f"--{prefix}dataset-root",
@@ -66,10 +66,10 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
 
 
 def add_threshold_option(add: Callable[..., Any], prefix: str = "") -> None:
-    """Declare how far a value may be from the reference: see `add_options`."""
+    """Declare the option for thresholds: see `add_options`."""
     add(
         f"--{prefix}threshold",
-        type=_threshold,
+        type=_checked_threshold,
         action="append",
         metavar="PATTERN:LIMIT",
         help="allow a difference from the reference: raw.mean:5%%, '*.p99:0.001', sha256:exact; may be repeated, and "
@@ -78,15 +78,15 @@ def add_threshold_option(add: Callable[..., Any], prefix: str = "") -> None:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Split what is given as ``A,B``."""
+    """Split a comma-separated list of names; an empty one is an `argparse.ArgumentTypeError`."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise argparse.ArgumentTypeError("give at least one name")
     return names
 
 
-def _threshold(text: str) -> str:
-    """Check a threshold where the mistake can still be told, and leave it as text, which any process can be sent."""
+def _checked_threshold(text: str) -> str:
+    """Check a threshold, so that argparse reports a mistake, and return its text, which can be sent to any process."""
     from .thresholds import ThresholdError, parse_threshold
 
     try:

@@ -1,4 +1,4 @@
-"""What a project says about itself: ``[tool.d0parity]`` in its ``pyproject.toml``."""
+"""The settings of a project: ``[tool.d0parity]`` in its ``pyproject.toml``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .thresholds import Threshold, ThresholdError, threshold_of
 
 
 class ProjectError(UsageError, ValueError):
-    """A ``pyproject.toml`` that says something nobody can follow. The message names the file and the key."""
+    """A ``pyproject.toml`` cannot be read or has a mistake in our table. The message names the file and the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioTable:
-    """A table ``[tool.d0parity.scenarios.ID]``; what it does not say is None.
+    """A table ``[tool.d0parity.scenarios.ID]``; a key that it does not have is None.
 
     Paths are as written, relative to `Project.folder`.
     """
@@ -40,9 +40,11 @@ class Project:
     path : str or None
         The ``pyproject.toml``; None where no file has such a table.
     reports_root : str or None
-        Where the artifacts of a run go that names no output, as written.
+        Folder for the artifacts of runs without an output option, as written.
     thresholds : tuple of Threshold
+        Apply to all scenarios.
     scenarios : dict of str to ScenarioTable
+        The tables of the scenarios, by ID.
     """
 
     path: str | None = None
@@ -52,7 +54,7 @@ class Project:
 
     @property
     def folder(self) -> str:
-        """What the paths in it are relative to."""
+        """The folder that the paths in the table are relative to."""
         return os.path.dirname(self.path) if self.path else ""
 
 
@@ -62,12 +64,12 @@ def find_project(start: str) -> Project:
     Parameters
     ----------
     start : str
-        The folder to begin with; then those above it.
+        The folder in which the search begins; it goes on in the folders above.
 
     Returns
     -------
     Project
-        An empty one where there is no such table.
+        Without any settings where there is no such table.
 
     Raises
     ------
@@ -78,17 +80,17 @@ def find_project(start: str) -> Project:
     while True:
         path = os.path.join(folder, "pyproject.toml")
         if os.path.isfile(path):
-            table = _table(path)
-            if table is not None:
-                return table
+            project = _read_project(path)
+            if project is not None:
+                return project
         above = os.path.dirname(folder)
         if above == folder:
             return Project()
         folder = above
 
 
-def _table(path: str) -> Project | None:
-    import tomllib  # where there is such a file
+def _read_project(path: str) -> Project | None:
+    import tomllib  # here, since most sessions have no such file
 
     try:
         with open(path, "rb") as file:
@@ -98,59 +100,37 @@ def _table(path: str) -> Project | None:
         return _project(path, tool["d0parity"])
     except OSError as error:
         raise ProjectError(f"{printable(path)} cannot be read: {describe_os_error(error)}") from None
-    except (ValueError, RecursionError) as error:  # also of tomllib, and of bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # ValueError also from tomllib, and for bytes that are not UTF-8
         raise ProjectError(f"{printable(path)}: {error}") from None
 
 
 def _project(path: str, table: Any) -> Project:
-    table = _known("tool.d0parity", table, ("reports_root", "thresholds", "scenarios"))
-    scenarios = table.get("scenarios", {})
-    if not isinstance(scenarios, dict):
-        raise ValueError("tool.d0parity.scenarios is no table")
+    from .tables import ProjectKeys, read_table  # imports msgspec
+
+    keys = read_table("tool.d0parity", table, ProjectKeys)
     return Project(
         path=path,
-        reports_root=_text("tool.d0parity", table, "reports_root"),
-        thresholds=_thresholds("tool.d0parity", table),
-        scenarios={name: _scenario(f"tool.d0parity.scenarios.{name}", entry) for name, entry in scenarios.items()},
+        reports_root=keys.reports_root,
+        thresholds=_thresholds("tool.d0parity", keys.thresholds),
+        scenarios={name: _scenario(f"tool.d0parity.scenarios.{name}", entry) for name, entry in keys.scenarios.items()},
     )
 
 
-def _scenario(where: str, table: Any) -> ScenarioTable:
-    keys = ("dataset_root", "baseline_params", "limit_datasets", "reference", "thresholds")
-    table = _known(where, table, keys)
-    names = table.get("limit_datasets")
-    if names is not None and (not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names)):
-        raise ValueError(f"{where}.limit_datasets is no list of file names")
+def _scenario(name: str, table: Any) -> ScenarioTable:
+    from .tables import ScenarioKeys, read_table  # imports msgspec
+
+    keys = read_table(name, table, ScenarioKeys)
     return ScenarioTable(
-        dataset_root=_text(where, table, "dataset_root"),
-        baseline_params=_text(where, table, "baseline_params"),
-        limit_datasets=None if names is None else tuple(names),
-        reference=_text(where, table, "reference"),
-        thresholds=_thresholds(where, table),
+        dataset_root=keys.dataset_root,
+        baseline_params=keys.baseline_params,
+        limit_datasets=keys.limit_datasets,
+        reference=keys.reference,
+        thresholds=_thresholds(name, keys.thresholds),
     )
 
 
-def _known(where: str, table: Any, keys: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        raise ValueError(f"{where} is no table")
-    for key in table:
-        if key not in keys:
-            raise ValueError(f"{where} has an unknown key {key!r}; known are {', '.join(keys)}")
-    return table
-
-
-def _text(where: str, table: dict[str, Any], key: str) -> str | None:
-    value = table.get(key)
-    if value is not None and (not isinstance(value, str) or not value):
-        raise ValueError(f"{where}.{key} is {value!r}; a text is expected")
-    return value
-
-
-def _thresholds(where: str, table: dict[str, Any]) -> tuple[Threshold, ...]:
-    settings = table.get("thresholds", {})
-    if not isinstance(settings, dict):
-        raise ValueError(f"{where}.thresholds is no table of patterns and limits")
+def _thresholds(name: str, settings: Mapping[str, Any]) -> tuple[Threshold, ...]:
     try:
         return tuple(threshold_of(pattern, setting) for pattern, setting in settings.items())
     except ThresholdError as error:
-        raise ValueError(f"{where}.thresholds: {error}") from None
+        raise ValueError(f"{name}.thresholds: {error}") from None

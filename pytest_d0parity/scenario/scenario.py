@@ -1,4 +1,4 @@
-"""What one log is about."""
+"""The scenario that a log documents: what to capture, and what to compare it with."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _PATHS = ("dataset_root", "baseline_params", "reference")
 
 
 class ScenarioError(UsageError, ValueError):
-    """Options and tables that name no scenario, said in words."""
+    """The options and the project's tables do not define a scenario. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """What to look at.
+    """What to capture, and what to compare it with.
 
     Attributes
     ----------
     scenario_id : str
         Name of the scenario.
     dataset_root : str
-        FolderTree of the sweep, as given.
+        Folder of the sweep, as given.
     baseline_params : str or None
         The ``params.dill`` of the baseline run, as given.
     limit_datasets : tuple of str or None
-        Names of the datasets to look at; None for the whole sweep.
+        Names of the datasets to capture; None for the whole sweep.
     trust_params : bool
-        Load the params with dill itself, executing what the file says.
+        Load the params with dill itself, which executes code in the file.
     reference : str or None
         The evidence log to compare with, as given.
     thresholds : tuple of Threshold
-        How far a value may be from the reference; the last one that covers it counts.
+        Allowed differences from the reference; of those that cover a value the last one applies.
     folders : dict of str to str
-        For those of the paths above that are not relative to the current folder: what they are relative to.
+        For each of the paths above that is not relative to the current folder, the folder it is relative to.
     """
 
     scenario_id: str = DEFAULT_ID
@@ -59,75 +59,72 @@ class Scenario:
 
     @property
     def root_path(self) -> str:
-        """Where the dataset root is."""
-        return self._located("dataset_root", self.dataset_root)
+        """Path of the dataset root."""
+        return self._resolve("dataset_root", self.dataset_root)
 
     @property
     def params_path(self) -> str | None:
-        """Where the params file is."""
-        return self.baseline_params and self._located("baseline_params", self.baseline_params)
+        """Path of the params file."""
+        return self.baseline_params and self._resolve("baseline_params", self.baseline_params)
 
     @property
     def reference_path(self) -> str | None:
-        """Where the reference is."""
-        return self.reference and self._located("reference", self.reference)
+        """Path of the reference."""
+        return self.reference and self._resolve("reference", self.reference)
 
     def dataset_path(self, filename: str) -> str:
-        """Where a dataset is."""
+        """Return the path of a dataset."""
         return os.path.join(self.root_path, filename)
 
-    def _located(self, name: str, path: str) -> str:
+    def _resolve(self, name: str, path: str) -> str:
         return os.path.join(self.folders.get(name, ""), path)
 
 
 def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any], folder: str = "") -> Scenario:
-    """Put together what a project's table says about a scenario, and the options that override it.
+    """Combine the project's table of a scenario with the options, which override it.
 
     Parameters
     ----------
     project : Project
+        The settings of the project.
     scenario_id : str
-        May name one of the project's tables.
+        ID of the scenario, for which the project may have a table.
     options : mapping
-        By the names of `options.OPTIONS`; None where one was not given.
+        Has every name of `options.OPTIONS`; None where an option was not given.
     folder : str
-        What the paths among the options are relative to.
-
-    Returns
-    -------
-    Scenario
+        The folder that the paths among the options are relative to.
 
     Raises
     ------
     ScenarioError
-        If the project has tables, none of them is that of the scenario, and no dataset root is given; or if there
-        are thresholds on the command line, and nothing to compare with.
+        If the project has tables but none for this scenario, and no dataset root is given; or if thresholds are
+        given without a reference.
     """
     table = project.scenarios.get(scenario_id)
     if table is None:
         if project.scenarios and options["dataset_root"] is None and scenario_id != DEFAULT_ID:
-            raise ScenarioError(_unknown(project, scenario_id))
+            raise ScenarioError(_unknown_scenario(project, scenario_id))
         table = ScenarioTable()
     given = {name: options[name] for name in (*_PATHS, "limit_datasets") if options[name] is not None}
-    written = {name: getattr(table, name) for name in (*_PATHS, "limit_datasets") if getattr(table, name) is not None}
-    if options["threshold"] and "reference" not in written | given:
+    in_table = {name: getattr(table, name) for name in (*_PATHS, "limit_datasets") if getattr(table, name) is not None}
+    if options["threshold"] and "reference" not in in_table | given:
         raise ScenarioError("a threshold has no effect without a reference; name the log to compare with as well")
     return Scenario(
         scenario_id=scenario_id,
         trust_params=bool(options["trust_params"]),
         thresholds=thresholds_of(project, scenario_id, options["threshold"]),
-        folders={name: project.folder if name in written and name not in given else folder for name in _PATHS},
-        **written | given,
+        folders={name: project.folder if name in in_table and name not in given else folder for name in _PATHS},
+        **in_table | given,
     )
 
 
 def thresholds_of(project: Project, scenario_id: str, given: Iterable[str] | None) -> tuple[Threshold, ...]:
-    """Put together the thresholds of a project, of a scenario's table, and those of the command line, which win."""
+    """Return the thresholds of the project, of the scenario's table, and of the command line; later ones override."""
     table = project.scenarios.get(scenario_id, ScenarioTable())
     return (*project.thresholds, *table.thresholds, *map(parse_threshold, given or ()))
 
 
-def _unknown(project: Project, scenario_id: str) -> str:
+def _unknown_scenario(project: Project, scenario_id: str) -> str:
     there = ", ".join(printable(name) for name in project.scenarios)
     return (
         f"there is no table [tool.d0parity.scenarios.{printable(scenario_id)}] in {printable(project.path or '')}; "
@@ -136,14 +133,16 @@ def _unknown(project: Project, scenario_id: str) -> str:
 
 
 def default_output(project: Project, folder: str = "") -> str:
-    """Where the artifacts go when nobody says: ``$ARTIFACT_DIR``, or a new folder named by the time in UTC.
+    """Return the output folder of a run without an output option.
+
+    This is ``$ARTIFACT_DIR``, or else a new folder named by the time in UTC, below the reports root.
 
     Parameters
     ----------
     project : Project
-        Which may configure the ``reports_root``.
+        Its ``reports_root`` replaces the default one.
     folder : str
-        What the result is relative to where no project says otherwise.
+        The folder that ``$ARTIFACT_DIR`` and the default reports root are relative to.
     """
     now = datetime.datetime.now(datetime.UTC)
     chosen = os.environ.get("ARTIFACT_DIR")

@@ -1,4 +1,4 @@
-"""A photon-dose sweep on disk: which files belong to it, and which dose each name claims."""
+"""The files of a photon-dose sweep, and the dose in each file name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NAME = re.compile(r"data_p([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\.npz")
 
 
 class SweepError(ParityError, ValueError):
-    """A dataset root that cannot be listed, said in words."""
+    """A dataset root cannot be listed. The message names it and the reason."""
 
 
 def dose_text(filename: str) -> str | None:
-    """Give the dose as the name spells it, or None where the name spells none.
+    """Return the dose as it is spelled in a file name, or None where there is none.
 
     Examples
     --------
@@ -34,18 +34,18 @@ def dose_text(filename: str) -> str | None:
 
 
 def is_dataset(filename: str) -> bool:
-    """Whether a file of this name belongs to a sweep."""
+    """Whether a file name matches `PATTERN`."""
     return fnmatch.fnmatchcase(filename, PATTERN)
 
 
 def dose_of(filename: str) -> float | None:
-    """Photons per pattern that the name claims, or None."""
+    """Return the dose in a file name, in photons per pattern, or None."""
     text = dose_text(filename)
     return None if text is None else float(text)
 
 
 def sort_by_dose(filenames: Iterable[str]) -> list[str]:
-    """Sort by dose as a number, then by name; names without a dose come last."""
+    """Sort file names by dose, then by name; names without a dose come last."""
 
     def order(filename: str) -> tuple[float, bytes]:
         dose = dose_of(filename)
@@ -62,12 +62,12 @@ def list_sweep(root: str, shown_as: str | None = None) -> list[str]:
     root : str
         The folder.
     shown_as : str, optional
-        What to call it in messages.
+        The name of the folder in messages.
 
     Returns
     -------
     list of str
-        Names that match `PATTERN`, sorted by dose; also of what turns out not to be a file.
+        Names that match `PATTERN`, sorted by dose; also of entries that are not regular files.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def list_sweep(root: str, shown_as: str | None = None) -> list[str]:
 
 
 def same_doses(filenames: Iterable[str]) -> list[list[str]]:
-    """Group the names that claim one and the same dose, where there are several."""
+    """Return each group of two or more names that have the same dose."""
     by_dose: dict[float, list[str]] = {}
     for filename in filenames:
         dose = dose_of(filename)

@@ -1,4 +1,4 @@
-"""Thresholds: how far a value may be from the reference before it is drift."""
+"""Thresholds: the largest difference from the reference that is not yet drift."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.
 
 
 class ThresholdError(UsageError, ValueError):
-    """A threshold that nobody can apply, said in words."""
+    """A threshold cannot be parsed. The message says what is allowed."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The difference that is allowed to the values that a pattern matches.
+    """The allowed difference from the reference for the values whose names match a pattern.
 
     Attributes
     ----------
     relative : float
-        Share of the reference's magnitude.
+        Allowed difference as a share of the magnitude of the reference.
     absolute : float
-        In the unit of the value. The larger of the two allowances counts.
+        Allowed difference in the unit of the value. The larger of the two applies.
     text : str
-        The limit as its author wrote it.
+        The limit as written.
     pattern : str
-        Glob over the dotted name of a value, optionally behind a dataset: ``data_p1e5.npz:raw.*``.
+        Glob for the dotted name of a value, optionally after one for the dataset: ``data_p1e5.npz:raw.*``.
     """
 
     relative: float
@@ -42,19 +42,19 @@ class Threshold:
     pattern: str = "*"
 
     def covers(self, dataset: str | None, name: str) -> bool:
-        """Whether this threshold is for a value, or for something that the value lies below."""
+        """Whether the pattern matches a value, or a group that contains it (``probe`` contains ``probe.l2_norm``)."""
         of_dataset, _, of_name = self.pattern.rpartition(":")
         if of_dataset and (dataset is None or not _matches(dataset, of_dataset)):
             return False
         return any(_matches(part, of_name) for part in _with_parents(name))
 
     def may_cover(self, name: str) -> bool:
-        """Whether it covers a name in some dataset."""
+        """Whether the threshold covers a value of this name in any dataset."""
         return replace(self, pattern=self.pattern.rpartition(":")[2]).covers(None, name)
 
     @property
     def is_exact(self) -> bool:
-        """Whether nothing is allowed."""
+        """Whether no difference is allowed."""
         return self.relative == self.absolute == 0
 
 
@@ -63,21 +63,17 @@ EXACT = Threshold(0.0, 0.0, "exact")
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Read a threshold as it is given on a command line.
+    """Parse a threshold as it is given on the command line.
 
     Parameters
     ----------
     text : str
         ``PATTERN:5%``, ``PATTERN:0.001`` or ``PATTERN:exact``.
 
-    Returns
-    -------
-    Threshold
-
     Raises
     ------
     ThresholdError
-        Which says what is allowed.
+        If it cannot be parsed.
 
     Examples
     --------
@@ -91,27 +87,24 @@ def parse_threshold(text: str) -> Threshold:
 
 
 def threshold_of(pattern: str, setting: Any) -> Threshold:
-    """Make a threshold of a pattern and a setting from ``pyproject.toml``.
+    """Make a threshold from a key and its value in ``pyproject.toml``.
 
     Parameters
     ----------
     pattern : str
-    setting : str, float or dict
-        A limit as on the command line, or ``{rel = 0.05, abs = 0.001}``.
-
-    Returns
-    -------
-    Threshold
+        See `Threshold`.
+    setting : object
+        The parsed TOML: a number or a text as on the command line, or ``{rel = 0.05, abs = 0.001}``.
 
     Raises
     ------
     ThresholdError
-        Which says what is allowed.
+        If it cannot be parsed.
     """
     if not pattern.rpartition(":")[2]:
         raise ThresholdError(f"the pattern {pattern!r} names no value; raw.mean or data_p1e5.npz:raw.* would")
     if isinstance(setting, dict):
-        return _of_table(pattern, setting)
+        return _from_table(pattern, setting)
     if setting == "exact":
         return Threshold(0.0, 0.0, "exact", pattern)
     text = str(setting)
@@ -123,13 +116,13 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
     return Threshold(0.0, float(number), text, pattern)
 
 
-def _of_table(pattern: str, table: dict[str, Any]) -> Threshold:
+def _from_table(pattern: str, table: dict[str, Any]) -> Threshold:
     for key, value in table.items():
         if key not in ("rel", "abs"):
             raise ThresholdError(
                 f"{key!r} for {pattern!r} is not known; give rel, abs, or both. A pattern with a dot in it needs quotes"
             )
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _limit_of(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _largest(value):
             raise ThresholdError(f"{key} = {value!r} for {pattern!r} is no limit; a number from 0 is")
     if not table:
         raise ThresholdError(f"no limit is given for {pattern!r}; give rel, abs, or both")
@@ -138,17 +131,17 @@ def _of_table(pattern: str, table: dict[str, Any]) -> Threshold:
     return Threshold(relative, absolute, text, pattern)
 
 
-def _limit_of(value: float) -> float:
-    """Give the largest limit: any float, but no integer beyond all of them. NaN is below nothing."""
+def _largest(value: float) -> float:
+    """Return the largest allowed limit: for integers the largest float, since larger ones cannot be converted."""
     return sys.float_info.max if isinstance(value, int) else math.inf
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatchcase(name, pattern)  # a name may hold brackets of its own
+    return name == pattern or fnmatchcase(name, pattern)  # a file name may contain brackets
 
 
 def _with_parents(name: str) -> Iterator[str]:
-    """Yield a dotted name, and what it lies below: probe.phase.p50, probe.phase, probe."""
+    """Yield a dotted name and the groups that contain it: probe.phase.p50, probe.phase, probe."""
     while name:
         yield name
         name = name.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Arrays as streams of blocks at fixed places."""
+"""Arrays as streams of blocks that begin and end at fixed positions."""
 
 from __future__ import annotations
 
@@ -10,34 +10,28 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .moments import fold_rows
+from .moments import row_sums
 
-Values = NDArray[Any]
-
-
-Wide = NDArray[np.float64]
-
-
-BLOCK = 1 << 16  # elements; small enough for a core's own cache in float64
+_BLOCK_SIZE = 1 << 16  # elements; as float64 they fit into the cache of one core
 
 
 class Source(Protocol):
-    """An array that can be streamed, again and again, in the order in which it is stored."""
+    """An array that can be streamed, any number of times, in the order in which it is stored."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Frames first."""
+        """Shape of the array; the first axis counts the frames."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As stored."""
+        """Data type as stored."""
 
     @property
     def fortran_order(self) -> bool:
         """Whether the first index runs fastest in the stream."""
 
-    def blocks(self, sizes: Iterable[int]) -> Iterator[Values]:
-        """1-D pieces of these sizes; a piece is valid until the next one is asked for."""
+    def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
+        """Yield 1-D pieces of these sizes; a piece is valid until the next one is asked for."""
 
 
 class ArraySource:
@@ -50,8 +44,8 @@ class ArraySource:
         flags = self._array.flags
         self.fortran_order = bool(flags.f_contiguous and not flags.c_contiguous)
 
-    def blocks(self, sizes: Iterable[int]) -> Iterator[Values]:
-        """Yield views of the array, in its own memory order."""
+    def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
+        """Yield pieces of the flattened array, in its own memory order."""
         flat = self._array.ravel(order="F" if self.fortran_order else "C")
         start = 0
         for size in sizes:
@@ -64,94 +58,124 @@ def is_measurable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufc"
 
 
-def _frame_size(source: Source) -> int:
-    """Give the number of values that belong together in the stream: those of a frame, or all."""
-    if source.fortran_order or not source.shape:
-        return math.prod(source.shape)
-    return math.prod(source.shape[1:])
-
-
-def _block_sizes(source: Source) -> Iterator[int]:
-    """Cut an array at fixed places: whole frames where they fit into a block, else parts of one."""
-    size, frame = math.prod(source.shape), _frame_size(source)
-    if size == 0:
-        return
-    if frame <= BLOCK:
-        yield from _cut(size, BLOCK // frame * frame)
-    else:
-        for _ in range(size // frame):
-            yield from _cut(frame, BLOCK)
-
-
-def _cut(size: int, step: int) -> Iterator[int]:
-    for start in range(0, size, step):
-        yield min(step, size - start)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some consecutive values, as they go through a pass; they are valid until the next ones come.
-
-    Attributes
-    ----------
-    finite : (k,) ndarray of float32 or float64
-        The finite values; float32 where that holds every value of the stored dtype.
-    rows : (m, n) ndarray of float64
-        All positions, a frame or a part of one in each row; zero where the value is not finite.
-    sums : (m,) ndarray of float64
-        Of the rows.
-    low, high : float
-        The smallest and the largest of the finite values.
-    lost : (m, n) ndarray of float64, or None
-        One where the value is not finite, else zero; None when all are finite.
-    """
-
-    finite: Values
-    rows: Wide
-    sums: Wide
-    low: float
-    high: float
-    lost: Wide | None
-
-
-def _magnitude(values: Values) -> Values:
+def magnitude(values: NDArray[Any]) -> NDArray[Any]:
+    """Return complex values as their magnitudes in float64, and all others as they are."""
     if values.dtype.kind != "c":
         return values
     # hypot, not abs: NumPy's own abs of complex numbers rounds differently with the vector width.
     return np.hypot(values.real.astype(np.float64), values.imag.astype(np.float64))
 
 
-def _phase(values: Values) -> Values:
-    wide = values.astype(np.complex128)
-    # The platform's own atan2, one by one: NumPy's differs in the last bit with version and vector width.
-    angle = np.fromiter(map(math.atan2, wide.imag.tolist(), wide.real.tolist()), np.float64, wide.size)
-    # Not finite where the amplitude is not, and in the same way: atan2 would make an angle of an infinity.
-    magnitude = _magnitude(wide)
-    return np.where(np.isfinite(magnitude), angle, magnitude)
+def phase(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the phase of each value in radians; NaN or infinite where its magnitude is."""
+    values = values.astype(np.complex128)
+    # The C library's atan2, element by element: the last bit of NumPy's differs with version and vector width.
+    angles = np.fromiter(map(math.atan2, values.imag.tolist(), values.real.tolist()), np.float64, values.size)
+    # atan2 gives an infinity a finite angle, but a value that is not finite is to be left out.
+    magnitudes = magnitude(values)
+    return np.where(np.isfinite(magnitudes), angles, magnitudes)
 
 
-def _pass(source: Source, part: Callable[[Values], Values]) -> Iterator[tuple[Block, int, int]]:
-    """Stream the blocks of an array, each with its number of NaN and of infinite values."""
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive values of a stream; the arrays are valid until the next block is read.
+
+    Attributes
+    ----------
+    finite : (k,) ndarray of float32 or float64
+        The finite values; float32 where that holds every value of the stored dtype.
+    rows : (m, n) ndarray of float64
+        All values, one frame or a part of one in each row; zero where the value is not finite.
+    sums : (m,) ndarray of float64
+        Sums of the rows.
+    min, max : float
+        Over the finite values; infinity and minus infinity where there is none.
+    non_finite : (m, n) ndarray of float64, or None
+        One where the value is not finite, else zero; None when all are finite.
+    nan_count, inf_count : int
+        Number of NaN and of infinite values.
+    """
+
+    finite: NDArray[Any]
+    rows: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    min: float
+    max: float
+    non_finite: NDArray[np.float64] | None = None
+    nan_count: int = 0
+    inf_count: int = 0
+
+
+def read_blocks(source: Source, transform: Callable[[NDArray[Any]], NDArray[Any]]) -> Iterator[Block]:
+    """Stream an array once.
+
+    Parameters
+    ----------
+    source : Source
+        The array.
+    transform : callable
+        Makes real values of the stored ones: `magnitude` or `phase`.
+
+    Yields
+    ------
+    Block
+        Whole frames, or parts of one frame. All blocks share one buffer.
+    """
     frame = _frame_size(source)
-    memory = np.empty(min(BLOCK, math.prod(source.shape)))
-    for stored in source.blocks(_block_sizes(source)):
-        values = part(stored)
+    buffer = np.empty(min(_BLOCK_SIZE, math.prod(source.shape)))
+    for stored in source.blocks(_block_sizes(source, frame)):
+        values = transform(stored)
         narrow = np.can_cast(values.dtype, np.float32, "safe")
         values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
-        # The extremes come first, not by chance: the inflater may leave the vector registers in a state in which
-        # NumPy's plainer loops run four times slower, and these loops are of the kind that puts it right.
+        # Minimum and maximum must come first: after decompression the vector registers may be in a state in
+        # which NumPy's simpler loops run four times slower, and these two loops reset it.
         low, high = float(values.min()), float(values.max())
-        rows = memory[: values.size].reshape(max(values.size // frame, 1), -1)
+        rows = buffer[: values.size].reshape(max(values.size // frame, 1), -1)
         rows[:] = values.reshape(rows.shape)
-        # One NaN or infinity anywhere is one of the extremes; only then is a closer look needed.
+        # Any NaN or infinity shows in the minimum or the maximum, so most blocks need no further check.
         if math.isfinite(low) and math.isfinite(high):
-            yield Block(values, rows, fold_rows(rows), low, high, None), 0, 0
-            continue
-        finite = np.isfinite(values)
-        nans = int(np.count_nonzero(np.isnan(values)))
-        infs = values.size - int(np.count_nonzero(finite)) - nans
-        lost = (~finite).astype(np.float64).reshape(rows.shape)
-        rows[lost > 0] = 0.0
-        values = values[finite]
-        low, high = float(values.min(initial=math.inf)), float(values.max(initial=-math.inf))
-        yield Block(values, rows, fold_rows(rows), low, high, lost), nans, infs
+            yield Block(values, rows, row_sums(rows), low, high)
+        else:
+            yield _block_with_non_finite(values, rows)
+
+
+def _block_with_non_finite(values: NDArray[Any], rows: NDArray[np.float64]) -> Block:
+    is_finite = np.isfinite(values)
+    nan_count = int(np.count_nonzero(np.isnan(values)))
+    non_finite = (~is_finite).astype(np.float64).reshape(rows.shape)
+    rows[non_finite > 0] = 0.0
+    finite = values[is_finite]
+    return Block(
+        finite=finite,
+        rows=rows,
+        sums=row_sums(rows),
+        min=float(finite.min(initial=math.inf)),
+        max=float(finite.max(initial=-math.inf)),
+        non_finite=non_finite,
+        nan_count=nan_count,
+        inf_count=values.size - finite.size - nan_count,
+    )
+
+
+def _frame_size(source: Source) -> int:
+    """Return how many consecutive values of the stream form a frame; all of them in Fortran order."""
+    if source.fortran_order or not source.shape:
+        return math.prod(source.shape)
+    return math.prod(source.shape[1:])
+
+
+def _block_sizes(source: Source, frame: int) -> Iterator[int]:
+    """Cut an array at fixed positions: into whole frames where they fit into a block, else into parts of one."""
+    size = math.prod(source.shape)
+    if size == 0:
+        return
+    if frame <= _BLOCK_SIZE:
+        yield from _cut(size, _BLOCK_SIZE // frame * frame)
+    else:
+        for _ in range(size // frame):
+            yield from _cut(frame, _BLOCK_SIZE)
+
+
+def _cut(size: int, step: int) -> Iterator[int]:
+    for start in range(0, size, step):
+        yield min(step, size - start)

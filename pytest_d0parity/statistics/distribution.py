@@ -1,8 +1,8 @@
-"""Statistics of arrays of any size, exact, and the same to the last bit on every machine.
+"""The distribution of the values of an array of any size: exact, and the same to the last bit on every machine.
 
-An array is read as a stream of blocks at fixed element positions, once: see `moments` for sums, and
-`windows` for percentiles, which are exact order statistics. Only what the windows have missed is looked
-for in further passes; see `selection`.
+An array is read as a stream of blocks at fixed positions, mostly once: see `moments` for mean and standard
+deviation, and `quantile_windows` for percentiles, which are exact order statistics. Only those that the
+windows miss are found in further passes: see `radix_selection`.
 """
 
 from __future__ import annotations
@@ -10,32 +10,35 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .blocks import Block, Source, Values, _magnitude, _pass
-from .moments import Moments, MomentsTree, fold_rows
-from .quantile_windows import Forecast
-from .radix_selection import Selection
+from .blocks import Block, Source, magnitude, read_blocks
+from .moments import Moments, MomentsTree, row_sums
+from .quantile_windows import QuantileTracker
+from .radix_selection import RadixSelection
 
-_SAFE_EXPONENT = 400  # squares of values within 2**±400 neither overflow nor vanish
+_SAFE_EXPONENT = 400  # squares of values within 2**±400 neither overflow nor underflow
+_STAGE_PERCENTS = (1, 10, 50, 90, 99)
 
-
-# --- records -----------------------------------------------------------------------------------
-
-
-# --- what can be measured ----------------------------------------------------------------------
-
-
-# --- frames ----------------------------------------------------------------------------------
-
-
-# --- distributions -----------------------------------------------------------------------------
+Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """What one stream of values comes to; `order` maps ranks (from 0) to values."""
+    """The distribution of the finite values of an array.
+
+    Attributes
+    ----------
+    count, nan_count, inf_count : int
+        Number of finite, NaN and infinite values.
+    min, max, mean, std, nonzero_fraction : float
+        Over the finite values; zero where there is none. `std` is that of the population.
+    order : mapping of int to float
+        The order statistics that the percentiles need: rank (from 0) to value.
+    """
 
     count: int
     nan_count: int
@@ -47,20 +50,25 @@ class Distribution:
     nonzero_fraction: float
     order: Mapping[int, float]
 
+    @classmethod
+    def empty(cls, nan_count: int, inf_count: int) -> Distribution:
+        """Return the distribution of an array without a finite value."""
+        return cls(0, nan_count, inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {})
+
     def percentile(self, percent: int) -> float:
-        """Linear interpolation between order statistics, by NumPy's formula and rounding."""
+        """Interpolate linearly between order statistics, by NumPy's formula and with its rounding."""
         if not self.count:
             return 0.0
-        place = (self.count - 1) * (percent / 100)
+        position = (self.count - 1) * (percent / 100)
         below, above = (self.order[rank] for rank in _neighbours(self.count, percent))
-        share = place - math.floor(place)
+        share = position - math.floor(position)
         if share >= 0.5:
             return above - (above - below) * (1 - share)
         return below + (above - below) * share
 
     @property
     def median(self) -> float:
-        """Middle value, or the mean of the two."""
+        """Middle value, or the mean of the two middle values."""
         if not self.count:
             return 0.0
         below, above = self.order[(self.count - 1) // 2], self.order[self.count // 2]
@@ -73,9 +81,10 @@ class Distribution:
         return math.sqrt(self.count) * math.hypot(self.mean, self.std)
 
     def divided(self, divisor: float) -> Distribution:
-        """Give the distribution of the quotients, exact for ranks and extremes, without another pass."""
+        """Return the distribution of the quotients, exact for order statistics and extremes, without another pass."""
         if not self.count:
             return self
+        # Adding 0.0 makes minus zero zero, here and below.
         quotients = {rank: value / divisor + 0.0 for rank, value in self.order.items()}
         low, high = self.min / divisor + 0.0, self.max / divisor + 0.0
         if divisor < 0:
@@ -87,30 +96,26 @@ class Distribution:
 
 
 def _neighbours(count: int, percent: int) -> tuple[int, int]:
+    """Return the ranks on both sides of a percentile."""
     below = math.floor((count - 1) * (percent / 100))
     return below, min(below + 1, count - 1)
 
 
 def _wanted_ranks(count: int, percents: Iterable[int]) -> set[int]:
-    if not count:
-        return set()
     ranks = {rank for percent in percents for rank in _neighbours(count, percent)}
-    # Both ends of every pair, so that a negative divisor finds the mirrored ranks too.
+    # Also the ranks counted from the other end, which `Distribution.divided` needs for a negative divisor.
     return ranks | {count - 1 - rank for rank in ranks} | {(count - 1) // 2, count // 2}
 
 
-def _shares(percents: Iterable[int]) -> list[float]:
+def _wanted_quantiles(percents: Iterable[int]) -> list[float]:
     return [each / 100 for each in sorted({50} | {side for percent in percents for side in (percent, 100 - percent)})]
-
-
-_STAGE_PERCENTS = (1, 10, 50, 90, 99)
 
 
 def describe(
     source: Source,
     *,
     percents: Sequence[int] = _STAGE_PERCENTS,
-    part: Callable[[Values], Values] = _magnitude,
+    transform: Transform = magnitude,
     observers: Sequence[Callable[[Block], None]] = (),
 ) -> Distribution:
     """Measure an array in as many passes as its percentiles need (one or two, rarely more).
@@ -121,10 +126,10 @@ def describe(
         Of any boolean, integer, real or complex dtype.
     percents : sequence of int
         The percentiles that will be asked for.
-    part : callable
-        What is measured of each value; by default complex values by their magnitude.
+    transform : callable
+        Makes real values of the stored ones; by default complex values are measured by their magnitude.
     observers : sequence of callable
-        Each is given every `Block` of the first pass.
+        Each is called with every `Block` of the first pass.
 
     Returns
     -------
@@ -134,25 +139,25 @@ def describe(
     count = nan_count = inf_count = zeros = 0
     low, high = math.inf, -math.inf
     tree = MomentsTree()
-    forecast = Forecast(_shares(percents), math.prod(source.shape))
+    tracker = QuantileTracker(_wanted_quantiles(percents), math.prod(source.shape))
     with np.errstate(all="ignore"):
-        for block, nans, infs in _pass(source, part):
-            nan_count += nans
-            inf_count += infs
+        for block in read_blocks(source, transform):
+            nan_count += block.nan_count
+            inf_count += block.inf_count
             for observe in observers:
                 observe(block)
-            moments = Moments.of(block.rows, block.sums, block.lost)
+            moments = Moments.of(block.rows, block.sums, block.non_finite)
             if moments is None:
                 continue
             tree.add(moments)
             count += moments.count
             zeros += int(np.count_nonzero(np.equal(block.finite, 0)))
-            low, high = min(low, block.low), max(high, block.high)
-            forecast.add(block.finite)
+            low, high = min(low, block.min), max(high, block.max)
+            tracker.add(block.finite)
         if not count:
-            return Distribution(0, nan_count, inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {})
-        order = _order(source, part, forecast, _wanted_ranks(count, percents))
-        mean, std = _mean_and_std(source, part, tree, low, high)
+            return Distribution.empty(nan_count, inf_count)
+        order = _order_statistics(source, transform, tracker, _wanted_ranks(count, percents))
+        mean, std = _mean_and_std(source, transform, tree, low, high)
     return Distribution(
         count=count,
         nan_count=nan_count,
@@ -166,27 +171,27 @@ def describe(
     )
 
 
-def _order(
-    source: Source, part: Callable[[Values], Values], forecast: Forecast, ranks: Iterable[int]
+def _order_statistics(
+    source: Source, transform: Transform, tracker: QuantileTracker, ranks: set[int]
 ) -> dict[int, float]:
-    """Give the values of some ranks, in further passes where they were not foretold."""
-    found = {rank: value for rank in ranks if (value := forecast.find(rank)) is not None}
-    missed = set(ranks) - set(found)
-    if missed and (windows := forecast.second_look(missed)):
-        for block, _, _ in _pass(source, part):
+    """Return the values of these ranks, in further passes where the first one has not kept them."""
+    found = {rank: value for rank in ranks if (value := tracker.find(rank)) is not None}
+    missing = ranks - set(found)
+    if missing and (windows := tracker.second_pass_windows(missing)):
+        for block in read_blocks(source, transform):
             windows.add(block.finite)
-        found |= {rank: float(value) + 0.0 for rank in missed if (value := windows.at(rank)) is not None}
-        missed -= set(found)
-    selection = Selection(missed)
+        found |= {rank: float(value) + 0.0 for rank in missing if (value := windows.find(rank)) is not None}
+        missing -= set(found)
+    selection = RadixSelection(missing)
     while selection.needs_pass:
-        for block, _, _ in _pass(source, part):
+        for block in read_blocks(source, transform):
             selection.add(block.finite)
         selection.close_pass()
     return found | selection.found
 
 
 def _mean_and_std(
-    source: Source, part: Callable[[Values], Values], tree: MomentsTree, low: float, high: float
+    source: Source, transform: Transform, tree: MomentsTree, low: float, high: float
 ) -> tuple[float, float]:
     if low == high:
         return low, 0.0
@@ -194,18 +199,12 @@ def _mean_and_std(
     if abs(exponent) <= _SAFE_EXPONENT:
         exponent = 0
     else:
-        # Squares of such values overflow or vanish: once more, scaled by a power of two.
+        # Squares of such values overflow or underflow: measure again, scaled by a power of two.
         tree = MomentsTree()
-        for block, _, _ in _pass(source, part):
+        for block in read_blocks(source, transform):
             rows = np.ldexp(block.rows, -exponent)
-            if (scaled := Moments.of(rows, fold_rows(rows), block.lost)) is not None:
+            if (scaled := Moments.of(rows, row_sums(rows), block.non_finite)) is not None:
                 tree.add(scaled)
     moments = tree.root()
     mean = min(max(math.ldexp(moments.mean, exponent), low), high)
-    return mean, math.ldexp(math.sqrt(moments.deviation / moments.count), exponent)
-
-
-# --- stages and probe --------------------------------------------------------------------------
-
-
-# --- the same, for arrays in memory ------------------------------------------------------------
+    return mean, math.ldexp(math.sqrt(moments.squared_deviations / moments.count), exponent)

@@ -1,8 +1,9 @@
-"""Sums, means and spreads that are the same to the last bit on every machine.
+"""Sums, means and standard deviations that are the same to the last bit on every machine.
 
-The order of additions depends on the shape alone, not on the reader's pieces, the processor's vector
-width or the NumPy version: a row is added up lane by lane, then the lanes by halves. Blocks are merged
-two by two (Chan, Golub and LeVeque 1979), so the spread never comes from E[x²] - m².
+The order of the additions depends on the shape of the data alone, not on the size of the pieces that are
+read, the processor's vector width or the NumPy version. A row is first added up into a fixed number of
+partial sums, which are then added pairwise. The moments of blocks are merged pairwise as well, by the
+update formula of Chan, Golub and LeVeque (1979), so that the variance never comes from E[x²] - E[x]².
 """
 
 from __future__ import annotations
@@ -13,117 +14,116 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Wide = NDArray[np.float64]
-
-_FEW = 64  # numbers that Python itself adds up sooner than NumPy begins to
-_LANES = (256, 32)  # running sums side by side, first many of them, as vectors like it, then few
+_SHORT = 64  # up to this length plain Python is faster than NumPy
+_PARTIAL_SUMS = (256, 32)  # side by side in a row: first many, which vectorises well, then few
 
 
-def fold(values: Wide) -> Any:
-    """Sum over the first axis by adding halves: the rounding error grows with the logarithm of the length."""
+def pairwise_sum(values: NDArray[np.float64]) -> Any:
+    """Sum over the first axis by adding its second half to its first, again and again.
+
+    The rounding error grows with the logarithm of the length.
+    """
     if len(values) == 0:
         return np.zeros(values.shape[1:])
-    if values.ndim == 1 and len(values) <= _FEW:
-        return _fold_few(values.tolist())
+    if values.ndim == 1 and len(values) <= _SHORT:
+        return _pairwise_sum_of_list(values.tolist())
     while (length := len(values)) > 1:
         half = length // 2
-        folded = values[:half] + values[half : 2 * half]
+        sums = values[:half] + values[half : 2 * half]
         if length % 2:
-            folded[0] += values[-1]
-        values = folded
+            sums[0] += values[-1]
+        values = sums
     return values[0]
 
 
-def _fold_few(values: list[float]) -> float:
+def _pairwise_sum_of_list(values: list[float]) -> float:
     while (length := len(values)) > 1:
         half = length // 2
-        folded = [first + second for first, second in zip(values, values[half : 2 * half], strict=False)]
+        sums = [first + second for first, second in zip(values, values[half : 2 * half], strict=False)]
         if length % 2:
-            folded[0] += values[-1]
-        values = folded
+            sums[0] += values[-1]
+        values = sums
     return values[0]
 
 
-def fold_rows(rows: Wide) -> Wide:
-    """Sum each row of a matrix: lane by lane, and then the lanes by halves.
-
-    Parameters
-    ----------
-    rows : (m, n) ndarray of float64
-
-    Returns
-    -------
-    (m,) ndarray of float64
-    """
-    for lanes in _LANES:
-        count, width = rows.shape
-        whole = width // lanes * lanes
-        if whole > lanes:
-            # Over an axis that is not the innermost one NumPy adds row to row, in order, whatever the machine.
-            folded = np.add.reduce(rows[:, :whole].reshape(count, -1, lanes), axis=1)
-            if whole < width:
-                folded[:, : width - whole] += rows[:, whole:]
-            rows = folded
-    return np.asarray(fold(rows.T)) if len(rows) > 1 else np.array([fold(rows[0])])
+def row_sums(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum each row of a matrix of shape (m, n); the result has shape (m,)."""
+    for width in _PARTIAL_SUMS:
+        count, length = rows.shape
+        whole = length // width * width
+        if whole > width:
+            # Over an axis that is not the innermost one, NumPy adds one row after the other on every machine.
+            sums = np.add.reduce(rows[:, :whole].reshape(count, -1, width), axis=1)
+            if whole < length:
+                sums[:, : length - whole] += rows[:, whole:]
+            rows = sums
+    return np.asarray(pairwise_sum(rows.T)) if len(rows) > 1 else np.array([pairwise_sum(rows[0])])
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Number, sum, and sum of squared deviations from the mean, of some values."""
+    """Count, sum, and sum of the squared deviations from the mean of some values."""
 
     count: int
     total: float
-    deviation: float
+    squared_deviations: float
 
     @property
     def mean(self) -> float:
-        """Of the values."""
+        """Mean of the values."""
         return self.total / self.count
 
     @classmethod
-    def of(cls, rows: Wide, sums: Wide, lost: Wide | None) -> Moments | None:
-        """Take the moments of a block, of which nothing is left.
+    def of(
+        cls, rows: NDArray[np.float64], sums: NDArray[np.float64], non_finite: NDArray[np.float64] | None
+    ) -> Moments | None:
+        """Compute the moments of a block.
 
         Parameters
         ----------
         rows : (m, n) ndarray of float64
-            The values; zero where there is none. They are overwritten: memory near the processor is dear.
+            The values, zero where there is none. This array is overwritten.
         sums : (m,) ndarray of float64
-            Of the rows.
-        lost : (m, n) ndarray of float64, or None
-            One where there is no value, else zero; None when there is one everywhere.
+            Sums of the rows.
+        non_finite : (m, n) ndarray of float64, or None
+            One where there is no value, else zero; None when there is a value everywhere.
 
         Returns
         -------
         Moments or None
-            None where there is no value at all.
+            None where the block has no value at all.
         """
-        count = rows.size if lost is None else rows.size - int(lost.sum())
+        count = rows.size if non_finite is None else rows.size - int(non_finite.sum())
         if not count:
             return None
-        total = float(fold(sums))
+        total = float(pairwise_sum(sums))
         rows -= total / count
-        if lost is not None:
-            rows *= 1.0 - lost
+        if non_finite is not None:
+            rows *= 1.0 - non_finite
         rows *= rows
-        return cls(count, total, float(fold_rows(rows.reshape(1, -1))[0]))
+        return cls(count, total, float(row_sums(rows.reshape(1, -1))[0]))
 
     def merge(self, other: Moments) -> Moments:
-        """Give the moments of both sets of values together."""
+        """Return the moments of both sets of values together."""
         count = self.count + other.count
-        apart = other.mean - self.mean
-        between = apart * apart * (self.count / count) * other.count
-        return Moments(count, self.total + other.total, self.deviation + other.deviation + between)
+        difference = other.mean - self.mean
+        between = difference * difference * (self.count / count) * other.count
+        squared_deviations = self.squared_deviations + other.squared_deviations + between
+        return Moments(count, self.total + other.total, squared_deviations)
 
 
 class MomentsTree:
-    """Merges moments two by two, like the carries of a binary counter: a balanced tree as it grows."""
+    """Merges the moments of blocks pairwise, in a balanced tree that grows with the stream.
+
+    Level k holds the moments of 2**k blocks, or None: adding a block works like adding one to a binary
+    counter.
+    """
 
     def __init__(self) -> None:
         self._levels: list[Moments | None] = []
 
     def add(self, moments: Moments) -> None:
-        """Take the moments of the next block."""
+        """Add the moments of the next block."""
         for level, waiting in enumerate(self._levels):
             if waiting is None:
                 self._levels[level] = moments
@@ -133,7 +133,7 @@ class MomentsTree:
         self._levels.append(moments)
 
     def root(self) -> Moments:
-        """Give the moments of all blocks, of which there must be one at least."""
+        """Return the moments of all blocks; at least one must have been added."""
         first, *rest = (waiting for waiting in self._levels if waiting is not None)
         for waiting in rest:
             first = waiting.merge(first)

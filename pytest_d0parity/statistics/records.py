@@ -1,27 +1,31 @@
-"""What is measured, as frozen records: the names of their fields are those of the log."""
+"""Measured statistics as frozen records. The names of their fields are the keys of the log.
+
+Nothing here needs NumPy, since this module is imported at start-up by whatever reads a log.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 STAGES = ("raw", "normalized", "grouped")  # in the order in which they are computed
+MISLABELLED = 0.05  # share by which the counted dose must differ from the dose in the file name
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageStats:
-    """Statistics of a stage; units are those of ``diff3d`` as stored.
+    """Statistics of a stage, in the unit of ``diff3d`` as stored.
 
     Attributes
     ----------
     min, max, mean, std, median, p01, p10, p90, p99 : float
         Over the finite values, as float64. `std` is that of the population; percentiles are
-        interpolated linearly between order statistics. All zero where there is no value.
+        interpolated linearly between order statistics. All zero where there is no finite value.
     nonzero_fraction : float
         Share of the finite values that are not zero.
     count : int
         Number of finite values.
     nan_count, inf_count : int
-        Values left out.
+        Number of values that are left out.
     """
 
     min: float
@@ -79,11 +83,13 @@ class ProbeStats:
     Attributes
     ----------
     amplitude, phase : PartStats
-        Of ``hypot`` and ``atan2`` of the parts, in float64.
+        Of ``hypot`` and ``atan2`` of the real and imaginary parts, in float64.
     l2_norm : float
         Square root of the sum of the squared amplitudes.
     shape : tuple of int
+        Shape as stored.
     dtype : str
+        Data type as stored.
     """
 
     amplitude: PartStats
@@ -95,43 +101,44 @@ class ProbeStats:
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """How often values occur; it is looked at and not compared.
+    """How often values occur. Histograms are plotted, and never compared with a reference.
 
     Attributes
     ----------
     edges : tuple of float
-        Ascending. Of the raw stage they are quarters of octaves, down to the largest magnitude / 65536; what is
-        smaller shares one bin with zero. Those of the normalized stage are divided as its values are.
+        Ascending. For the raw stage there are four bins between a power of two and the next, down to the largest
+        magnitude / 65536; smaller values share one bin with zero. The normalized stage has the same bins, divided
+        by its divisor.
     counts : tuple of int
-        ``numpy.histogram(values, edges)[0]`` over the finite values. Of an array of 4194304 values and more,
-        whole blocks at even distances are counted, 2097152 values or more in all.
+        ``numpy.histogram(values, edges)[0]`` over the finite values. Of an array of 4194304 values or more, only
+        evenly spaced blocks are counted, 2097152 values or more in all.
     """
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
 
     def divided(self, divisor: float) -> Histogram:
-        """Give the histogram of the quotients by a positive number."""
+        """Return the histogram of the values divided by a positive number."""
         return Histogram(edges=tuple(edge / divisor for edge in self.edges), counts=self.counts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Photons:
-    """What the squares of ``diff3d`` say about the dose.
+    """The dose counted from the squares of ``diff3d``.
 
     Attributes
     ----------
     quantum : float or None
-        Square of the amplitude of one photon; None where the data is not quantized.
+        Square of the amplitude of a single photon; None where the data is not quantized.
     per_pattern : float or None
-        Photons in a pattern, averaged over the frames.
+        Mean number of photons in a pattern; None where the data is not quantized.
     residual : float or None
-        Largest distance of ``diff3d**2 / quantum`` from an integer, over the values tried; None
-        where no quantum could be proposed.
+        Largest distance of ``diff3d**2 / quantum`` from an integer, over a sample of the values; None
+        where no quantum was found.
     quantized : bool
         Whether the squares are integer multiples of the quantum.
     expected : float or None
-        Dose in the file's name.
+        Dose in the file name, in photons per pattern; None where it has none.
     ratio : float or None
         ``per_pattern / expected``.
     """
@@ -144,16 +151,11 @@ class Photons:
     ratio: float | None = None
 
     def against(self, expected: float | None) -> Photons:
-        """Put the same photons beside the dose that a label claims."""
+        """Return these photons compared with the dose that the file name claims."""
         ratio = self.per_pattern / expected if self.per_pattern is not None and expected else None
         return replace(self, expected=expected, ratio=ratio)
 
     @property
     def mislabelled(self) -> bool:
-        """Whether the label is off by more than 5 %."""
+        """Whether the counted dose differs from the dose in the file name by more than 5 %."""
         return self.ratio is not None and abs(self.ratio - 1) > MISLABELLED
-
-
-STAGES = ("raw", "normalized", "grouped")  # of diff3d, in the order of the pipeline
-
-MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label

@@ -1,4 +1,4 @@
-"""Frames and scans: the mean of each."""
+"""The mean intensity of each frame and of each scan."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..util.errors import ParityError
-from .blocks import Block, Source, Wide
-from .moments import fold, fold_rows
+from .blocks import Block, Source
+from .moments import pairwise_sum, row_sums
 
 
 class ScanIndexError(ParityError, ValueError):
-    """A ``scan_index`` that cannot be used, said in words that follow its name."""
+    """A ``scan_index`` cannot be used; the message continues a sentence that begins with its name."""
 
 
 class FrameMeans:
-    """The mean of each frame, collected while the stack streams by.
+    """The mean of each frame, collected during the first pass over the stack.
 
     Parameters
     ----------
     source : Source
-        The stack; frames are counted by its first axis.
+        The stack; its first axis counts the frames.
     """
 
     def __init__(self, source: Source) -> None:
         self._frames = source.shape[0]
         self._pixels = math.prod(source.shape[1:])
-        self._by_pixel = source.fortran_order
+        self._fortran_order = source.fortran_order
         self._sums = np.zeros(self._frames)
-        self._lost = np.zeros(self._frames)
-        self._at = 0
+        self._non_finite = np.zeros(self._frames)
+        self._position = 0
 
     def add(self, block: Block) -> None:
-        """Take the next block."""
-        if self._by_pixel:
-            self._add_by_pixel(self._sums, block.rows.reshape(-1))
-            if block.lost is not None:
-                self._add_by_pixel(self._lost, block.lost.reshape(-1))
+        """Add the next block."""
+        if self._fortran_order:
+            self._add_in_fortran_order(self._sums, block.rows.reshape(-1))
+            if block.non_finite is not None:
+                self._add_in_fortran_order(self._non_finite, block.non_finite.reshape(-1))
         else:
             # Whole frames, or a part of one.
-            first = self._at // self._pixels
+            first = self._position // self._pixels
             frames = slice(first, first + len(block.sums))
             self._sums[frames] += block.sums
-            if block.lost is not None:
-                self._lost[frames] += fold_rows(block.lost)
-        self._at += block.rows.size
+            if block.non_finite is not None:
+                self._non_finite[frames] += row_sums(block.non_finite)
+        self._position += block.rows.size
 
-    def means(self) -> Wide:
-        """Mean of the finite pixels of each frame; NaN for a frame that has none."""
+    def means(self) -> NDArray[np.float64]:
+        """Return the mean of the finite pixels of each frame; NaN for a frame that has none."""
         with np.errstate(all="ignore"):
-            return self._sums / (self._pixels - self._lost)
+            return self._sums / (self._pixels - self._non_finite)
 
-    def _add_by_pixel(self, sums: Wide, wide: Wide) -> None:
-        # In Fortran order the file holds one value of every frame, then the next of every frame.
-        at = self._at % self._frames
-        head = min(-at % self._frames, len(wide))
-        sums[at : at + head] += wide[:head]
-        rows = (len(wide) - head) // self._frames
-        body = wide[head : head + rows * self._frames].reshape(rows, self._frames)
-        sums += fold(body)
-        tail = wide[head + body.size :]
+    def _add_in_fortran_order(self, sums: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        # In Fortran order the stream holds the first pixel of every frame, then the second of every frame, ...
+        frame = self._position % self._frames
+        head = min(-frame % self._frames, len(values))
+        sums[frame : frame + head] += values[:head]
+        rows = (len(values) - head) // self._frames
+        body = values[head : head + rows * self._frames].reshape(rows, self._frames)
+        sums += pairwise_sum(body)
+        tail = values[head + body.size :]
         sums[: len(tail)] += tail
 
 
@@ -76,37 +76,33 @@ class ScanMeans:
     scan_index : (m,) ndarray of int
         The different values of ``scan_index``, ascending.
     n_patterns : (m,) ndarray of int
-        Number of frames whose mean is a number.
+        Number of frames whose mean is not NaN.
     means : (m,) ndarray of float64
-        Average of the frames' means; NaN where there is none.
+        Mean of the frame means; NaN where the scan has none.
     n_frames : int
-        Number of frames in all.
+        Number of frames of the stack.
     """
 
     scan_index: NDArray[Any]
     n_patterns: NDArray[np.int64]
-    means: Wide
+    means: NDArray[np.float64]
     n_frames: int
 
     @property
-    def measured(self) -> Wide:
-        """The means that are numbers."""
+    def measured(self) -> NDArray[np.float64]:
+        """The means that are not NaN."""
         return self.means[self.n_patterns > 0]
 
 
-def scan_means(frame_means: Wide, scan_index: ArrayLike) -> ScanMeans:
+def scan_means(frame_means: NDArray[np.float64], scan_index: ArrayLike) -> ScanMeans:
     """Average the means of the frames of each scan.
 
     Parameters
     ----------
     frame_means : (n,) ndarray of float64
-        Mean of each frame's pixels; a NaN frame is left out.
+        Mean of each frame's pixels; a frame whose mean is NaN is left out.
     scan_index : (n,) array_like of int
         Which scan each frame belongs to; any integers.
-
-    Returns
-    -------
-    ScanMeans
 
     Raises
     ------
@@ -118,7 +114,7 @@ def scan_means(frame_means: Wide, scan_index: ArrayLike) -> ScanMeans:
     scans, scan_of_frame = np.unique(index.reshape(-1), return_inverse=True)
     measured = ~np.isnan(frame_means)
     scan_of_frame = scan_of_frame[measured]
-    # bincount adds frame after frame: a fixed order.
+    # bincount adds frame after frame, which is a fixed order.
     totals = np.bincount(scan_of_frame, frame_means[measured], minlength=len(scans))
     frames = np.bincount(scan_of_frame, minlength=len(scans))
     with np.errstate(invalid="ignore"):
@@ -126,7 +122,7 @@ def scan_means(frame_means: Wide, scan_index: ArrayLike) -> ScanMeans:
 
 
 def check_scan_index(dtype: np.dtype[Any], size: int, frames: int) -> None:
-    """Say what is wrong with a ``scan_index`` of this dtype and size, if anything is."""
+    """Raise `ScanIndexError` if a ``scan_index`` is not of an integer dtype, or has not one entry per frame."""
     if dtype.kind not in "iu":
         raise ScanIndexError(f"is {dtype}, but integers are expected: one per frame, naming its scan")
     if size != frames:

@@ -1,4 +1,4 @@
-"""The stages of a dataset, and its probe, as records of the log."""
+"""Statistics of the stages of a dataset and of its probe, as records of the log."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..util.records import as_dict
-from .blocks import ArraySource, Source, Values, _magnitude, _phase, is_measurable
+from .blocks import ArraySource, Source, is_measurable, magnitude, phase
 from .distribution import Distribution, describe
 from .records import GroupedStats, PartStats, ProbeStats, StageStats
 from .scans import FrameMeans, ScanMeans, check_scan_index, scan_means
 
 EPSILON = 1e-12  # added to the maximum before normalising, as the training pipeline does
-
-
 _PART_PERCENTS = (1, 5, 50, 95, 99)
 
 
 def stage_stats(values: Distribution) -> StageStats:
-    """Give the statistics of a stage from its distribution."""
+    """Return the statistics of a stage from its distribution."""
     return StageStats(
         min=values.min,
         max=values.max,
@@ -40,12 +38,12 @@ def stage_stats(values: Distribution) -> StageStats:
 
 
 def normalized_stats(raw: Distribution) -> StageStats:
-    """Give the statistics of ``diff3d / (diff3d.max() + 1e-12)``, from those of ``diff3d``.
+    """Return the statistics of ``diff3d / (diff3d.max() + 1e-12)``, from those of ``diff3d``.
 
     Parameters
     ----------
     raw : Distribution
-        Of ``diff3d`` as stored.
+        The distribution of ``diff3d`` as stored.
 
     Returns
     -------
@@ -55,12 +53,12 @@ def normalized_stats(raw: Distribution) -> StageStats:
     """
     divisor = raw.max + EPSILON
     if not divisor:
-        return stage_stats(Distribution(0, raw.nan_count, raw.inf_count, 0.0, 0.0, 0.0, 0.0, 0.0, {}))
+        return stage_stats(Distribution.empty(raw.nan_count, raw.inf_count))
     return stage_stats(raw.divided(divisor))
 
 
 def grouped_stats(scans: ScanMeans) -> GroupedStats:
-    """Give the statistics over the mean intensities of the scans."""
+    """Return the statistics over the mean intensities of the scans."""
     stats = stage_stats(describe(ArraySource(scans.measured)))
     return GroupedStats(**asdict(stats), n_unique_scans=len(scans.means), n_patterns=scans.n_frames)
 
@@ -71,24 +69,20 @@ def measure_probe(source: Source) -> ProbeStats:
     Parameters
     ----------
     source : Source
-        Complex (or real) probe of any shape.
-
-    Returns
-    -------
-    ProbeStats
+        Complex or real, of any shape.
     """
-    amplitude = describe(source, percents=_PART_PERCENTS, part=_amplitude)
+    amplitude = describe(source, percents=_PART_PERCENTS, transform=_amplitude)
     return ProbeStats(
         amplitude=_part_stats(amplitude),
-        phase=_part_stats(describe(source, percents=_PART_PERCENTS, part=_phase)),
+        phase=_part_stats(describe(source, percents=_PART_PERCENTS, transform=phase)),
         l2_norm=amplitude.l2_norm,
         shape=source.shape,
         dtype=str(source.dtype),
     )
 
 
-def _amplitude(values: Values) -> Values:
-    return _magnitude(values.astype(np.complex128))
+def _amplitude(values: NDArray[Any]) -> NDArray[Any]:
+    return magnitude(values.astype(np.complex128))
 
 
 def _part_stats(values: Distribution) -> PartStats:
@@ -108,7 +102,7 @@ def _part_stats(values: Distribution) -> PartStats:
 
 
 def summarize_array(arr: ArrayLike) -> dict[str, float | int]:
-    """Statistics of an array, as the log holds them for the stage ``raw``.
+    """Return the statistics of an array as the log holds them for the stage ``raw``.
 
     Parameters
     ----------
@@ -134,7 +128,7 @@ def summarize_array(arr: ArrayLike) -> dict[str, float | int]:
 
 
 def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, float | int]:
-    """Statistics over scans, as the log holds them for the stage ``grouped``.
+    """Return the statistics over scans as the log holds them for the stage ``grouped``.
 
     Parameters
     ----------
@@ -166,7 +160,7 @@ def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, flo
 
 
 def summarize_probe(probe_array: ArrayLike) -> dict[str, Any]:
-    """Statistics of a probe, as the log holds them.
+    """Return the statistics of a probe as the log holds them.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What every package needs: text, files, errors, records."""
+"""Helpers for all packages: errors, text, files, and the process. Nothing here imports NumPy, rich or dill."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import stat
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
-    """Replace a file by new bytes so that a reader sees the old file or the whole new one.
+    """Write a file so that a reader sees either the old file or the whole new one.
 
     Parameters
     ----------
     path : path-like
-        Where the bytes go. A link is followed, so that the file it names is replaced.
+        The file. If it is a symbolic link, the file it points to is replaced.
     data : bytes
-        All of it.
+        The whole content.
     durable : bool
-        Wait until the bytes are on the disk. Without that, a power cut may leave a file of other bytes.
+        Wait until the data is on the disk. Otherwise the content may be lost in a power failure.
 
     Raises
     ------
     OSError
-        If the bytes cannot be written (no space, no permission). The old file is then untouched
-        and no temporary file is left.
+        If the file cannot be written (no space, no permission). The old file is then unchanged and
+        no temporary file is left.
     """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
-    # In the same folder, since a rename is atomic only within one file system. The name is kept
-    # short: the target's own may already be as long as the file system allows.
+    # In the same folder, since a rename is atomic only within one file system. The name is short,
+    # because that of the target may already have the maximum length.
     temporary = os.path.join(folder, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

@@ -1,10 +1,10 @@
-"""What is there only when somebody has installed it."""
+"""Optional dependencies."""
 
 from __future__ import annotations
 
 
 def missing_extra(module: str, extra: str) -> str:
-    """Say how to install what a command needs; empty where it is there."""
+    """Return how to install the extra that provides a module; an empty text where the module is installed."""
     from importlib.util import find_spec
 
     if find_spec(module) is not None:

@@ -1,31 +1,59 @@
-"""Files: opened with care, hashed, written whole or not at all."""
+"""Opening regular files, reading them in pieces, and their SHA-256."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from io import FileIO
 from typing import TypeVar
 
-F = TypeVar("F", bound=FileIO)
+File = TypeVar("File", bound=FileIO)
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # first bytes of a Git LFS pointer
+SHA256_PATTERN = "^[0-9a-f]{64}$"  # for JSON Schema and `re`
+
+_PIECE = 1 << 20  # bytes
 
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # what Git LFS leaves in place of a file
+def is_sha256(value: object) -> bool:
+    """Whether a value is the text of a SHA-256 as ``sha256sum`` prints it: 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and re.fullmatch(SHA256_PATTERN, value) is not None
 
-_PIECE = 1 << 20
+
+def read_pieces(file: FileIO, size: int = sys.maxsize) -> Iterator[memoryview]:
+    """Read a file from its current position in pieces of at most 1 MiB.
+
+    Parameters
+    ----------
+    file : FileIO
+        Unbuffered.
+    size : int
+        How many bytes to read; where there are fewer, all that are left.
+
+    Yields
+    ------
+    memoryview
+        The next bytes. Each piece is overwritten by the next one.
+    """
+    buffer = memoryview(bytearray(_PIECE))
+    while size > 0 and (length := file.readinto(buffer[: min(size, _PIECE)])):
+        size -= length
+        yield buffer[:length]
 
 
 class HashedFile(FileIO):
-    """A file that is hashed while it is read, so that its bytes are read once; see `open_hashed`.
+    """A file that is hashed while it is read, so that it need not be read twice; see `open_hashed`.
 
     Attributes
     ----------
     follows : bool
-        Whether a read at some place makes the hash follow up to there. Before that, reads here and there cost
-        nothing.
+        Whether a read also hashes everything up to its end. False at first, so that reading a few bytes anywhere
+        in the file does not read all that lies before.
     """
 
     def __init__(self, descriptor: int, mode: str = "rb") -> None:
@@ -35,7 +63,7 @@ class HashedFile(FileIO):
         self._hashed = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as any file does; what has not been hashed before is hashed now."""
+        """Read as `FileIO` does; if `follows`, hash what has not been hashed before."""
         if not self.follows:
             return super().read(size) or b""
         at = self.tell()
@@ -49,12 +77,12 @@ class HashedFile(FileIO):
         return data
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
-        """SHA-256 of the whole file: what is missing is read now.
+        """Return the SHA-256 of the whole file, reading what has not been hashed yet.
 
         Parameters
         ----------
         progress : callable, optional
-            Told the number of bytes hashed since it was last called.
+            Called with the number of bytes hashed since its last call.
 
         Returns
         -------
@@ -66,32 +94,23 @@ class HashedFile(FileIO):
         OSError
             If the file cannot be read.
         """
-        self._hash_to(None, progress)
+        self._hash_to(sys.maxsize, progress)
         return self._digest.hexdigest()
 
-    def _hash_to(self, end: int | None, progress: Callable[[int], None] | None = None) -> None:
+    def _hash_to(self, end: int, progress: Callable[[int], None] | None = None) -> None:
         self.seek(self._hashed)
-        buffer = memoryview(bytearray(_PIECE))
-        while end is None or self._hashed < end:
-            length = self.readinto(buffer if end is None else buffer[: end - self._hashed])
-            if not length:
-                break
-            self._digest.update(buffer[:length])
-            self._hashed += length
+        for piece in read_pieces(self, end - self._hashed):
+            self._digest.update(piece)
+            self._hashed += len(piece)
             if progress is not None:
-                progress(length)
+                progress(len(piece))
 
 
 def open_regular(path: str | os.PathLike[str]) -> FileIO:
-    """Open a regular file for reading, and nothing else.
+    """Open a regular file for reading, and refuse everything else.
 
-    A FIFO would block for ever and a device may never end, so the kind of file is looked at
-    once links are followed, on the descriptor that is then read.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
+    Opening a FIFO would block and reading a device may never end, so the type is checked on the open
+    descriptor, after links are followed.
 
     Returns
     -------
@@ -111,7 +130,7 @@ def open_hashed(path: str | os.PathLike[str]) -> HashedFile:
     return _open(path, HashedFile)
 
 
-def _open(path: str | os.PathLike[str], kind: type[F]) -> F:
+def _open(path: str | os.PathLike[str], kind: type[File]) -> File:
     # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -127,7 +146,7 @@ def _open(path: str | os.PathLike[str], kind: type[F]) -> F:
 
 
 def describe_os_error(error: OSError) -> str:
-    """Say what the system refused, without the path, for a sentence that names the path itself."""
+    """Return what went wrong, without the path, for a sentence that names the path itself."""
     match error:
         case FileNotFoundError():
             return "there is no such file (or it is a link to nothing)"
@@ -139,7 +158,7 @@ def describe_os_error(error: OSError) -> str:
 
 
 def size_of(path: str | os.PathLike[str]) -> int:
-    """Give the number of bytes of a file; zero where it cannot be looked at."""
+    """Return the size of a file in bytes; zero where that cannot be found out."""
     try:
         return os.stat(path).st_size
     except OSError:
@@ -147,14 +166,14 @@ def size_of(path: str | os.PathLike[str]) -> int:
 
 
 def sha256_file(path: str | os.PathLike[str], progress: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file's bytes.
+    """Return the SHA-256 of a file.
 
     Parameters
     ----------
     path : path-like
         A regular file.
     progress : callable, optional
-        Told the number of bytes hashed since it was last called.
+        Called with the number of bytes hashed since its last call.
 
     Returns
     -------

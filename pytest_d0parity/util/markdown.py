@@ -1,4 +1,4 @@
-"""Markdown markup (GitHub's dialect): tables that nothing from a file can break."""
+"""Markdown in GitHub's dialect, in which no text from a file can act as markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .text import non_finite, printable
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Make a table; empty text where there is no row."""
+    """Return a table; an empty text where there are no rows."""
     lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     if not lines:
         return ""
@@ -36,8 +36,8 @@ def _cell(value: Any) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape everything that Markdown or HTML would take for markup."""
+    """Escape everything that Markdown or HTML would interpret as markup."""
     text = re.sub(r"([\\`*\[\]<>|&~#!$@])", r"\\\1", printable(text))
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
-    # A bare address would become a link.
+    # GitHub turns plain addresses into links.
     return re.sub(r"(?i)(https?|ftp):|www\.", lambda match: match[0][:-1] + "\\" + match[0][-1], text)

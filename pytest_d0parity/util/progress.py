@@ -1,4 +1,4 @@
-"""Somebody who is told how work goes on."""
+"""The interface through which a capture reports its progress."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Somebody who is told how a capture goes on; this one does not care."""
+    """Receives the progress of a capture. This base class ignores it; subclasses override what they need."""
 
     def problem(self, problem: Problem) -> None:
-        """Hear of something that was found just now."""
+        """Receive a problem as soon as it is found."""
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
-        """Hear which datasets will be looked at, in this order, and how many bytes each has."""
+        """Receive name and size in bytes of the datasets that will be measured, in this order."""
 
     def progress(self, filename: str, share: float) -> None:
-        """Hear which share of the work on a dataset is done."""
+        """Receive the share (0 to 1) of the work on a dataset that is done."""
 
 
-NOBODY = Listener()
+NO_LISTENER = Listener()

@@ -1,4 +1,4 @@
-"""Where a log comes from: the repository around the current folder, and the tools."""
+"""What a log records about its origin: tool, machine, time, and the state of the git repository."""
 
 from __future__ import annotations
 
@@ -9,27 +9,23 @@ import subprocess
 from .._version import __version__
 
 TOOL = f"pytest-d0parity {__version__}"
-MACHINE = f"{platform.system()} {platform.machine()}"  # no host name, no user, no path
+MACHINE = f"{platform.system()} {platform.machine()}"  # neither host name nor user name: logs are shared
 
 
 def timestamp() -> str:
-    """Now, in UTC, as ISO 8601."""
+    """Return the current time in UTC in ISO 8601 format."""
     return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 def git_state(folder: str = ".") -> tuple[str, bool | None]:
-    """Commit of the repository around a folder, and whether it has changes.
-
-    Parameters
-    ----------
-    folder : str
+    """Return the commit of the repository that contains a folder, and whether tracked files have changes.
 
     Returns
     -------
     sha : str
         ``"unknown"`` outside a repository, before its first commit, or without git.
     dirty : bool or None
-        None where the commit is unknown.
+        None where that is unknown.
     """
     sha = _git(folder, "rev-parse", "--verify", "HEAD")
     if not sha:
@@ -40,8 +36,8 @@ def git_state(folder: str = ".") -> tuple[str, bool | None]:
 
 def _git(folder: str, *arguments: str) -> str | None:
     try:
-        # No optional locks: reading the state of somebody's repository must not write to it.
-        run = subprocess.run(  # noqa: S603 - arguments of ours
+        # No optional locks: otherwise git status may write to the user's repository.
+        run = subprocess.run(  # noqa: S603 - the arguments are our own
             ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's own git
             cwd=folder,
             capture_output=True,

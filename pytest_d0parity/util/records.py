@@ -1,11 +1,11 @@
-"""Frozen records as plain dictionaries: one rule for the log, the helpers and the schema."""
+"""Records of the log as plain dictionaries."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
 
-PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})
+PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})  # fields that the log leaves out where they are zero
 
 
 class _Absent:
@@ -25,7 +25,7 @@ ABSENT: Any = _Absent()  # stands in a record for a value that the log it was re
 
 
 def as_dict(record: Any) -> dict[str, Any]:
-    """Return the fields of a record as a dictionary, in their order, one level deep.
+    """Return the fields of a record as a dictionary, in their order; nested records stay records.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The process and the machine it runs on: cores, signals, temporary folders, libraries that log."""
+"""The process and its machine: cores, signals, temporary folders, and the loggers of libraries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+
 
 def available_cores() -> int:
-    """How many cores this process may use: those it is pinned to, and the share that its container is given."""
+    """Return how many cores this process may use, by its CPU affinity and the CPU limit of its container."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError, ValueError):
-        # Version 2 of the control groups of Linux: microseconds in each period, or "max".
+        # Linux, cgroups version 2: CPU time per period, both in microseconds, or "max".
         with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
             quota, period = file.read().split()
         cores = min(cores, -(-int(quota) // int(period)))
@@ -24,36 +26,22 @@ def available_cores() -> int:
 
 
 @contextmanager
-def quiet_logger(name: str) -> Iterator[None]:
-    """Keep from the user what a library logs: whatever matters is told by whoever calls it."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-_ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
-
-
-@contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Be asked to end by Ctrl-C, by SIGTERM, and by a terminal that goes away: all raise `KeyboardInterrupt`.
+    """Raise `KeyboardInterrupt` on SIGTERM and SIGHUP as well, not only on SIGINT (Ctrl-C).
 
-    The first one counts. Those that follow would only disturb whoever cleans up.
+    After the first of these signals all further ones are ignored, so that they do not interrupt the clean-up.
+    Outside the main thread, which alone can handle signals, this does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(*_: object) -> None:
-        for each in _ENDING:
+        for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in _ENDING}
+    before = {each: signal.signal(each, interrupt) for each in _SIGNALS}
     try:
         yield
     finally:
@@ -61,15 +49,9 @@ def interruptible() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-@contextlib.contextmanager
+@contextmanager
 def scratch_folder(parent: str) -> Iterator[str]:
-    """Give a folder that is gone afterwards.
-
-    Parameters
-    ----------
-    parent : str
-        Where it is made.
-    """
+    """Make a new folder in `parent`, yield its path, and remove it with its contents at the end."""
     folder = os.path.join(parent, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
     try:
         os.mkdir(folder, 0o700)
@@ -77,6 +59,18 @@ def scratch_folder(parent: str) -> Iterator[str]:
     finally:
         try:
             shutil.rmtree(folder, ignore_errors=True)
-        except KeyboardInterrupt:  # the first one, and no other follows
+        except KeyboardInterrupt:  # in the middle of removing; `interruptible` lets no second one through
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+@contextmanager
+def quiet_logger(name: str) -> Iterator[None]:
+    """Suppress all messages of a library's logger."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,18 +1,19 @@
-"""Text that came from files, and numbers that JSON has no word for: made sayable."""
+"""Text for people: escaped names from files, lists, plurals, and numbers that JSON cannot hold."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 
 
 def valid_utf8(text: str) -> str:
-    r"""Escape what UTF-8 cannot say: bytes of a file name that are not UTF-8, and lone surrogates.
+    r"""Escape what UTF-8 cannot encode: bytes of a file name that are not UTF-8, and lone surrogates.
 
     Parameters
     ----------
     text : str
-        Any string, as `os.listdir` or a pickle gives it.
+        Any string, for example from `os.listdir` or a pickle.
 
     Returns
     -------
@@ -26,7 +27,7 @@ def valid_utf8(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape control characters as well, so that a name cannot talk to a terminal.
+    r"""Escape control characters as well, so that printing a name cannot control a terminal.
 
     Examples
     --------
@@ -41,16 +42,30 @@ NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def non_finite(value: float) -> str:
-    """Spell a number that JSON cannot say: ``NaN``, ``Infinity`` or ``-Infinity``."""
+    """Return ``NaN``, ``Infinity`` or ``-Infinity``, for numbers that JSON cannot hold."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun in the right form.
+def listed(names: Sequence[str], most: int) -> str:
+    """List names, separated by commas; of more than `most` the first ones and how many more there are.
 
     Examples
     --------
-    >>> counted(1, "dataset"), counted(3, "dataset")
-    ('1 dataset', '3 datasets')
+    >>> listed(["a", "b"], 2)
+    'a, b'
+    >>> listed(["a", "b", "c", "d", "e"], 2)
+    'a, b and 3 more'
     """
-    return f"{number} {noun}{'s' * (number != 1)}"
+    text = ", ".join(names[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and a noun that takes a plural s.
+
+    Examples
+    --------
+    >>> counted(1, "value"), counted(3, "dataset")
+    ('1 value', '3 datasets')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,6 +1,6 @@
-"""Parameters of a baseline run, read from a ``params.dill`` that nobody has to trust.
+"""Parameters of a baseline run, read from a ``params.dill`` without executing it.
 
-A dill file is a pickle: loading it the usual way runs whatever it says, and imports whatever it
-names. Here its opcodes are walked by a small stack machine that knows a global only as a pair of
-strings. A table of exact names has decoders of our own; everything else becomes a `Placeholder`.
+A dill file is a pickle, which can import and call anything when it is loaded. Here a small stack
+machine interprets the opcodes instead, and treats a global as no more than two strings. For a fixed
+list of names there are decoders of our own; everything else becomes a `Placeholder`.
 """

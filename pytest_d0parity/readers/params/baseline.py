@@ -38,16 +38,16 @@ Scalar = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the log keeps of a params file.
+    """The parameters and metrics that the log records.
 
     Attributes
     ----------
     parameters : dict of str to scalar
-        Every name of `PARAMETERS`; None where the file has no such key, or none that can be shown.
+        Every name of `PARAMETERS`; None where the file has no such key, or a value that cannot be recorded.
     metrics : dict of str to (scalar, scalar)
-        Those of `METRICS` that the file holds, as pairs.
+        Those of `METRICS` that the file holds, each as a pair.
     remarks : tuple of (str, str)
-        Key and sentence for each value that is there and cannot be recorded.
+        For each value that cannot be recorded: its key, and the reason.
     """
 
     parameters: dict[str, Scalar]
@@ -56,16 +56,12 @@ class Baseline:
 
 
 def read_baseline(params: Mapping[str, Any]) -> Baseline:
-    """Pick the recorded parameters and metrics out of a params dictionary.
+    """Extract the recorded parameters and metrics from a params dictionary.
 
     Parameters
     ----------
     params : mapping
         As `load_params` returns it.
-
-    Returns
-    -------
-    Baseline
     """
     remarks: list[tuple[str, str]] = []
 
@@ -88,7 +84,7 @@ def read_baseline(params: Mapping[str, Any]) -> Baseline:
 
 
 def _scalar(value: Any) -> Scalar:
-    """One number, text or flag, also out of a 0-d or 1-element array, list or tensor."""
+    """Return a number, text or flag, also from a 0-d or 1-element array, list or tensor."""
     if value is None or type(value) in (bool, int, float):
         return value  # type: ignore[no-any-return]
     if isinstance(value, str):
@@ -100,7 +96,7 @@ def _scalar(value: Any) -> Scalar:
             raise ValueError(f"holds {len(value)} values where one is expected")
         return _scalar(value[0])
     if not isinstance(value, np.ndarray | np.generic) and hasattr(value, "__array__"):
-        value = np.asarray(value)  # a tensor, which only a trusted file can hold
+        value = np.asarray(value)  # a tensor, which occurs only where dill itself loaded the file
     if isinstance(value, np.ndarray | np.generic):
         if value.size != 1:
             raise ValueError(f"holds an array of shape {value.shape} where one number is expected")
@@ -112,6 +108,7 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _pair(value: Any) -> tuple[Scalar, Scalar]:
+    """Return the pair of numbers that a metric consists of."""
     if isinstance(value, np.ndarray) and value.ndim == 1:
         value = list(value)
     if type(value) not in (list, tuple) or len(value) != 2:
@@ -123,6 +120,7 @@ def _pair(value: Any) -> tuple[Scalar, Scalar]:
 
 
 def _kind(value: Any) -> str:
+    """Describe the type of a value for a message."""
     if type(value) in (list, tuple):
         return f"a {type(value).__name__} of {len(value)}"
     name = getattr(value, "qualname", None)

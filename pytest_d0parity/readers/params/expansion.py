@@ -1,4 +1,4 @@
-"""The machine's result made plain: a bounded tree, nothing shared, nothing cyclic."""
+"""Expands the result of the stack machine into a tree of plain values, with limits on its size."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .placeholders import ArrayShell, DtypeShell, Global, Placeholder, Refusal, Thing, TupleKey
+from .placeholders import Global, OpaqueObject, Placeholder, TupleKey, UnfinishedArray, UnfinishedDtype, UnreadableError
 
 _MAX_KEYS = 10_000  # of one dictionary or set
-_MAX_TUPLE_KEYS = 5_000  # of all together: tuples can be made to hash alike
+_MAX_TUPLE_KEYS = 5_000  # in the whole file: a file may hold many tuples with the same hash
 _MAX_DEPTH = 64
-_MAX_NODES = 1_000_000  # values of the expanded tree; sharing lets a small file name very many
-_MAX_TEXT = 64 << 20  # characters and bytes of the expanded tree
-_MAX_OPAQUE_NODES = 100_000  # the same for the arguments of one placeholder, and of those inside it
-_MAX_OPAQUE_TEXT = 4 << 20
-_MAX_OPAQUE = 20  # so many placeholders may be that large
+_MAX_NODES = 1_000_000  # values in the expanded tree, which shared containers can make much larger than the file
+_MAX_TEXT = 64 << 20  # characters and bytes in the expanded tree
+_MAX_OPAQUE_NODES = 100_000  # values in the arguments of one placeholder, including nested ones
+_MAX_OPAQUE_TEXT = 4 << 20  # characters and bytes in them
+_MAX_OPAQUE = 20  # how many placeholders may have the maximum size
 
 
 def plain_values(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Turn the machine's result into a tree of plain values.
+    """Expand the result of the stack machine into a tree of plain values.
 
     Parameters
     ----------
     params : dict
-        The top level, with text keys.
+        The top-level dictionary, whose keys are text.
 
     Returns
     -------
     values : dict
-        Scalars, containers, arrays and placeholders. A placeholder that was made of one array is
-        that array.
+        Scalars, containers, arrays and placeholders. An unknown object with exactly one array among its
+        arguments is replaced by that array.
     recovered : dict of str to str
-        For each key, the name of the placeholder that its value was recovered from.
+        For each key whose value contains such an array, the name of the unknown object.
 
     Raises
     ------
-    Refusal
-        If plain containers are cyclic, too deep or too large.
+    UnreadableError
+        If containers are cyclic, nested too deeply or too large.
     """
     expansion = _Expansion()
     expansion.check_keys(params)
@@ -51,33 +51,42 @@ def plain_values(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]
     return values, {key: name for key, name in recovered.items() if name is not None}
 
 
-class _TooMuch(Exception):  # noqa: N818 - never leaves this module
-    """A placeholder's arguments exceed a cap."""
+class _TooLargeError(Exception):
+    """The arguments of a placeholder exceed a limit."""
 
 
 class _Expansion:
+    """The expansion of one file, with what is left of each limit.
+
+    Attributes
+    ----------
+    recovered_from : str or None
+        Name of the last unknown object that was replaced by its array.
+    """
+
     def __init__(self) -> None:
         self.recovered_from: str | None = None
         self._nodes = _MAX_NODES
         self._text = _MAX_TEXT
         self._tuple_keys = _MAX_TUPLE_KEYS
-        self._opaque_nodes = self._opaque_text = 0  # what is left to the current placeholder
+        self._opaque_nodes = self._opaque_text = 0  # what is left for the current placeholder
         self._all_opaque_nodes = _MAX_OPAQUE * _MAX_OPAQUE_NODES
         self._all_opaque_text = _MAX_OPAQUE * _MAX_OPAQUE_TEXT
         self._opaque = 0  # how many placeholders enclose the current value
         self._path: set[int] = set()
-        # By identity. The thing is kept beside its placeholder, so that its id stays its own.
-        self._finished: dict[int, tuple[Thing, Placeholder]] = {}
+        # By id of the unknown object, which is kept too, so that its id is not reused.
+        self._finished: dict[int, tuple[OpaqueObject, Placeholder]] = {}
         self._array_of: dict[int, Any] = {}
 
     def value(self, value: Any, depth: int) -> Any:
+        """Expand a value."""
         self._charge(value, depth)
         match value:
-            case DtypeShell(dtype=np.dtype() as dtype):
+            case UnfinishedDtype(dtype=np.dtype() as dtype):
                 return dtype
-            case ArrayShell(array=np.ndarray() as array):
+            case UnfinishedArray(array=np.ndarray() as array):
                 return array
-            case Thing():
+            case OpaqueObject():
                 return self._recovered(self._placeholder(value, depth))
             case Global():
                 return Placeholder(value.qualname)
@@ -92,6 +101,7 @@ class _Expansion:
         return value
 
     def check_keys(self, container: Any) -> None:
+        """Refuse a dictionary or set with too many keys."""
         if len(container) > _MAX_KEYS:
             self._overrun(f"a {type(container).__name__} in it has more than {_MAX_KEYS:,} keys")
 
@@ -112,48 +122,49 @@ class _Expansion:
             if self._tuple_keys < 0:
                 self._overrun(f"it has more than {_MAX_TUPLE_KEYS:,} keys that are tuples")
             return key.value
-        return Placeholder(key.qualname) if isinstance(key, Thing | Global) else key
+        return Placeholder(key.qualname) if isinstance(key, OpaqueObject | Global) else key
 
-    def _placeholder(self, thing: Thing, depth: int) -> Placeholder:
-        if id(thing) in self._finished:
-            return self._finished[id(thing)][1]
-        if id(thing) in self._path:
-            return Placeholder(thing.qualname)  # an object that refers to itself
+    def _placeholder(self, unknown: OpaqueObject, depth: int) -> Placeholder:
+        if id(unknown) in self._finished:
+            return self._finished[id(unknown)][1]
+        if id(unknown) in self._path:
+            return Placeholder(unknown.qualname)  # an object that refers to itself
         if not self._opaque:
             self._opaque_nodes = min(_MAX_OPAQUE_NODES, self._all_opaque_nodes)
             self._opaque_text = min(_MAX_OPAQUE_TEXT, self._all_opaque_text)
-        self._path.add(id(thing))
+        self._path.add(id(unknown))
         self._opaque += 1
         try:
-            arguments = tuple(self.value(part, depth + 1) for part in thing.parts)
-        except _TooMuch:
-            # Not kept: in a place less deep there may be room for it.
-            return Placeholder(thing.qualname, (Placeholder("too large to show"),))
+            arguments = tuple(self.value(part, depth + 1) for part in unknown.parts)
+        except _TooLargeError:
+            # Not remembered: elsewhere, nested less deeply, it may fit.
+            return Placeholder(unknown.qualname, (Placeholder("too large to show"),))
         finally:
             self._opaque -= 1
-            self._path.discard(id(thing))
-        placeholder = Placeholder(thing.qualname, arguments)
-        self._finished[id(thing)] = thing, placeholder
-        arrays = {id(array): array for array in self._arrays(_call_arguments(thing, arguments))}
+            self._path.discard(id(unknown))
+        placeholder = Placeholder(unknown.qualname, arguments)
+        self._finished[id(unknown)] = unknown, placeholder
+        arrays = {id(array): array for array in self._arrays(_call_arguments(unknown, arguments))}
         if len(arrays) == 1:
             (self._array_of[id(placeholder)],) = arrays.values()
         return placeholder
 
     def _arrays(self, arguments: Iterable[Any]) -> Iterable[Any]:
-        """Arrays and NumPy scalars among arguments, also those that stand for an object."""
+        """Yield the arrays and NumPy scalars among arguments, and the arrays of placeholders among them."""
         for argument in arguments:
             array = self._array_of.get(id(argument), argument)
             if isinstance(array, np.ndarray | np.generic):
                 yield array
 
     def _recovered(self, placeholder: Placeholder) -> Any:
-        """Put the one array that a placeholder was made of in its place."""
+        """Return the only array of a placeholder, if it has one and is not itself inside another placeholder."""
         if self._opaque or id(placeholder) not in self._array_of:
             return placeholder
         self.recovered_from = placeholder.qualname
         return self._array_of[id(placeholder)]
 
     def _charge(self, value: Any, depth: int) -> None:
+        """Subtract a value from what is left of the limits."""
         length = len(value) if type(value) in (str, bytes, bytearray) else 0
         if self._opaque:
             self._opaque_nodes -= 1
@@ -161,7 +172,7 @@ class _Expansion:
             self._all_opaque_nodes -= 1
             self._all_opaque_text -= length
             if min(self._opaque_nodes, self._opaque_text) < 0:
-                raise _TooMuch
+                raise _TooLargeError
         else:
             self._nodes -= 1
             self._text -= length
@@ -173,16 +184,17 @@ class _Expansion:
             self._overrun(f"it is nested more than {_MAX_DEPTH} deep")
 
     def _overrun(self, reason: str) -> NoReturn:
+        """Give up the current placeholder, or outside of placeholders the whole file."""
         if self._opaque:
-            raise _TooMuch
-        raise Refusal(reason)
+            raise _TooLargeError
+        raise UnreadableError(reason)
 
 
-def _call_arguments(thing: Thing, arguments: tuple[Any, ...]) -> list[Any]:
-    """List what an object would have been called with, by position or by name."""
-    found = list(arguments[: thing.shown_as])
-    if thing.is_partial:
-        for state in arguments[thing.shown_as :]:
+def _call_arguments(unknown: OpaqueObject, arguments: tuple[Any, ...]) -> list[Any]:
+    """Return the positional and keyword arguments of the call that would have made an object."""
+    found = list(arguments[: unknown.n_arguments])
+    if unknown.is_partial:
+        for state in arguments[unknown.n_arguments :]:
             if type(state) is tuple and len(state) >= 3:
                 found += [item for item in state[1:3] if type(item) is dict]
                 found += state[1] if type(state[1]) is tuple else ()

@@ -1,7 +1,7 @@
-"""A stack machine for pickle opcodes that resolves no name and calls nothing.
+"""A stack machine for pickle opcodes that imports no module and calls no function that a file names.
 
-The opcodes are taken apart by the tables of `pickletools`. Sources: the comments there, and PEP 307,
-3154 and 574.
+The opcodes and their arguments are parsed with the tables of `pickletools`. Sources: the comments there,
+and PEP 307, 3154 and 574.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from .decoders import TABLE, Undecodable, decode_state, hashable
-from .placeholders import ArrayShell, DtypeShell, Global, Refusal, Thing
+from .decoders import DECODERS, DecodeError, decode_state, hashable
+from .placeholders import Global, OpaqueObject, UnfinishedArray, UnfinishedDtype, UnreadableError
 
 _MAX_OPCODES = 500_000
 _MAX_COPIED_ITEMS = 2_000_000  # items that all calls together may copy from their arguments
 _MAX_COPIED_TEXT = 128 << 20  # the same for characters and bytes
 _MAX_INTEGER_BITS = 4096
-_MAX_LINE = 1 << 20  # bytes of an argument that ends with its line (protocol 0)
+_MAX_LINE = 1 << 20  # bytes of an argument that is a line of text (protocol 0)
 
 Handler = Callable[["_Machine", Any], None]
 
 
-def run(data: bytes) -> Any:
-    """Work through a pickle.
+def read_pickle(data: bytes) -> Any:
+    """Read a pickle without executing it.
 
     Parameters
     ----------
     data : bytes
-        The file.
+        The content of the file.
 
     Returns
     -------
     object
-        Plain values, arrays, and `Thing` and `Global` where code would be. Containers may be shared
-        or cyclic.
+        Plain values and arrays, and `OpaqueObject` and `Global` instead of anything else. Containers may be
+        shared or cyclic.
 
     Raises
     ------
-    Refusal
-        If it is no pickle, is damaged, or exceeds a cap.
+    UnreadableError
+        If it is not a pickle, is damaged, or exceeds a limit.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an unknown escape in a text stands for itself
+        warnings.simplefilter("ignore")  # about unknown escapes in texts, which stand for themselves
         return _run(data)
 
 
@@ -54,33 +54,36 @@ def _run(data: bytes) -> Any:
     machine = _Machine()
     for count, (name, argument) in enumerate(_opcodes(data)):
         if count >= _MAX_OPCODES:
-            raise Refusal(f"it has more than {_MAX_OPCODES:,} instructions")
+            raise UnreadableError(f"it has more than {_MAX_OPCODES:,} instructions")
         handler = _HANDLERS.get(name)
         if handler is None:
-            raise Refusal(f"its instruction {name} is not one that a file can hold (out-of-band buffers)")
+            raise UnreadableError(f"its instruction {name} is not one that a file can hold (out-of-band buffers)")
         try:
             handler(machine, argument)
         except (IndexError, KeyError):
-            raise Refusal(f"it is damaged: instruction {name} finds nothing to work on") from None
+            raise UnreadableError(f"it is damaged: instruction {name} finds nothing to work on") from None
     return machine.result()
 
 
 def _opcodes(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Yield name and argument of each opcode."""
     stream = io.BytesIO(data)
     while code := stream.read(1):
         opcode = _OPCODES.get(code.decode("latin-1"))
         if opcode is None:
-            raise Refusal(f"it is not a complete pickle (byte {code!r} at {stream.tell() - 1} is no instruction)")
+            raise UnreadableError(
+                f"it is not a complete pickle (byte {code!r} at {stream.tell() - 1} is no instruction)"
+            )
         read = _READERS.get(opcode.name) or (opcode.arg.reader if opcode.arg else None)
         try:
             argument = read(stream) if read else None
-        # The readers document ValueError alone, and let these through for some damaged files.
+        # pickletools documents only ValueError, but raises the others for some damaged files.
         except (ValueError, IndexError, KeyError, OverflowError, MemoryError, struct.error) as error:
-            raise Refusal(f"it is not a complete pickle ({str(error)[:80]})") from None
+            raise UnreadableError(f"it is not a complete pickle ({str(error)[:80]})") from None
         yield opcode.name, argument
         if code == b".":
             return
-    raise Refusal("it is not a complete pickle (it has no end)")
+    raise UnreadableError("it is not a complete pickle (it has no end)")
 
 
 def _line(stream: io.BytesIO) -> bytes:
@@ -91,12 +94,12 @@ def _line(stream: io.BytesIO) -> bytes:
 
 
 def _read_global(stream: io.BytesIO) -> tuple[str, str]:
-    """Read module and name, in UTF-8: `pickletools` takes them for ASCII."""
+    """Read module and name as UTF-8; `pickletools` accepts only ASCII."""
     return _line(stream).decode("utf-8"), _line(stream).decode("utf-8")
 
 
 def _read_string(stream: io.BytesIO) -> str:
-    """Read a text of Python 2, whose bytes may be any: `pickletools` takes them for ASCII."""
+    """Read a text of Python 2, which may hold any bytes; `pickletools` accepts only ASCII."""
     line = _line(stream).strip()
     if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
         raise ValueError("a text without its quotes")
@@ -112,13 +115,18 @@ _READERS: dict[str, Callable[[io.BytesIO], Any]] = {
 
 
 class _Mark:
-    """Where a variable number of items begins on the stack."""
+    """Marks on the stack where a variable number of items begins."""
 
 
 _MARK = _Mark()
 
 
 class _Machine:
+    """The stack and the memo of a pickle, and the operations on them.
+
+    A missing item raises `IndexError` or `KeyError`.
+    """
+
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -127,10 +135,8 @@ class _Machine:
 
     def result(self) -> Any:
         if len(self.stack) != 1 or self.stack[0] is _MARK:
-            raise Refusal(f"it is damaged: {len(self.stack)} values are left at its end instead of one")
+            raise UnreadableError(f"it is damaged: {len(self.stack)} values are left at its end instead of one")
         return self.stack[0]
-
-    # --- the stack
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -154,8 +160,6 @@ class _Machine:
         items.reverse()
         return items
 
-    # --- containers
-
     def extend(self, items: list[Any]) -> None:
         target = self.top()
         if type(target) is list:
@@ -166,7 +170,7 @@ class _Machine:
     def set_items(self, items: list[Any]) -> None:
         target = self.top()
         if len(items) % 2:
-            raise Refusal("it is damaged: a key without a value")
+            raise UnreadableError("it is damaged: a key without a value")
         if type(target) is dict:
             target.update((hashable(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
         else:
@@ -180,55 +184,54 @@ class _Machine:
             self.fill(items)
 
     def fill(self, items: list[Any]) -> None:
-        """Remember what was done to a thing; what cannot be done to a value makes it a thing."""
+        """Add parts to an unknown object; a plain value that they do not fit becomes an unknown object."""
         target = self.top()
-        if isinstance(target, Thing):
+        if isinstance(target, OpaqueObject):
             target.parts.extend(items)
         else:
-            self.stack[-1] = Thing(f"a {type(target).__name__} with a state", [target, *items])
-
-    # --- globals and calls
+            self.stack[-1] = OpaqueObject(f"a {type(target).__name__} with a state", [target, *items])
 
     def name(self, module: Any, name: Any) -> None:
         if type(module) is str and type(name) is str:
             self.push(Global(module, name))
         else:
-            self.push(Thing("a name that is not text", [module, name]))
+            self.push(OpaqueObject("a name that is not text", [module, name]))
 
     def call(self, function: Any, args: Any) -> None:
-        """Push what calling would have given: a decoded value, or a thing."""
+        """Push the result of a call: a decoded value, or an unknown object."""
         if type(args) is not tuple:
             args = (args,)
         self._charge(args)
-        if isinstance(function, Global) and function.key in TABLE:
+        if isinstance(function, Global) and function.key in DECODERS:
             try:
-                self.push(TABLE[function.key](args))
+                self.push(DECODERS[function.key](args))
                 return
-            except Undecodable:
+            except DecodeError:
                 pass
         if isinstance(function, Global):
             partial = function.key == ("functools", "partial")
-            # A partial stands for what it will call.
+            # A partial gets the name of the function that it wraps.
             named = args[0] if partial and args and isinstance(args[0], Global) else function
-            self.push(Thing(named.qualname, list(args), len(args), partial))
+            self.push(OpaqueObject(named.qualname, list(args), len(args), partial))
         else:
-            name = function.qualname if isinstance(function, Thing) else f"a call of a {type(function).__name__}"
-            self.push(Thing(name, [function, *args], 1 + len(args)))
+            name = function.qualname if isinstance(function, OpaqueObject) else f"a call of a {type(function).__name__}"
+            self.push(OpaqueObject(name, [function, *args], 1 + len(args)))
 
     def build(self, state: Any) -> None:
+        """Apply a state to the object on top of the stack."""
         target = self.top()
-        if isinstance(target, DtypeShell | ArrayShell):
+        if isinstance(target, UnfinishedDtype | UnfinishedArray):
             self._charge(state if type(state) is tuple else ())
             try:
                 decode_state(target, state)
                 return
-            except Undecodable:
-                if isinstance(target, DtypeShell):
+            except DecodeError:
+                if isinstance(target, UnfinishedDtype):
                     target.dtype = None
         self.fill([state])
 
     def _charge(self, args: tuple[Any, ...]) -> None:
-        """Count what a call may copy, so that one long argument cannot be copied a million times."""
+        """Count what a call may copy, so that a file cannot copy one long argument a million times."""
         self._copied_items += len(args)
         if self._copied_items <= _MAX_COPIED_ITEMS:
             for argument in args:
@@ -237,15 +240,12 @@ class _Machine:
                 elif type(argument) in (str, bytes, bytearray):
                     self._copied_text += len(argument)
         if self._copied_items > _MAX_COPIED_ITEMS or self._copied_text > _MAX_COPIED_TEXT:
-            raise Refusal("its calls copy one and the same arguments again and again")
-
-
-# --- the opcodes -------------------------------------------------------------------------------
+            raise UnreadableError("its calls copy one and the same arguments again and again")
 
 
 def _number(machine: _Machine, value: Any) -> None:
     if type(value) is int and value.bit_length() > _MAX_INTEGER_BITS:
-        value = Thing(f"an integer of {value.bit_length()} bits")
+        value = OpaqueObject(f"an integer of {value.bit_length()} bits")
     machine.push(value)
 
 
@@ -321,7 +321,7 @@ def _constant(make: Callable[[], Any]) -> Handler:
 
 
 def _ignore(machine: _Machine, argument: Any) -> None:
-    """PROTO and FRAME tell a loader what it may prepare for; STOP ends the walk by itself."""
+    """Do nothing: PROTO and FRAME are hints for a loader, and `_opcodes` ends at STOP."""
 
 
 def _pop(machine: _Machine, _: Any) -> None:
@@ -362,13 +362,13 @@ _HANDLERS: dict[str, Handler] = {
     "GLOBAL": _global,
     "STACK_GLOBAL": _stack_global,
     "REDUCE": _reduce,
-    "NEWOBJ": _reduce,  # cls.__new__(cls, *args): the same to a machine that calls nothing
+    "NEWOBJ": _reduce,  # cls.__new__(cls, *args), which is recorded like a call
     "NEWOBJ_EX": _newobj_ex,
     "INST": _inst,
     "OBJ": _obj,
     "BUILD": lambda machine, _: machine.build(machine.pop()),
-    "PERSID": lambda machine, value: machine.push(Thing("a persistent id", [value])),
-    "BINPERSID": lambda machine, _: machine.push(Thing("a persistent id", [machine.pop()])),
+    "PERSID": lambda machine, value: machine.push(OpaqueObject("a persistent id", [value])),
+    "BINPERSID": lambda machine, _: machine.push(OpaqueObject("a persistent id", [machine.pop()])),
 }
 _HANDLERS |= dict.fromkeys(["INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"], _number)
 _HANDLERS |= dict.fromkeys(["FLOAT", "BINFLOAT"], _push)
@@ -378,5 +378,5 @@ _HANDLERS |= dict.fromkeys(["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRA
 _HANDLERS |= dict.fromkeys(["GET", "BINGET", "LONG_BINGET"], _get)
 _HANDLERS |= dict.fromkeys(["PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"], _memoize)
 _HANDLERS |= dict.fromkeys(
-    ["EXT1", "EXT2", "EXT4"], lambda machine, code: machine.push(Thing(f"extension code {code}"))
+    ["EXT1", "EXT2", "EXT4"], lambda machine, code: machine.push(OpaqueObject(f"extension code {code}"))
 )

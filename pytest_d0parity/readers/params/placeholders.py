@@ -1,4 +1,4 @@
-"""What the stack machine works with: inert stand-ins for whatever a pickle would call or build."""
+"""What the stack machine works with: inert stand-ins for whatever a pickle would import, call or build."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MAX_NAME = 200  # characters of a name that are kept for people
+_MAX_NAME = 200  # characters of a name that are kept
 
 
-class Refusal(ValueError):  # noqa: N818 - what it is, in the words of the design
-    """Why a file cannot be read; the reader adds its name."""
+class UnreadableError(ValueError):
+    """A params file cannot be read. The message is the reason, without the name of the file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Placeholder:
-    """Something in a params file that would have been code, kept as a name and inert arguments.
+    """A call in a params file that was not executed: its name and its arguments.
 
     Attributes
     ----------
     qualname : str
-        ``module.qualname`` of what the file wanted to call, or a short description.
+        ``module.qualname`` of the function or class, or a short description.
     arguments : tuple
-        What it would have been called with, and its state; plain values and other placeholders.
+        The arguments of the call and the state of the object; plain values and other placeholders.
     """
 
     qualname: str
@@ -36,65 +36,65 @@ class Placeholder:
 
 
 class Global:
-    """A name in the file: two strings, never looked up.
+    """A function or class named in the file; the name is never looked up.
 
     Attributes
     ----------
     key : (str, str)
-        Module and name, as they stand in the file.
+        Module and name as in the file.
     qualname : str
-        Both, printable and short.
+        ``module.name``, printable and shortened.
     """
 
     def __init__(self, module: str, name: str) -> None:
         self.key = module, name
-        # Cut first: a file may name the same megabyte a million times.
+        # Shorten first: a file may use the same very long name a million times.
         text = f"{module[:_MAX_NAME]}.{name[:_MAX_NAME]}"
         text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
         self.qualname = text if len(text) <= _MAX_NAME else text[:_MAX_NAME] + "…"
 
 
 @dataclass(eq=False)
-class Thing:
-    """An object that the machine does not understand, while it is being built.
+class OpaqueObject:
+    """An object of an unknown class or function, while its parts are collected.
 
     Attributes
     ----------
     qualname : str
-        What would have been called.
+        ``module.qualname`` of the function or class, or a short description.
     parts : list
-        The arguments of the call, then whatever was done to the result.
-    shown_as : int
-        How many of the parts are arguments.
+        The arguments of the call, then the states and items that were applied to the object.
+    n_arguments : int
+        How many of the parts are arguments of the call.
     is_partial : bool
-        Whether it is a ``functools.partial``, whose state holds the arguments.
+        Whether it is a ``functools.partial``, whose state also holds arguments.
     """
 
     qualname: str
     parts: list[Any] = field(default_factory=list)
-    shown_as: int = 0
+    n_arguments: int = 0
     is_partial: bool = False
 
 
 @dataclass(eq=False)
-class DtypeShell(Thing):
-    """A dtype; its state tells the byte order. None when that state is not a plain dtype's."""
+class UnfinishedDtype(OpaqueObject):
+    """A dtype, whose byte order comes with its state. `dtype` is None after a state that is not supported."""
 
     dtype: np.dtype[Any] | None = None
 
 
 @dataclass(eq=False)
-class ArrayShell(Thing):
-    """An array; its state brings shape, dtype and bytes. None until then."""
+class UnfinishedArray(OpaqueObject):
+    """An array, whose shape, dtype and bytes come with its state. `array` is None until then."""
 
     array: NDArray[Any] | None = None
 
 
 class TupleKey:
-    """A tuple as a key while the machine runs.
+    """A tuple used as a key, hashed by its text.
 
-    Tuples of numbers can be made to hash alike at will; text cannot, since its hash is salted anew
-    in every process.
+    A hostile file can hold many tuples of numbers with the same hash, which makes a dictionary slow. The
+    hashes of texts cannot be predicted, since Python salts them in every process.
     """
 
     def __init__(self, value: tuple[Any, ...]) -> None:

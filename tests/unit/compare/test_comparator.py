@@ -208,9 +208,7 @@ def compared(expected: float, observed: float, limit: str | None) -> Any:
 
 
 def comparator_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
-    return Comparator(
-        Reference(path="x", sha256=""), values_of(parse_log(json.dumps(content).encode(), "x").log), thresholds
-    )
+    return Comparator.of(parse_log(json.dumps(content).encode(), "x"), thresholds)
 
 
 @example(2**53 + 1, 0.0, "0.001", True)  # as floats they would be equal

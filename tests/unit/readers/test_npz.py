@@ -132,9 +132,9 @@ def test_only_headers_are_read_of_arrays_that_nobody_asks_for(tmp_path: Path, mo
     path = tmp_path / "x.npz"
     np.savez(path, big=np.zeros(10_000_000, np.uint8), a=np.arange(3))
     lengths = []
-    pread = npz_module._MemberStream._stored
+    pread = npz_module._MemberStream._read_compressed
     monkeypatch.setattr(
-        npz_module._MemberStream, "_stored", lambda self, limit: lengths.append(limit) or pread(self, limit)
+        npz_module._MemberStream, "_read_compressed", lambda self, limit: lengths.append(limit) or pread(self, limit)
     )
     read(path)
     assert sum(lengths) < 1000

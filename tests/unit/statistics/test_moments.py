@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_d0parity.statistics.moments import fold, fold_rows
+from pytest_d0parity.statistics.moments import pairwise_sum, row_sums
 
 
 def halves(terms: list[float]) -> float:
@@ -34,9 +34,9 @@ def lanes(terms: list[float], width: int) -> list[float]:
 @pytest.mark.parametrize("length", [*range(1, 140), *range(990, 1010)])
 def test_folding_adds_halves(length: int) -> None:
     values = np.random.default_rng(length).random(length)
-    assert float(fold(values)) == halves(values.tolist())
+    assert float(pairwise_sum(values)) == halves(values.tolist())
     columns = np.random.default_rng(length).random((length, 3))
-    assert fold(columns).tolist() == [halves(columns[:, number].tolist()) for number in range(3)]
+    assert pairwise_sum(columns).tolist() == [halves(columns[:, number].tolist()) for number in range(3)]
 
 
 @pytest.mark.parametrize("width", [1, 5, 32, 64, 255, 256, 257, 511, 512, 513, 4096, 4100, 65536])
@@ -44,4 +44,4 @@ def test_folding_adds_halves(length: int) -> None:
 def test_rows_are_added_lane_by_lane(width: int, count: int) -> None:
     rows = np.random.default_rng(width).random((count, width))
     expected = [halves(lanes(lanes(row, 256), 32)) for row in rows.tolist()]
-    assert fold_rows(rows).tolist() == expected
+    assert row_sums(rows).tolist() == expected

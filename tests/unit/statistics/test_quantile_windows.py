@@ -14,11 +14,19 @@ from pytest_d0parity.statistics import blocks
 from pytest_d0parity.statistics import quantile_windows as windows
 from pytest_d0parity.statistics.blocks import ArraySource
 from pytest_d0parity.statistics.distribution import describe
-from pytest_d0parity.statistics.quantile_windows import Forecast
+from pytest_d0parity.statistics.quantile_windows import QuantileTracker
 from pytest_d0parity.statistics.stages import stage_stats
 
 SHARES = [0.01, 0.1, 0.5, 0.9, 0.99]
-SMALL = {"_FIRST": 64, "_BUDGET": 96, "_TOO_MANY": 400, "_PIECES": 5, "_FREQUENT": 12, "_SAMPLE": 256, "_SAMPLED": 8}
+SMALL = {
+    "_FIRST_SHRINK": 64,
+    "_WINDOW_BUDGET": 96,
+    "_MAX_KEPT": 400,
+    "_MAX_PIECES": 5,
+    "_FREQUENT": 12,
+    "_MAX_SAMPLE": 256,
+    "_SAMPLE_PER_BLOCK": 8,
+}
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if some thousand values were a hundred million."""
     for name, value in SMALL.items():
         monkeypatch.setattr(windows, name, value)
-    monkeypatch.setattr(blocks, "BLOCK", 32)
+    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 32)
 
 
 def values() -> st.SearchStrategy[np.ndarray]:
@@ -60,12 +68,12 @@ def values() -> st.SearchStrategy[np.ndarray]:
 @given(values(), st.integers(1, 200), st.integers(0, 2))
 def test_what_is_found_is_exact(array: np.ndarray, step: int, wrong: int) -> None:
     # Also where the size that was announced is not the one that comes.
-    forecast = Forecast(SHARES, array.size * (1, 2, 100)[wrong])
+    tracker = QuantileTracker(SHARES, array.size * (1, 2, 100)[wrong])
     for start in range(0, array.size, step):
-        forecast.add(array[start : start + step])
+        tracker.add(array[start : start + step])
     ascending = np.sort(array)
     for rank in {round(share * (array.size - 1)) for share in np.linspace(0, 1, 41)}:
-        assert forecast.find(rank) in (None, ascending[rank])
+        assert tracker.find(rank) in (None, ascending[rank])
 
 
 @pytest.mark.usefixtures("small")
@@ -111,18 +119,18 @@ def test_a_stream_that_keeps_its_word_is_read_once_and_any_other_twice(kind: str
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes: a value that fills everything, or a stream that runs away from its own percentiles."""
-    monkeypatch.setattr(windows, "_SAMPLE", 1 << 15)
+    monkeypatch.setattr(windows, "_MAX_SAMPLE", 1 << 15)
     rng = np.random.default_rng(0)
-    blocks = {
+    streams = {
         "constant": lambda _: np.full(1 << 16, 0.5, "f4"),
         "two values": lambda _: rng.choice(np.array([0.25, 0.5], "f4"), 1 << 16),
         "one window": lambda n: (rng.random(1 << 16) * (1 if n < 8 else 1e-3) + (n >= 8) * 0.5).astype("f4"),
         "late": lambda n: (rng.random(1 << 16) if n < 130 else np.full(1 << 16, 0.5)).astype("f4"),
         "away": lambda n: (rng.random(1 << 16) + n / 10).astype("f4"),
     }
-    for kind, block in blocks.items():
-        forecast = Forecast(SHARES, 1 << 30)
+    for kind, block in streams.items():
+        tracker = QuantileTracker(SHARES, 1 << 30)
         for number in range(200):
-            forecast.add(block(number))
-            assert forecast._windows.size <= windows._TOO_MANY + (1 << 16), kind
-            assert sum(piece.size for piece in forecast._sample) <= 1 << 15, kind
+            tracker.add(block(number))
+            assert tracker._windows.size <= windows._MAX_KEPT + (1 << 16), kind
+            assert sum(piece.size for piece in tracker._sample) <= 1 << 15, kind

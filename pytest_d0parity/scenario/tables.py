@@ -1,0 +1,72 @@
+"""The keys of the ``[tool.d0parity]`` tables, and their types.
+
+Imported only where a file has such a table, since an idle pytest session must not import msgspec.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Table = TypeVar("Table", bound=msgspec.Struct)
+
+_MISTAKES = {
+    "limit_datasets": "is no list of file names",
+    "thresholds": "is no table of patterns and limits",
+    "scenarios": "is no table",
+}
+
+
+class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
+    """The keys of ``[tool.d0parity.scenarios.ID]``."""
+
+    dataset_root: Text | None = None
+    baseline_params: Text | None = None
+    limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
+    reference: Text | None = None
+    thresholds: dict[str, Any] = {}
+
+
+class ProjectKeys(msgspec.Struct, forbid_unknown_fields=True):
+    """The keys of ``[tool.d0parity]``."""
+
+    reports_root: Text | None = None
+    thresholds: dict[str, Any] = {}
+    scenarios: dict[str, Any] = {}
+
+
+def read_table(name: str, table: Any, keys: type[Table]) -> Table:
+    """Check the keys of a table and the types of its values.
+
+    Parameters
+    ----------
+    name : str
+        The dotted name of the table, for messages.
+    table : object
+        The parsed TOML; anything but a dictionary is a mistake.
+    keys : type
+        `ProjectKeys` or `ScenarioKeys`.
+
+    Raises
+    ------
+    ValueError
+        If the table has an unknown key or a value of the wrong type. The message says what is expected.
+    """
+    try:
+        return msgspec.convert(table, keys)
+    except msgspec.ValidationError as error:
+        raise ValueError(_describe_mistake(name, table, keys, str(error))) from None
+
+
+def _describe_mistake(name: str, table: Any, keys: type[Table], error: str) -> str:
+    if not isinstance(table, dict):
+        return f"{name} is no table"
+    known = keys.__struct_fields__
+    for key in table:
+        if key not in known:
+            return f"{name} has an unknown key {key!r}; known are {', '.join(known)}"
+    # msgspec ends its message with the path of the value, as in $.limit_datasets[0].
+    key = error.rpartition("`$.")[2].partition("`")[0].partition("[")[0]
+    return f"{name}.{key} {_MISTAKES.get(key, f'is {table[key]!r}; a text is expected')}"
