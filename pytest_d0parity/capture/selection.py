@@ -1,4 +1,4 @@
-"""Which datasets a scenario is about."""
+"""Selection of the datasets of a scenario."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ..util.text import printable, valid_utf8
 
 @dataclass(frozen=True)
 class DatasetSelection:
-    """Which datasets a scenario is about, sorted by dose, and what is wrong with the sweep as a whole."""
+    """File names of the datasets of a scenario, sorted by dose, and the problems of the sweep as a whole."""
 
     filenames: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
 
     @property
     def has_errors(self) -> bool:
-        """Whether something that was asked for is not there."""
+        """Whether a dataset, or the sweep, cannot be captured as asked for."""
         return any(problem.severity == "error" for problem in self.problems)
 
 
 def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
-    """Give the bytes of some datasets; zero for one that cannot be looked at."""
+    """Return the bytes of each dataset, by file name; zero if it cannot be accessed."""
     return {name: size_of(scenario.dataset_path(name)) for name in filenames}
 
 
 def select_datasets(scenario: Scenario) -> DatasetSelection:
-    """Choose the datasets to look at."""
+    """Select the datasets that a scenario asks for, as far as they exist."""
     shown_as = printable(scenario.dataset_root)
     try:
         there = list_sweep(scenario.root_path, scenario.dataset_root)
@@ -64,14 +64,14 @@ def select_datasets(scenario: Scenario) -> DatasetSelection:
         )
         for same in same_doses(names)
     ]
-    told_apart: dict[str, str] = {}
+    by_written_name: dict[str, str] = {}
     for name in names:
-        if told_apart.setdefault(valid_utf8(name), name) != name:
+        if by_written_name.setdefault(valid_utf8(name), name) != name:
             message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
             problems.append(Problem(severity="error", where="datasets", message=message))
-    return DatasetSelection(tuple(told_apart.values()), tuple(problems))
+    return DatasetSelection(tuple(by_written_name.values()), tuple(problems))
 
 
 def _is_entry(root: str, name: str) -> bool:
-    """Whether a name is that of something right in the folder, be it a link to nothing."""
+    """Return whether a name is that of an entry of the folder itself, which may be a broken link."""
     return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))
