@@ -33,29 +33,24 @@ def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
 
 def select_datasets(scenario: Scenario) -> DatasetSelection:
     """Select the datasets that a scenario asks for, as far as they exist."""
-    shown_as = printable(scenario.dataset_root)
     try:
-        there = list_sweep(scenario.root_path, scenario.dataset_root)
+        sweep = list_sweep(scenario.root_path, scenario.dataset_root)
     except SweepError as error:
-        return DatasetSelection((), (Problem(severity="error", where="dataset_root", message=str(error)),))
-    names = there
+        return DatasetSelection((), (_error("dataset_root", str(error)),))
+    shown_as = printable(scenario.dataset_root)
+    names = sweep
     problems = []
     if scenario.limit_datasets is not None:
         found = dict.fromkeys(name for name in scenario.limit_datasets if _is_entry(scenario.root_path, name))
-        listed = ", ".join(printable(name) for name in there) or "no datasets at all"
+        names = sort_by_dose(found)
+        listed = ", ".join(printable(name) for name in sweep) or "no datasets at all"
         problems = [
-            Problem(
-                severity="error",
-                where="limit_datasets",
-                message=f"{printable(name)} is not in {shown_as}; there is: {listed}",
-            )
+            _error("limit_datasets", f"{printable(name)} is not in {shown_as}; there is: {listed}")
             for name in scenario.limit_datasets
             if name not in found
         ]
-        names = sort_by_dose(found)
-    elif not there:
-        message = f"no datasets: {shown_as} holds no file named {PATTERN}"
-        problems = [Problem(severity="error", where="dataset_root", message=message)]
+    elif not sweep:
+        problems = [_error("dataset_root", f"no datasets: {shown_as} holds no file named {PATTERN}")]
     problems += [
         Problem(
             severity="warning",
@@ -68,8 +63,12 @@ def select_datasets(scenario: Scenario) -> DatasetSelection:
     for name in names:
         if by_written_name.setdefault(valid_utf8(name), name) != name:
             message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
-            problems.append(Problem(severity="error", where="datasets", message=message))
+            problems.append(_error("datasets", message))
     return DatasetSelection(tuple(by_written_name.values()), tuple(problems))
+
+
+def _error(where: str, message: str) -> Problem:
+    return Problem(severity="error", where=where, message=message)
 
 
 def _is_entry(root: str, name: str) -> bool:
