@@ -14,19 +14,20 @@ from ..util.text import printable
 
 @dataclass(frozen=True)
 class BaselineRun:
-    """What the params file of the baseline run says.
+    """What the params file of the baseline run holds.
 
     Attributes
     ----------
     read : str or None
-        ``safe``, ``trusted``, or None where no file was read.
+        How it was read: ``safe``, ``trusted``, or None if no file was read.
     sha256 : str or None
-        Of the file.
+        SHA-256 of the file.
     recovered : dict of str to str
         See `Metadata.params_recovered`.
     parameters, metrics : dict
         As in the log.
     problems : tuple of Problem
+        What could not be read, or looks wrong.
     """
 
     read: Literal["safe", "trusted"] | None = None
@@ -38,7 +39,7 @@ class BaselineRun:
 
 
 def read_baseline_run(scenario: Scenario) -> BaselineRun:
-    """Read the params file of a scenario; an empty record where it names none."""
+    """Read the params file of a scenario. Return an empty record if it names none."""
     if scenario.params_path is None or scenario.baseline_params is None:
         return BaselineRun()
     try:

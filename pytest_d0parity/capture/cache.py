@@ -1,4 +1,4 @@
-"""Measurements kept for the next run: the same bytes give the same values."""
+"""The cache of measurements: files with the same bytes are measured once."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from ..util.text import printable
 if TYPE_CHECKING:
     from .measurement import Measurement
 
-# Light: what reads and writes entries is imported when there are some, so that a glance costs nothing.
+# The number of processes is chosen before NumPy and msgspec are imported, and depends on what is cached. So these are
+# imported only where an entry is read or written.
 
-
-ALGORITHMS = 2  # raised whenever a measured value, or a sentence about one, may come out differently
+ALGORITHM_VERSION = 3  # raised whenever a measured value, a sentence about one, or the form of an entry changes
 MAX_ENTRIES = 20_000  # some 5 KB each
 
-_DIGEST = 32  # bytes
+_DIGEST_BYTES = 32
 
 
 def default_folder() -> Path:
-    """Where the user's measurements are kept: ``d0parity`` in the cache directory of the platform."""
+    """Return the folder of the user's cache: ``d0parity`` in the cache directory of the platform."""
     return user_cache_path("d0parity", appauthor=False)
 
 
-def users_cache(tell: Callable[[str], None] = lambda _: None) -> MeasurementCache | None:
-    """Give the user's cache.
+def open_user_cache(note: Callable[[str], None] = lambda _: None) -> MeasurementCache | None:
+    """Open the user's cache.
 
     Parameters
     ----------
-    tell : callable, optional
-        Told, in a sentence, where nothing can be kept.
+    note : callable, optional
+        Called with a sentence if the cache cannot be used.
 
     Returns
     -------
     MeasurementCache or None
-        None where nothing can be kept: every dataset is measured anew then.
+        None if the folder cannot be written to; every dataset is measured then.
     """
     folder = default_folder()
     cache = MeasurementCache(folder)
     try:
         cache.prepare()
     except OSError as error:
-        tell(
+        note(
             f"no measurement is kept for the next run, since {printable(str(folder))} cannot be written to: "
             f"{describe_os_error(error)}"
         )
@@ -61,26 +61,26 @@ def users_cache(tell: Callable[[str], None] = lambda _: None) -> MeasurementCach
 class MeasurementCache:
     """Measurements by the SHA-256 of the file and the version of the algorithms.
 
-    Processes may share it: an entry is there as a whole or not at all. One that is damaged counts as not there.
+    Several processes can use one folder at once: entries are written atomically. A damaged entry counts as missing.
 
     Parameters
     ----------
     folder : path
-        Where entries are kept; it is made when it is needed.
+        Where the entries are; made if it does not exist.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        # Amplitudes and phases pass through the platform's own functions, which differ in the last bit.
-        self._folder = Path(folder) / f"measurements-{ALGORITHMS}-{MACHINE.replace(' ', '-')}"
+        # Amplitudes and phases use functions of the platform's C library, which differ in the last bit.
+        self._folder = Path(folder) / f"measurements-{ALGORITHM_VERSION}-{MACHINE.replace(' ', '-')}"
         self._sizes: set[int] | None = None
 
     def prepare(self) -> None:
-        """Make the folder, and forget the entries that were not used for the longest time.
+        """Make the folder. If it holds too many entries, remove those that were used least recently.
 
         Raises
         ------
         OSError
-            If nothing can be kept there.
+            If nothing can be written there.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if not os.access(self._folder, os.W_OK | os.X_OK):
@@ -91,8 +91,8 @@ class MeasurementCache:
             for entry in entries[: len(entries) - MAX_ENTRIES // 2]:
                 Path(entry.path).unlink(missing_ok=True)
 
-    def may_know(self, size: int) -> bool:
-        """Whether a file of this size has ever been measured; if not, there is no need to hash it first."""
+    def has_size(self, size: int) -> bool:
+        """Return whether there is an entry for any file of this size. If not, a file need not be hashed to look."""
         if self._sizes is None:
             try:
                 names = os.listdir(self._folder)
@@ -101,8 +101,8 @@ class MeasurementCache:
             self._sizes = {int(head) for name in names if (head := name.partition("-")[0]).isdecimal()}
         return size in self._sizes
 
-    def recall(self, sha256: str, size: int) -> Measurement | None:
-        """Give what was measured of a file, or None where that is not known."""
+    def load(self, sha256: str, size: int) -> Measurement | None:
+        """Return the measurement of a file, or None if there is no good entry for it."""
         import msgspec
 
         from .measurement import Measurement
@@ -110,17 +110,17 @@ class MeasurementCache:
         path = self._path(sha256, size)
         try:
             entry = path.read_bytes()
-            if hashlib.sha256(entry[_DIGEST:]).digest() != entry[:_DIGEST]:
+            if hashlib.sha256(entry[_DIGEST_BYTES:]).digest() != entry[:_DIGEST_BYTES]:
                 return None
-            measurement = msgspec.msgpack.decode(entry[_DIGEST:], type=Measurement)
+            measurement = msgspec.msgpack.decode(entry[_DIGEST_BYTES:], type=Measurement)
             os.utime(path)  # used just now
         except (OSError, msgspec.MsgspecError):
             return None
-        same = (measurement.sha256, measurement.size_bytes) == (sha256, size)
-        return measurement if same else None
+        is_same_file = (measurement.sha256, measurement.size_bytes) == (sha256, size)
+        return measurement if is_same_file else None
 
-    def keep(self, measurement: Measurement) -> None:
-        """Keep a measurement, if it is one of the file's bytes alone and the folder takes it."""
+    def save(self, measurement: Measurement) -> None:
+        """Write an entry, if the measurement is repeatable. A folder that cannot be written to is no error."""
         if not measurement.is_repeatable or measurement.sha256 is None or measurement.size_bytes is None:
             return
         import msgspec
@@ -130,7 +130,7 @@ class MeasurementCache:
         try:
             write_atomically(path, hashlib.sha256(content).digest() + content, durable=False)
         except OSError:
-            return  # what is not kept is measured again
+            return  # the file is measured again next time
         if self._sizes is not None:
             self._sizes.add(measurement.size_bytes)
 
@@ -141,5 +141,5 @@ class MeasurementCache:
 def _last_used(entry: os.DirEntry[str]) -> float:
     try:
         return entry.stat().st_mtime
-    except OSError:  # somebody else has forgotten it just now
+    except OSError:  # another process has removed it
         return 0.0

@@ -5,52 +5,34 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Self
 
 from ..util.errors import ParityError
 from ..util.text import printable
+from .executor import ExecutorError
+from .job import CaptureJob, CaptureResult
 
-if TYPE_CHECKING:
-    from .executor import Executor
-    from .job import CaptureJob, CaptureResult
-
-
-_PATIENCE = 10  # seconds until a scheduler that does not answer is not there
+_TIMEOUT = 10  # seconds to wait for the scheduler, and for a worker
 
 
 class ClusterError(ParityError):
-    """A cluster that cannot be used, said in words."""
+    """A cluster that cannot be used. The message says why."""
 
 
-@contextmanager
-def cluster_or_pool(executor: Executor, address: str | None) -> Iterator[Executor]:
-    """Give a cluster where an address is given, and otherwise whoever else there is."""
-    if address is None:
-        yield executor
-        return
-    cluster = Cluster(address)
-    # What happens to the cluster is said in words; its client would say it in tracebacks as well.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    try:
-        yield cluster
-    finally:
-        cluster.close()
-
-
-class Cluster:
-    """The workers of a Dask cluster.
+class DaskCluster:
+    """An executor: the workers of a Dask cluster.
 
     Parameters
     ----------
     address : str
-        Of its scheduler: ``tcp://host:8786``.
+        Address of the scheduler: ``tcp://host:8786``.
 
     Raises
     ------
     ClusterError
-        If it is not there, has no worker, or its workers are not of this version.
+        If the scheduler does not answer, has no workers, or a worker does not have this version of pytest-d0parity.
     """
 
     def __init__(self, address: str) -> None:
@@ -69,10 +51,10 @@ class Cluster:
         except ValueError:
             raise ClusterError(f"{self._address} is no address of a Dask scheduler; tcp://host:8786 is one") from None
         try:
-            self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+            self._client: Any = Client(address, timeout=_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise ClusterError(
-                f"no Dask scheduler answers at {self._address} within {_PATIENCE} seconds ({type(error).__name__}): "
+                f"no Dask scheduler answers at {self._address} within {_TIMEOUT} seconds ({type(error).__name__}): "
                 "check the address, and that it runs"
             ) from None
         try:
@@ -80,25 +62,27 @@ class Cluster:
         except BaseException:
             self.close()
             raise
+        # Whatever happens to the cluster becomes an error with a message; the client would also log a traceback.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def capture(
         self, job: CaptureJob, sizes: Mapping[str, int], progress: Callable[[str, float], None]
     ) -> Iterator[tuple[str, CaptureResult]]:
-        """Capture datasets: see `capture.Executor`.
-
-        Raises
-        ------
-        ExecutorError
-            If some could not be captured, after all others were.
-        """
+        """Capture datasets: see `Executor.capture`."""
         from distributed import as_completed
-
-        from .executor import ExecutorError
 
         largest_first = sorted(sizes, key=lambda name: -sizes[name])
         names = {}
         for rank, name in enumerate(largest_first):
-            # Nothing is left behind on a worker that another one could miss when it dies.
+            # Each submission brings its whole job along, so that nothing is lost with a worker that dies.
             future = self._client.submit(
                 _capture, job.for_worker(name), name, self._version, pure=False, priority=-rank
             )
@@ -107,25 +91,25 @@ class Cluster:
         for future in as_completed(list(names), loop=self._client.loop):  # type: ignore[no-untyped-call]
             name = names.pop(future)
             if future.status == "finished":
-                captured: CaptureResult = future.result()
+                result: CaptureResult = future.result()
                 progress(name, 1.0)
-                yield name, captured
+                yield name, result
             else:
-                failures.append(f"{printable(name)}: {_reason(future)}")
+                failures.append(f"{printable(name)}: {_failure(future)}")
         if failures:
             raise ExecutorError(f"the cluster at {self._address} gave no result for {'; '.join(failures)}")
 
     def close(self) -> None:
-        """Leave the cluster; what it still does for us ends."""
+        """Disconnect from the cluster, which cancels what is left of the work."""
         self._client.close()
 
     def _check_workers(self) -> None:
-        # A question that every worker can answer, whatever it has: a cluster that grows with its work grows for it.
+        # Work that any worker can do. A cluster that starts workers on demand starts one for it.
         try:
-            self._client.submit(platform.python_version, pure=False).result(timeout=_PATIENCE)
+            self._client.submit(platform.python_version, pure=False).result(timeout=_TIMEOUT)
         except TimeoutError:
             raise ClusterError(
-                f"no worker of the cluster at {self._address} answers within {_PATIENCE} seconds: "
+                f"no worker of the cluster at {self._address} answers within {_TIMEOUT} seconds: "
                 f"start one (dask worker {self._address})"
             ) from None
         answers = self._client.run(version, "pytest-d0parity", on_error="return")
@@ -135,22 +119,22 @@ class Cluster:
             if answer != self._version
         }
         if others:
-            told = "; ".join(f"{worker} {answer}" for worker, answer in others.items())
+            listed = "; ".join(f"{worker} {answer}" for worker, answer in others.items())
             raise ClusterError(
                 "the log must not depend on who measures, so all workers need pytest-d0parity "
-                f"{self._version}, as here: {told}"
+                f"{self._version}, as here: {listed}"
             )
 
 
 def _capture(job: CaptureJob, name: str, expected: str) -> CaptureResult:
-    """Capture a dataset, on a worker."""
+    """Capture a dataset. Runs on a worker."""
     here = version("pytest-d0parity")
-    if here != expected:  # it has come to the cluster after the others were asked
+    if here != expected:  # a worker that joined after the check
         raise ClusterError(f"a worker has pytest-d0parity {here}, and not {expected}")
     return job.capture(name)
 
 
-def _reason(future: Any) -> str:
+def _failure(future: Any) -> str:
     error = future.exception() if future.status == "error" else None
     match error:
         case None:

@@ -1,4 +1,4 @@
-"""Those who capture datasets."""
+"""What can run a job: `local_pool.LocalPool` or `dask_cluster.DaskCluster`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,33 @@ from .job import CaptureJob, CaptureResult
 
 
 class ExecutorError(ParityError):
-    """Those who captured datasets have not captured all of them, said in words."""
+    """Some datasets could not be captured. The message says which and why."""
 
 
 class Executor(Protocol):
-    """Those who capture datasets: `pool.LocalPool`, or `cluster.Cluster`."""
+    """Something that captures datasets, in this process or in others."""
 
     def capture(
         self, job: CaptureJob, sizes: Mapping[str, int], progress: Callable[[str, float], None]
     ) -> Iterator[tuple[str, CaptureResult]]:
-        """Capture datasets, of these sizes in bytes, and give each one as soon as it is done.
+        """Capture datasets.
+
+        Parameters
+        ----------
+        job : CaptureJob
+            How to capture them.
+        sizes : mapping of str to int
+            Bytes of each dataset, by file name.
+        progress : callable
+            Called, in any thread, with a file name and the share of the work on it that is done.
+
+        Yields
+        ------
+        tuple of str and CaptureResult
+            A file name and its result, as soon as it is there.
 
         Raises
         ------
         ExecutorError
-            If some could not be captured, after all others were.
+            If some could not be captured; raised after all others were yielded.
         """

@@ -1,4 +1,4 @@
-"""What a process is told to capture, and what it gives back."""
+"""A job, which captures datasets in any process, and its results."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from .measurement import Measurement, inspect, measure
 
 @dataclass(frozen=True)
 class CaptureResult:
-    """A dataset, and whether it is known from the cache instead of measured anew."""
+    """The record of a dataset, and whether it comes from the cache."""
 
     dataset: Dataset
-    known: bool
+    from_cache: bool
 
 
 @dataclass(frozen=True)
 class CaptureJob:
-    """All that a process needs to know to capture datasets.
+    """All that a process needs to capture datasets. It can be pickled.
 
     Attributes
     ----------
     scenario : Scenario
+        Where the datasets are.
     comparator : Comparator or None
-        The reference. Where it has the same arrays in a file of other bytes, the CRC-32 of every array is
-        verified, and not only read from the archive's directory.
+        The reference. For a dataset that looks repacked beside it, the CRC-32 of every array is verified by inflating
+        the array; otherwise the one that the archive states is taken.
     cache : MeasurementCache or None
+        Where measurements are looked up and saved.
     """
 
     scenario: Scenario
@@ -44,8 +46,10 @@ class CaptureJob:
     cache: MeasurementCache | None = None
 
     def for_worker(self, filename: str) -> CaptureJob:
-        """Give as much of it as one dataset needs, for a process that stands somewhere else."""
-        # What is as long as the sweep has datasets would be sent with each of them.
+        """Return a job for one dataset, for a process with another working directory, without what it does not need.
+
+        It is sent once for each dataset, so nothing in it may grow with the number of datasets.
+        """
         comparator = self.comparator and self.comparator.limited_to((filename,))
         folder = os.path.abspath(self.scenario.folders.get("dataset_root", ""))
         folders = {**self.scenario.folders, "dataset_root": folder}
@@ -58,34 +62,36 @@ class CaptureJob:
     def capture(
         self, filename: str, progress: Callable[[float], None] = lambda _: None, *, overlap: bool = False
     ) -> CaptureResult:
-        """Measure a dataset, or recall it.
+        """Measure a dataset, or load its measurement from the cache.
 
         Parameters
         ----------
         filename : str
+            Its name in the dataset root.
         progress : callable, optional
-            Told which share of the work is done.
+            Called with the share of the work that is done.
         overlap : bool
-            Use more than one core for it.
+            Read in a second thread while the values are measured.
         """
         path = self.scenario.dataset_path(filename)
-        suspect = partial(self._suspects, filename)
-        measurement, known = measure(path, progress, suspect, self.cache, overlap=overlap)
-        return CaptureResult(_record(self.scenario, filename, measurement), known)
+        measurement, from_cache = measure(
+            path, progress, partial(self._looks_repacked, filename), self.cache, overlap=overlap
+        )
+        return CaptureResult(_dataset_record(self.scenario, filename, measurement), from_cache)
 
     def inspect(self, filename: str) -> Dataset:
-        """Look at a dataset without measuring it: hash, size, and its arrays."""
-        measurement = inspect(self.scenario.dataset_path(filename), partial(self._suspects, filename))
-        return _record(self.scenario, filename, measurement)
+        """Return a record of the hash, the size and the arrays of a dataset, without measuring it."""
+        measurement = inspect(self.scenario.dataset_path(filename), partial(self._looks_repacked, filename))
+        return _dataset_record(self.scenario, filename, measurement)
 
-    def _suspects(self, filename: str, measurement: Measurement) -> bool:
-        """Whether a file looks repacked, so that all of it must be inflated to see that it is."""
+    def _looks_repacked(self, filename: str, measurement: Measurement) -> bool:
+        """Return whether the reference has the same arrays in a file of other bytes."""
         return self.comparator is not None and self.comparator.is_repacked(
-            valid_utf8(filename), values_of_dataset(_record(self.scenario, filename, measurement))
+            valid_utf8(filename), values_of_dataset(_dataset_record(self.scenario, filename, measurement))
         )
 
 
-def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Dataset:
+def _dataset_record(scenario: Scenario, filename: str, measurement: Measurement) -> Dataset:
     photons = None if measurement.photons is None else measurement.photons.against(dose_of(filename))
     return Dataset(
         filename=filename,
@@ -106,11 +112,11 @@ def _record(scenario: Scenario, filename: str, measurement: Measurement) -> Data
 def _problems(filename: str, measurement: Measurement, photons: Photons | None) -> tuple[Problem, ...]:
     problems = [
         Problem(
-            severity=finding.severity,
-            where=f"{filename}:{finding.array}" if finding.array else filename,
-            message=finding.message,
+            severity=problem.severity,
+            where=f"{filename}:{problem.array}" if problem.array else filename,
+            message=problem.message,
         )
-        for finding in measurement.findings
+        for problem in measurement.problems
     ]
     if dose_text(filename) is None:
         problems.append(

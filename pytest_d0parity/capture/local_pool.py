@@ -1,8 +1,7 @@
-"""Datasets captured by several processes of this machine at once.
+"""Datasets captured by several processes of this machine.
 
-The processes are started as commands of their own, and not forked: a session that holds threads, or a
-graphics card, must not be copied. They begin to import while the one that starts them does, so that two
-cores are busy from the first moment.
+The worker processes are started as new commands instead of forked, since a session that has threads or uses a graphics
+card must not be forked. They import this package while the process that starts them does the same.
 """
 
 from __future__ import annotations
@@ -21,63 +20,65 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..util.runtime import available_cores
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # NumPy is imported while the workers start, and not before
     from .cache import MeasurementCache
     from .job import CaptureJob, CaptureResult
 
 
-# Light: what measures is imported by the processes, and by the caller meanwhile.
+# What one process does, to estimate how many are worth starting.
+_SECONDS_PER_DATASET = 0.003  # whatever its size
+_MEASURED_PER_SECOND = 150e6  # bytes
+_HASHED_PER_SECOND = 1.5e9  # bytes
+_SECONDS_TO_START = 0.2
 
-_DATASET = 0.003  # seconds that a dataset takes, whatever its size
-_MEASURED = 150e6  # bytes that one process measures in a second
-_HASHED = 1.5e9  # and hashes
-_START = 0.2  # seconds that it takes a process to be of use
-_NEW_GROUP = 0x200  # CREATE_NEW_PROCESS_GROUP, of Windows
-_STEP = 0.02  # of a dataset, after which progress is told
-_BOOT = (
+_CREATE_NEW_PROCESS_GROUP = 0x200  # of Windows; `subprocess` has the name only there
+_PROGRESS_STEP = 0.02  # share of a dataset between two messages about it
+_WORKER_CODE = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from pytest_d0parity.capture.local_pool import work; work()"
+    "from pytest_d0parity.capture.local_pool import run_worker; run_worker()"
 )
 
 Progress = Callable[[str, float], None]
 
 
 def pool_size(jobs: int | None, sizes: Mapping[str, int], cache: MeasurementCache | None = None) -> int:
-    """How many processes shall help with some datasets.
+    """Return how many workers to start.
 
     Parameters
     ----------
     jobs : int or None
-        Processes in all, this one included; None: as many as there are cores and the work is worth.
+        Number of processes, this one included. None: as many as there are cores, if there is enough work for them.
     sizes : mapping of str to int
         Bytes of each dataset.
     cache : MeasurementCache, optional
-        What it most likely knows takes next to no time.
+        A dataset that may be in it is taken to be hashed only.
     """
     if jobs is None:
-        new = [size for size in sizes.values() if cache is None or not cache.may_know(size)]
-        seconds = sum(_DATASET + size / _MEASURED for size in new) + sum(sizes.values()) / _HASHED
-        jobs = min(available_cores(), 1 + int(seconds / _START))
+        new = [size for size in sizes.values() if cache is None or not cache.has_size(size)]
+        seconds = sum(_SECONDS_PER_DATASET + size / _MEASURED_PER_SECOND for size in new)
+        seconds += sum(sizes.values()) / _HASHED_PER_SECOND
+        jobs = min(available_cores(), 1 + int(seconds / _SECONDS_TO_START))
     return max(min(jobs, len(sizes)) - 1, 0)
 
 
 class LocalPool:
-    """Some processes that help to capture datasets; the caller is one of the crew.
+    """An executor: this process and some workers, which are started at once.
 
     Parameters
     ----------
-    helpers : int
+    workers : int
         Number of processes besides this one.
     """
 
-    def __init__(self, helpers: int = 0) -> None:
-        self._processes = [_start() for _ in range(helpers)]
-        self._changed = threading.Condition()
-        self._waiting: dict[str, bool] = {}  # datasets to be captured, largest first, and whether work overlaps
-        self._left: dict[str, bool] = {}  # those that a helper has died of: done here
-        self._captured: dict[str, CaptureResult] = {}
+    def __init__(self, workers: int = 0) -> None:
+        self._workers = [_start_worker() for _ in range(workers)]
         self._job: CaptureJob | None = None
         self._progress: Progress = lambda _, __: None
+        # The condition guards what follows: file names of datasets, and whether to read them in a second thread.
+        self._changed = threading.Condition()
+        self._queue: dict[str, bool] = {}  # largest first
+        self._returned: dict[str, bool] = {}  # begun by a worker that has died; captured by this process
+        self._results: dict[str, CaptureResult] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -88,168 +89,164 @@ class LocalPool:
         self.close()
 
     def begin(self, job: CaptureJob, sizes: Mapping[str, int], progress: Progress | None = None) -> None:
-        """Set the helpers to work.
-
-        Parameters
-        ----------
-        job : CaptureJob
-        sizes : mapping of str to int
-            The datasets, and how many bytes each of them has.
-        progress : callable, optional
-            Told, in any thread, which share of a dataset is done.
-        """
+        """Have the workers capture datasets: see `Executor.capture`. Get the results by `result`."""
         self._job = job
         self._progress = progress or self._progress
-        total = sum(sizes.values())
-        # One that takes longer than its fair share of the time would leave the other cores idle in the end.
-        fair = total / (len(self._processes) + 1)
-        overlaps = available_cores() > 1 and bool(self._processes)
+        # A dataset that takes longer than its fair share of the time would leave the other cores idle at the end.
+        fair_share = sum(sizes.values()) / (len(self._workers) + 1)
+        may_overlap = available_cores() > 1 and bool(self._workers)
         largest_first = sorted(sizes, key=lambda name: -sizes[name])
-        self._waiting = {name: overlaps and sizes[name] > fair for name in largest_first}
-        for process in self._processes:
-            threading.Thread(target=self._lead, args=(process,), daemon=True).start()
+        self._queue = {name: may_overlap and sizes[name] > fair_share for name in largest_first}
+        for worker in self._workers:
+            threading.Thread(target=self._feed, args=(worker,), daemon=True).start()
 
     def capture(
         self, job: CaptureJob, sizes: Mapping[str, int], progress: Progress | None = None
     ) -> Iterator[tuple[str, CaptureResult]]:
-        """Capture datasets, here and in the helpers, and give each one as soon as it is done: see `begin`."""
+        """Capture datasets, in the workers and in this process: see `Executor.capture`."""
         self.begin(job, sizes, progress)
         missing = set(sizes)
         stopped: KeyboardInterrupt | None = None
         while missing and stopped is None:
             try:
-                self._do_something(len(sizes) - len(missing))
+                self._capture_or_wait(len(sizes) - len(missing))
             except KeyboardInterrupt as interrupt:
-                stopped = interrupt  # what the others have finished is not thrown away
-            for name in missing.intersection(self._captured):
+                stopped = interrupt  # raised after the results of the workers are yielded
+            for name in missing.intersection(self._results):
                 missing.discard(name)
-                yield name, self._captured[name]
+                yield name, self._results[name]
         if stopped is not None:
             raise stopped
 
-    def take(self, name: str) -> CaptureResult:
-        """Give one dataset: captured here, unless a helper has begun with it."""
+    def result(self, name: str) -> CaptureResult:
+        """Return the result for one dataset: wait for the worker that has begun it, or else capture it here."""
         with self._changed:
-            while name not in self._captured and name not in self._left and name not in self._waiting:
+            while name not in self._results and name not in self._returned and name not in self._queue:
                 self._changed.wait()
-            if name in self._captured:
-                return self._captured[name]
-            overlap = (self._left if name in self._left else self._waiting).pop(name)
-        return self._do(name, overlap)
-
-    def _do_something(self, known: int) -> None:
-        """Capture one dataset, or wait until more than so many are captured."""
-        with self._changed:
-            while not (self._left or self._waiting) and len(self._captured) == known:
-                self._changed.wait()
-            source = self._left or self._waiting
-            task = next(iter(source), None)
-            overlap = task is not None and source.pop(task)
-        if task is not None:
-            self._do(task, overlap)
-
-    def _do(self, name: str, overlap: bool) -> CaptureResult:
-        assert self._job is not None  # noqa: S101 - begin() comes first
-        captured = self._job.capture(name, lambda share: self._progress(name, share), overlap=overlap)
-        self._put(name, captured)
-        return captured
+            if name in self._results:
+                return self._results[name]
+            overlap = (self._returned if name in self._returned else self._queue).pop(name)
+        return self._capture_here(name, overlap)
 
     def close(self) -> None:
-        """Stop the helpers, whatever they are doing."""
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
+        """Kill the workers."""
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.wait()
+            for pipe in (worker.stdin, worker.stdout):
                 if pipe is not None:
-                    with contextlib.suppress(OSError):  # what was not sent is of no use any more
+                    with contextlib.suppress(OSError):  # from data that was not sent yet
                         pipe.close()
-        self._processes = []
+        self._workers = []
 
-    def _put(self, name: str, captured: CaptureResult) -> None:
+    def _capture_or_wait(self, n_known: int) -> None:
+        """Capture one dataset here; if none is left, wait until there are more than so many results."""
         with self._changed:
-            self._captured[name] = captured
+            while not (self._returned or self._queue) and len(self._results) == n_known:
+                self._changed.wait()
+            task = _pop_first(self._returned or self._queue)
+        if task is not None:
+            self._capture_here(*task)
+
+    def _capture_here(self, name: str, overlap: bool) -> CaptureResult:
+        assert self._job is not None  # noqa: S101 - begin() comes first
+        result = self._job.capture(name, lambda share: self._progress(name, share), overlap=overlap)
+        self._add_result(name, result)
+        return result
+
+    def _add_result(self, name: str, result: CaptureResult) -> None:
+        with self._changed:
+            self._results[name] = result
             self._changed.notify_all()
 
-    def _lead(self, process: subprocess.Popen[bytes]) -> None:
-        """Give a helper one dataset after the other."""
-        name, overlap = None, False
+    def _feed(self, worker: subprocess.Popen[bytes]) -> None:
+        """Give a worker one dataset after the other, and receive its results, until the queue is empty."""
+        task = None
         try:
-            _send(process, self._job)
-            while (task := self._next()) is not None:
-                name, overlap = task
-                _send(process, task)
-                while isinstance(message := pickle.load(process.stdout), float):  # type: ignore[arg-type] # noqa: S301 - our own process
+            _send(worker, self._job)
+            while (task := self._next_task()) is not None:
+                name, _ = task
+                _send(worker, task)
+                while isinstance(message := pickle.load(worker.stdout), float):  # type: ignore[arg-type] # noqa: S301 - our own process
                     self._progress(name, message)
-                self._put(name, message)
-                name = None
-        # It was killed, or has died: whatever it leaves behind in its pipe.
+                self._add_result(name, message)
+                task = None
+        # The worker was killed or has died, perhaps in the middle of a message.
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            if name is not None:
+            if task is not None:
                 with self._changed:
-                    self._left[name] = overlap
+                    self._returned.update([task])
                     self._changed.notify_all()
 
-    def _next(self) -> tuple[str, bool] | None:
+    def _next_task(self) -> tuple[str, bool] | None:
         with self._changed:
-            name = next(iter(self._waiting), None)
-            return None if name is None else (name, self._waiting.pop(name))
+            return _pop_first(self._queue)
 
 
-def _start() -> subprocess.Popen[bytes]:
-    # In a group of its own: Ctrl-C is for the one who started it, who then ends it.
-    group: dict[str, Any] = {"creationflags": _NEW_GROUP} if sys.platform == "win32" else {"process_group": 0}
-    process = subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-P", "-c", _BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group
+def _pop_first(queue: dict[str, bool]) -> tuple[str, bool] | None:
+    name = next(iter(queue), None)
+    return None if name is None else (name, queue.pop(name))
+
+
+def _start_worker() -> subprocess.Popen[bytes]:
+    # In its own process group: Ctrl-C reaches only this process, which then kills the worker.
+    group: dict[str, Any] = (
+        {"creationflags": _CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
     )
-    with contextlib.suppress(OSError):  # killed already: whoever sends it work will notice
-        _send(process, [entry or os.getcwd() for entry in sys.path])
-    return process
+    worker = subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-P", "-c", _WORKER_CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group
+    )
+    with contextlib.suppress(OSError):  # it has died already, which is noticed when work is sent to it
+        _send(worker, [entry or os.getcwd() for entry in sys.path])
+    return worker
 
 
-def _send(process: subprocess.Popen[bytes], message: object) -> None:
-    assert process.stdin is not None  # noqa: S101
-    process.stdin.write(pickle.dumps(message))
-    process.stdin.flush()
+def _send(worker: subprocess.Popen[bytes], message: object) -> None:
+    assert worker.stdin is not None  # noqa: S101
+    worker.stdin.write(pickle.dumps(message))
+    worker.stdin.flush()
 
 
-def work() -> None:
-    """Capture what one is told to: the life of a helper."""
-    from . import run as capture  # noqa: F401 - imported while nothing else is to be done
+def run_worker() -> None:
+    """Receive a job and then datasets on standard input, and send progress and results to standard output, for ever."""
+    # Imported now, while the process that started this one does the same, and not only when the job arrives.
+    from . import job as _job  # noqa: F401
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Nobody else may write into the pipe.
-    answers = os.fdopen(os.dup(1), "wb")
+    # Whatever else is printed must not get into the pipe.
+    output = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    orders: Queue[Any] = Queue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    received: Queue[Any] = Queue()
+    threading.Thread(target=_receive, args=(received,), daemon=True).start()
 
-    def answer(message: object) -> None:
-        pickle.dump(message, answers)
-        answers.flush()
+    def send(message: object) -> None:
+        pickle.dump(message, output)
+        output.flush()
 
-    job: CaptureJob = orders.get()
+    job: CaptureJob = received.get()
     while True:
-        name, overlap = orders.get()
-        answer(job.capture(name, _in_steps(answer), overlap=overlap))
+        name, overlap = received.get()
+        send(job.capture(name, _in_steps(send), overlap=overlap))
 
 
-def _listen(orders: Queue[Any]) -> None:
-    """Pass on what comes; whoever started this process may end at any time, and then there is nobody to work for."""
+def _receive(received: Queue[Any]) -> None:
+    """Put messages from standard input into a queue. End this process when the one that started it has ended."""
     try:
         while True:
-            orders.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
+            received.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
     finally:
         os._exit(0)
 
 
-def _in_steps(tell: Callable[[float], None]) -> Callable[[float], None]:
-    told = 0.0
+def _in_steps(send: Callable[[float], None]) -> Callable[[float], None]:
+    """Return a progress callback that sends no more than every `_PROGRESS_STEP`."""
+    sent = 0.0
 
     def progress(share: float) -> None:
-        nonlocal told
-        if share >= told + _STEP or share >= 1.0:
-            told = share
-            tell(float(share))
+        nonlocal sent
+        if share >= sent + _PROGRESS_STEP or share >= 1.0:
+            sent = share
+            send(float(share))
 
     return progress

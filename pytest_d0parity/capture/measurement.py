@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -21,22 +21,21 @@ from ..statistics.records import PartStats, Photons, ProbeStats, StageStats
 from ..statistics.scans import FrameMeans, ScanIndexError, ScanMeans, check_scan_index, scan_means
 from ..statistics.stages import EPSILON, grouped_stats, measure_probe, normalized_stats, stage_stats
 from ..util.files import HashedFile, describe_os_error, open_hashed
-from .read_ahead import ahead
+from .read_ahead import read_ahead
 
 Progress = Callable[[float], None]
-Suspicion = Callable[["Measurement"], bool]
 
-_SCANS = 256  # listed one by one
-_MEASURED = ("diff3d", "probeGuess", "scan_index")
+_MAX_SCANS = 256  # that are listed one by one
+_MEASURED_ARRAYS = ("diff3d", "probeGuess", "scan_index")
 
-# Shares of the time, for the progress bar alone.
-_HASHING = 0.2  # where the file is hashed before anything else
-_PASS = 0.95  # the first pass over diff3d
+# Shares of the time, for the progress bar only.
+_HASHING_SHARE = 0.2  # if the file is hashed first, to look it up
+_FIRST_PASS_SHARE = 0.95  # over diff3d
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A problem of a file: which array it concerns (empty: the whole file), and what it is."""
+class FileProblem:
+    """A problem with one array of a file, or with the whole file if `array` is empty."""
 
     severity: Literal["error", "warning"]
     array: str
@@ -45,7 +44,7 @@ class Finding:
 
 @dataclass
 class Measurement:
-    """What one NPZ file holds, filled in as far as it can be read."""
+    """What one NPZ file holds, as far as it can be read."""
 
     sha256: str | None = None
     size_bytes: int | None = None
@@ -55,108 +54,102 @@ class Measurement:
     scans: tuple[Scan, ...] = ()
     photons: Photons | None = None
     probe: ProbeStats | None = None
-    findings: list[Finding] = field(default_factory=list)
-    is_repeatable: bool = True  # whether the same bytes give the same again: not where a disk has failed, or memory
+    problems: list[FileProblem] = field(default_factory=list)
+    is_repeatable: bool = True  # False after a failure of the disk or for lack of memory, which may not come again
 
     def error(self, array: str, message: str) -> None:
-        """Note what could not be read or measured."""
-        self.findings.append(Finding("error", array, message))
+        """Add a problem: something that could not be read or measured."""
+        self.problems.append(FileProblem("error", array, message))
 
     def warning(self, array: str, message: str) -> None:
-        """Note what was measured and looks wrong."""
-        self.findings.append(Finding("warning", array, message))
+        """Add a problem: something that was measured and looks wrong."""
+        self.problems.append(FileProblem("warning", array, message))
 
 
-class Known(Protocol):
-    """Where measurements are kept from run to run."""
+class MeasurementStore(Protocol):
+    """A store of measurements, as `cache.MeasurementCache` is one."""
 
-    def may_know(self, size: int) -> bool:
-        """Whether a file of this size has ever been measured."""
+    def has_size(self, size: int) -> bool:
+        """Return whether any file of this size is known."""
 
-    def recall(self, sha256: str, size: int) -> Measurement | None:
-        """Give what was measured of the file with these bytes, if that is known."""
+    def load(self, sha256: str, size: int) -> Measurement | None:
+        """Return the measurement of a file, or None if it is not known."""
 
-    def keep(self, measurement: Measurement) -> None:
-        """Keep a measurement."""
+    def save(self, measurement: Measurement) -> None:
+        """Store a measurement."""
 
 
 def measure(
     path: str,
     progress: Progress = lambda _: None,
-    suspect: Suspicion = lambda _: False,
-    cache: Known | None = None,
+    must_verify: Callable[[Measurement], bool] = lambda _: False,
+    cache: MeasurementStore | None = None,
     *,
     overlap: bool = False,
 ) -> tuple[Measurement, bool]:
-    """Measure a dataset.
+    """Measure a dataset, or load its measurement from a cache.
 
     Parameters
     ----------
     path : str
         The NPZ file.
-    progress : callable
-        Told, now and then, which share of the work is done.
-    suspect : callable
-        Asked, with what was measured, whether all the other arrays shall be inflated as well, to see that their
-        CRC-32 is what the archive says.
-    cache : Known, optional
-        Where what is known of the same bytes is looked up, and kept.
+    progress : callable, optional
+        Called now and then with the share of the work that is done, from 0 to 1.
+    must_verify : callable, optional
+        Called with the measurement. If it returns True, the arrays that are not measured are inflated as well, to
+        verify their CRC-32.
+    cache : MeasurementStore, optional
+        Where to look for a measurement of the same bytes, and to save a new one.
     overlap : bool
-        Read, hash and inflate in a thread of its own while the values are measured.
+        Read, hash and inflate in a second thread while the values are measured.
 
     Returns
     -------
     measurement : Measurement
-        Whatever could be read; what could not is in `Measurement.findings`, in words.
-    known : bool
-        Whether it comes out of the cache.
+        What could be read. Whatever could not is among its problems.
+    from_cache : bool
+        Whether it was loaded.
     """
-    result, known = Measurement(), False
+    result, from_cache = Measurement(), False
     try:
-        # Opened once: what is hashed is what is measured, also when somebody replaces the file meanwhile.
+        # Opened once, so that the bytes that are hashed are those that are measured, even if the file is replaced.
         with open_hashed(path) as file:
             before = os.fstat(file.fileno())
             size = result.size_bytes = before.st_size
-            if cache is not None and cache.may_know(size):
-                counter = _Counter(size, lambda share: progress(_HASHING * share))
-                sha256 = file.sha256(counter.advance)
-                recalled = cache.recall(sha256, size)
-                result, known = recalled or result, recalled is not None
-            npz = None if known else _measure_file(file, result, progress, overlap)
+            if cache is not None and cache.has_size(size):
+                counter = _ProgressCounter(size, lambda share: progress(_HASHING_SHARE * share))
+                loaded = cache.load(file.sha256(counter.advance), size)
+                result, from_cache = loaded or result, loaded is not None
+            npz = None if from_cache else _measure_file(file, result, progress, overlap)
             after = os.fstat(file.fileno())
             if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
                 result.error("", "somebody wrote to it while it was read; run again when it is complete")
-            elif cache is not None and not known:
-                cache.keep(result)
-            if suspect(result):
+            elif cache is not None and not from_cache:
+                cache.save(result)
+            if must_verify(result):
                 npz = npz or NpzFile(file)
-                _verify(npz, result, [name for name in npz.members if name not in _MEASURED])
+                _verify_checksums(npz, result, [name for name in npz.members if name not in _MEASURED_ARRAYS])
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
         result.is_repeatable = False
-    # The last resort: whatever we did not foresee in this file must not cost the others their place in the log.
+    # An unforeseen failure in one file must not keep the others out of the log.
     except Exception as error:
         result.error("", f"measuring it failed ({type(error).__name__}): a defect of pytest-d0parity, please report it")
         result.is_repeatable = False
     progress(1.0)
-    return result, known
+    return result, from_cache
 
 
-def inspect(path: str, suspect: Suspicion) -> Measurement:
-    """List the arrays of a dataset, without measuring them.
+def inspect(path: str, must_verify: Callable[[Measurement], bool]) -> Measurement:
+    """Hash a dataset and list its arrays, without measuring them.
 
     Parameters
     ----------
     path : str
         The NPZ file.
-    suspect : callable
-        Asked, with what is known by then, whether every array shall be inflated, to see that its CRC-32 is what the
-        archive says.
-
-    Returns
-    -------
-    Measurement
-        The hash and the size of the file, its arrays, and what could not be read.
+    must_verify : callable
+        Called with the hash, the size and the list of arrays. If it returns True, all arrays are inflated, to verify
+        their CRC-32.
     """
     result = Measurement()
     try:
@@ -168,8 +161,8 @@ def inspect(path: str, suspect: Suspicion) -> Measurement:
                 result.error("", str(error))
                 return result
             _list_arrays(npz, result)
-            if suspect(result):
-                _verify(npz, result, npz.members)
+            if must_verify(result):
+                _verify_checksums(npz, result, npz.members)
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
     return result
@@ -187,34 +180,36 @@ def _measure_file(file: HashedFile, result: Measurement, progress: Progress, ove
     return npz
 
 
-class _Counter:
-    """Counts work and tells the share that is done."""
+class _ProgressCounter:
+    """Adds up work that is done, and reports its share of the total."""
 
-    def __init__(self, total: int, tell: Progress) -> None:
+    def __init__(self, total: int, progress: Progress) -> None:
         self._total = max(total, 1)
         self._done = 0
-        self._tell = tell
+        self._progress = progress
 
     def advance(self, amount: int) -> None:
         self._done += amount
-        self._tell(self._done / self._total)
+        self._progress(self._done / self._total)
 
 
-class _Stream:
-    """A member of an NPZ file as a source of statistics."""
+class _MemberSource:
+    """An array of an NPZ file as a `statistics.blocks.Source`."""
 
-    def __init__(self, npz: NpzFile, member: Member, progress: Progress, overlap: bool = False) -> None:
+    def __init__(
+        self, npz: NpzFile, member: Member, progress: Progress = lambda _: None, overlap: bool = False
+    ) -> None:
         self._npz = npz
         self._overlap = overlap
         self._member = member
-        self._counter = _Counter(member.size, progress)
+        self._counter = _ProgressCounter(member.size, progress)
         self.shape = member.shape
         self.dtype = member.dtype
         self.fortran_order = member.fortran_order
 
     def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
         blocks = self._npz.blocks(self._member, sizes)
-        for block in ahead(blocks) if self._overlap else blocks:
+        for block in read_ahead(blocks) if self._overlap else blocks:
             yield block
             self._counter.advance(block.size)
 
@@ -226,34 +221,38 @@ def _list_arrays(npz: NpzFile, result: Measurement) -> None:
         )
         for name, member in npz.members.items()
     }
-    for name, trouble in npz.broken.items():
-        result.error(name, trouble)
+    for name, message in npz.broken.items():
+        result.error(name, message)
 
 
 def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> None:
     _list_arrays(npz, result)
     for name, member in npz.members.items():
-        if member.dtype.hasobject and name not in _MEASURED:
+        if member.dtype.hasobject and name not in _MEASURED_ARRAYS:
             result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
 
-    def stream(member: Member) -> _Stream:
-        # The large array: from here on the file is hashed as it is read.
-        file.follows = True
-        return _Stream(npz, member, lambda share: progress(_PASS * min(share, 1.0)), overlap)
+    def open_stack(member: Member) -> _MemberSource:
+        file.follows = True  # from this array on, the largest, the file is hashed as it is read
+        return _MemberSource(npz, member, lambda share: progress(_FIRST_PASS_SHARE * min(share, 1.0)), overlap)
 
-    _attempt(result, "diff3d", lambda: _measure_stack(npz, result, stream))
-    _attempt(result, "probeGuess", lambda: _measure_probe(npz, result))
+    with _errors_as_problems(result, "diff3d"):
+        _measure_stack(npz, result, open_stack)
+    with _errors_as_problems(result, "probeGuess"):
+        _measure_probe(npz, result)
 
 
-def _verify(npz: NpzFile, result: Measurement, names: Iterable[str]) -> None:
-    """Inflate arrays for nothing but their length and CRC-32."""
+def _verify_checksums(npz: NpzFile, result: Measurement, names: Iterable[str]) -> None:
+    """Inflate arrays to verify their length and CRC-32."""
     for name in names:
-        _attempt(result, name, partial(npz.verify, npz.members[name]))
+        with _errors_as_problems(result, name):
+            npz.verify(npz.members[name])
 
 
-def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:
+@contextmanager
+def _errors_as_problems(result: Measurement, array: str) -> Iterator[None]:
+    """Add an error that keeps an array from being read to the problems, instead of raising it."""
     try:
-        step()
+        yield
     except NpzError as error:
         result.error(array, str(error))
     except OSError as error:
@@ -264,32 +263,32 @@ def _attempt(result: Measurement, array: str, step: Callable[[], None]) -> None:
         result.is_repeatable = False
 
 
-def _measure_stack(npz: NpzFile, result: Measurement, stream: Callable[[Member], _Stream]) -> None:
+def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Member], _MemberSource]) -> None:
     member = npz.members.get("diff3d")
     if member is None:
         if "diff3d" not in npz.broken:
             found = ", ".join(npz.members) or "nothing"
             result.error("diff3d", f"there is no such array in the file (it holds {found}); nothing can be measured")
         return
-    _need_numbers(member)
+    _check_dtype(member)
     if not member.shape:
         raise NpzError("it is a single number; a stack of patterns is expected, frames first")
     if not member.size:
         result.warning("diff3d", f"it is empty (shape {member.shape}); its statistics are zeros")
     index = _read_scan_index(npz, result, member.shape[0])
 
-    source = stream(member)
+    source = open_stack(member)
     sample, counts = AmplitudeSample(), ValueCounts(member.size)
     frames = FrameMeans(source) if member.size else None
     values = describe(source, observers=[sample.add, counts.add, frames.add] if frames else [])
 
-    _warn_of_non_finite(result, "diff3d", values)
+    _warn_if_not_finite(result, "diff3d", values)
     if values.count and values.max <= 0:
         result.warning("diff3d", f"its maximum is {values.max!r}; normalising divides by it, so it should be positive")
     scans = None
     if index is not None:
         scans = scan_means(frames.means() if frames else np.empty(0), index if frames else index[:0])
-        result.scans = _scans(scans)
+        result.scans = _scan_records(scans)
     result.stats = Stats(
         raw=stage_stats(values),
         normalized=normalized_stats(values),
@@ -304,8 +303,8 @@ def _measure_stack(npz: NpzFile, result: Measurement, stream: Callable[[Member],
     result.photons = count_photons(sample, values, member.dtype, member.shape[0]) if values.count else Photons()
 
 
-def _scans(scans: ScanMeans) -> tuple[Scan, ...]:
-    if len(scans.means) > _SCANS:
+def _scan_records(scans: ScanMeans) -> tuple[Scan, ...]:
+    if len(scans.means) > _MAX_SCANS:
         return ()
     columns = (column.tolist() for column in (scans.scan_index, scans.n_patterns, scans.means))
     return tuple(
@@ -321,7 +320,7 @@ def _read_scan_index(npz: NpzFile, result: Measurement, frames: int) -> NDArray[
             result.warning("scan_index", "there is no such array in the file; the grouped stage is not measured")
         return None
     try:
-        # The header alone tells what is wrong: an index of absurd length is never read.
+        # Checked by its header first, so that an index of absurd length is never read.
         check_scan_index(member.dtype, member.size, frames)
         return npz.read(member).reshape(-1)
     except (ScanIndexError, NpzError) as error:
@@ -335,24 +334,24 @@ def _measure_probe(npz: NpzFile, result: Measurement) -> None:
         if "probeGuess" not in npz.broken:
             result.warning("probeGuess", "there is no such array in the file; the probe is not measured")
         return
-    _need_numbers(member)
+    _check_dtype(member)
     if member.dtype.kind != "c":
         result.warning("probeGuess", f"it is {member.dtype}, not complex: its phase can only be 0 or pi")
     if not member.size:
         result.warning("probeGuess", f"it is empty (shape {member.shape}); its statistics are zeros")
-    probe = measure_probe(_Stream(npz, member, lambda _: None))
-    _warn_of_non_finite(result, "probeGuess", probe.amplitude)
+    probe = measure_probe(_MemberSource(npz, member))
+    _warn_if_not_finite(result, "probeGuess", probe.amplitude)
     result.probe = probe
 
 
-def _need_numbers(member: Member) -> None:
+def _check_dtype(member: Member) -> None:
     if member.dtype.hasobject:
         raise NpzError("it is an object array, which is a pickle inside and is never loaded; save it as plain numbers")
     if not is_measurable(member.dtype):
         raise NpzError(f"its dtype is {member.dtype}; real or complex numbers are expected")
 
 
-def _warn_of_non_finite(result: Measurement, array: str, stats: Distribution | StageStats | PartStats) -> None:
+def _warn_if_not_finite(result: Measurement, array: str, stats: Distribution | StageStats | PartStats) -> None:
     if stats.nan_count or stats.inf_count:
         result.warning(
             array, f"it holds {stats.nan_count} NaN and {stats.inf_count} infinite values, left out of the statistics"

@@ -1,4 +1,4 @@
-"""Work that overlaps: one thread prepares what another one uses."""
+"""Iteration in a thread of its own, some items ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_AHEAD = 4  # items that wait at the most: memory is theirs
+_MAX_WAITING = 4  # items; each of them takes memory
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
-    """Iterate in a thread of its own, some items ahead of whoever asks for them.
+def read_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Iterate in a thread of its own, some items ahead of the consumer.
 
     Parameters
     ----------
     items : iterable
-        Worth a thread where its work leaves the interpreter free, like inflating and hashing do.
+        What to iterate over. It should spend its time outside the GIL, as inflating and hashing do.
 
     Yields
     ------
     object
-        The items, in their order; an exception is raised where it happened.
+        The items in their order. An exception is raised again at the place where it happened.
     """
-    ready: Queue[tuple[bool, T | BaseException | None]] = Queue(_AHEAD)
+    ready: Queue[tuple[bool, T | BaseException | None]] = Queue(_MAX_WAITING)
     stop = threading.Event()
 
     def put(last: bool, item: T | BaseException | None) -> None:
@@ -35,7 +35,7 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
                 ready.put((last, item), timeout=0.1)
                 break
 
-    def work() -> None:
+    def produce() -> None:
         try:
             for item in items:
                 put(False, item)
@@ -46,7 +46,7 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         else:
             put(True, None)
 
-    thread = threading.Thread(target=work, name="d0parity-ahead", daemon=True)
+    thread = threading.Thread(target=produce, name="d0parity-read-ahead", daemon=True)
     thread.start()
     try:
         while True:
@@ -58,7 +58,7 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
             else:
                 return
     finally:
-        # Who asks no more must not leave a thread behind that reads a closed file.
+        # The thread must not go on reading a file that the consumer closes.
         stop.set()
         while thread.is_alive():
             with suppress(Empty):

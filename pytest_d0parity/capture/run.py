@@ -1,4 +1,4 @@
-"""A scenario captured as an evidence log."""
+"""The capture of a scenario as an evidence log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ from .selection import DatasetSelection, select_datasets, sizes_of
 
 
 class CaptureInterrupted(KeyboardInterrupt):
-    """The user stopped the capture; `log` holds what was finished."""
+    """Ctrl-C stopped the capture.
+
+    Attributes
+    ----------
+    log : EvidenceLog
+        An incomplete log of the datasets that were finished.
+    """
 
     def __init__(self, log: EvidenceLog) -> None:
         super().__init__()
@@ -39,102 +45,104 @@ def capture_evidence(
     cache: MeasurementCache | None = None,
     reference: LogFile | None = None,
 ) -> EvidenceLog:
-    """Look at everything that a scenario names, record it, and compare it with the reference, if one is named.
+    """Capture a scenario, and compare it with its reference if it names one.
 
     Parameters
     ----------
     scenario : Scenario
-        What to look at.
+        Which datasets and params to capture.
     listener : Listener, optional
-        Told of problems and progress while they happen.
+        Notified of problems and progress.
     executor : Executor, optional
-        Who captures the datasets; by default this process alone. The log is the same whoever it is.
+        What captures the datasets; by default this process. The log does not depend on it.
     cache : MeasurementCache, optional
-        Where measurements are kept from run to run; by default none are.
+        Where measurements are looked up and saved; by default nowhere.
     reference : LogFile, optional
-        The log that the scenario names as its reference, where it was read already.
+        The log that the scenario names as its reference, if the caller has read it already.
 
     Returns
     -------
     EvidenceLog
-        With all that could be read. What could not is among its problems, never an exception.
+        With all that could be read. Whatever could not is among its problems.
 
     Raises
     ------
     LogError
-        If the reference cannot be read; nothing else has been looked at then.
+        If the reference cannot be read. It is read first.
     CaptureInterrupted
-        On Ctrl-C; it carries the log so far.
+        On Ctrl-C.
     """
     comparator = comparator_for(scenario, read_reference(scenario) if reference is None else reference)
-    # Params first: a typo in their path is told before hours of reading.
-    run = read_baseline_run(scenario)
-    _tell(listener, run.problems)
+    # The params come first, since a wrong path is then reported at once, and not after all datasets.
+    baseline_run = read_baseline_run(scenario)
+    _report(listener, baseline_run.problems)
     selection = select_datasets(scenario)
-    _tell(listener, selection.problems)
+    _report(listener, selection.problems)
     sizes = sizes_of(scenario, selection.filenames)
     captured: dict[str, CaptureResult] = {}
     try:
         listener.planned(list(sizes.items()))
         job = CaptureJob(scenario, comparator, cache)
-        for filename, each in (executor or LocalPool()).capture(job, sizes, listener.progress):
-            _tell(listener, each.dataset.problems)
-            captured[filename] = each
+        for filename, result in (executor or LocalPool()).capture(job, sizes, listener.progress):
+            _report(listener, result.dataset.problems)
+            captured[filename] = result
     except KeyboardInterrupt:
-        raise CaptureInterrupted(assemble(scenario, run, selection, captured)) from None
+        raise CaptureInterrupted(build_log(scenario, baseline_run, selection, captured)) from None
     except ExecutorError as error:
         lost = Problem(severity="error", where="cluster", message=str(error))
-        _tell(listener, [lost])
+        _report(listener, [lost])
         selection = replace(selection, problems=(*selection.problems, lost))
-    log = assemble(scenario, run, selection, captured)
+    log = build_log(scenario, baseline_run, selection, captured)
     if comparator is None:
         return log
     compared = compare_log(log, comparator)
-    _tell(listener, compared.problems[len(log.problems) :])
+    _report(listener, compared.problems[len(log.problems) :])
     return compared
 
 
-def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
+def _report(listener: Listener, problems: Iterable[Problem]) -> None:
     for problem in problems:
         listener.problem(problem)
 
 
-def assemble(
+def build_log(
     scenario: Scenario,
-    run: BaselineRun,
+    baseline_run: BaselineRun,
     selection: DatasetSelection,
     captured: Mapping[str, CaptureResult],
     folder: str = ".",
 ) -> EvidenceLog:
-    """Make a log of what was captured; an incomplete one where a dataset that was asked for is missing.
+    """Return the log of what was captured. It is incomplete if a dataset that was asked for is missing.
 
     Parameters
     ----------
-    scenario, run, choice
-        What was looked at.
+    scenario, baseline_run, selection
+        What was captured.
     captured : mapping of str to CaptureResult
-        The datasets that were finished, in any order.
+        The datasets that were finished, in any order, by file name.
     folder : str
-        Whose repository is recorded.
+        A folder of the repository whose commit is recorded.
     """
     finished = [captured[name] for name in selection.filenames if name in captured]
     missing = [printable(name) for name in selection.filenames if name not in captured]
-    problems = run.problems + selection.problems
+    problems = baseline_run.problems + selection.problems
     if missing:
         message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", where="datasets", message=message),)
     return EvidenceLog(
-        metadata=_metadata(scenario, run, finished, folder),
-        baseline_params=run.parameters,
-        metrics=run.metrics,
-        datasets=tuple(each.dataset for each in finished),
+        metadata=_metadata(scenario, baseline_run, finished, folder),
+        baseline_params=baseline_run.parameters,
+        metrics=baseline_run.metrics,
+        datasets=tuple(result.dataset for result in finished),
         total_datasets=len(finished),
         verdict="incomplete" if missing or selection.has_errors else "recorded",
         problems=problems,
     )
 
 
-def _metadata(scenario: Scenario, run: BaselineRun, finished: Sequence[CaptureResult], folder: str) -> Metadata:
+def _metadata(
+    scenario: Scenario, baseline_run: BaselineRun, finished: Sequence[CaptureResult], folder: str
+) -> Metadata:
     sha, dirty = git_state(folder)
     return Metadata(
         scenario_id=scenario.scenario_id,
@@ -147,8 +155,8 @@ def _metadata(scenario: Scenario, run: BaselineRun, finished: Sequence[CaptureRe
         python=platform.python_version(),
         numpy=np.__version__,
         platform=MACHINE,
-        params_read=run.read,
-        params_sha256=run.sha256,
-        params_recovered=run.recovered,
-        from_cache=tuple(valid_utf8(each.dataset.filename) for each in finished if each.known),
+        params_read=baseline_run.read,
+        params_sha256=baseline_run.sha256,
+        params_recovered=baseline_run.recovered,
+        from_cache=tuple(valid_utf8(result.dataset.filename) for result in finished if result.from_cache),
     )

@@ -1,4 +1,4 @@
-"""Which datasets a scenario is about."""
+"""Selection of the datasets of a scenario."""
 
 from __future__ import annotations
 
@@ -15,47 +15,42 @@ from ..util.text import printable, valid_utf8
 
 @dataclass(frozen=True)
 class DatasetSelection:
-    """Which datasets a scenario is about, sorted by dose, and what is wrong with the sweep as a whole."""
+    """File names of the datasets of a scenario, sorted by dose, and the problems of the sweep as a whole."""
 
     filenames: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
 
     @property
     def has_errors(self) -> bool:
-        """Whether something that was asked for is not there."""
+        """Whether a dataset, or the sweep, cannot be captured as asked for."""
         return any(problem.severity == "error" for problem in self.problems)
 
 
 def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
-    """Give the bytes of some datasets; zero for one that cannot be looked at."""
+    """Return the bytes of each dataset, by file name; zero if it cannot be accessed."""
     return {name: size_of(scenario.dataset_path(name)) for name in filenames}
 
 
 def select_datasets(scenario: Scenario) -> DatasetSelection:
-    """Choose the datasets to look at."""
-    shown_as = printable(scenario.dataset_root)
+    """Select the datasets that a scenario asks for, as far as they exist."""
     try:
-        there = list_sweep(scenario.root_path, scenario.dataset_root)
+        sweep = list_sweep(scenario.root_path, scenario.dataset_root)
     except SweepError as error:
-        return DatasetSelection((), (Problem(severity="error", where="dataset_root", message=str(error)),))
-    names = there
+        return DatasetSelection((), (_error("dataset_root", str(error)),))
+    shown_as = printable(scenario.dataset_root)
+    names = sweep
     problems = []
     if scenario.limit_datasets is not None:
         found = dict.fromkeys(name for name in scenario.limit_datasets if _is_entry(scenario.root_path, name))
-        listed = ", ".join(printable(name) for name in there) or "no datasets at all"
+        names = sort_by_dose(found)
+        listed = ", ".join(printable(name) for name in sweep) or "no datasets at all"
         problems = [
-            Problem(
-                severity="error",
-                where="limit_datasets",
-                message=f"{printable(name)} is not in {shown_as}; there is: {listed}",
-            )
+            _error("limit_datasets", f"{printable(name)} is not in {shown_as}; there is: {listed}")
             for name in scenario.limit_datasets
             if name not in found
         ]
-        names = sort_by_dose(found)
-    elif not there:
-        message = f"no datasets: {shown_as} holds no file named {PATTERN}"
-        problems = [Problem(severity="error", where="dataset_root", message=message)]
+    elif not sweep:
+        problems = [_error("dataset_root", f"no datasets: {shown_as} holds no file named {PATTERN}")]
     problems += [
         Problem(
             severity="warning",
@@ -64,14 +59,18 @@ def select_datasets(scenario: Scenario) -> DatasetSelection:
         )
         for same in same_doses(names)
     ]
-    told_apart: dict[str, str] = {}
+    by_written_name: dict[str, str] = {}
     for name in names:
-        if told_apart.setdefault(valid_utf8(name), name) != name:
+        if by_written_name.setdefault(valid_utf8(name), name) != name:
             message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
-            problems.append(Problem(severity="error", where="datasets", message=message))
-    return DatasetSelection(tuple(told_apart.values()), tuple(problems))
+            problems.append(_error("datasets", message))
+    return DatasetSelection(tuple(by_written_name.values()), tuple(problems))
+
+
+def _error(where: str, message: str) -> Problem:
+    return Problem(severity="error", where=where, message=message)
 
 
 def _is_entry(root: str, name: str) -> bool:
-    """Whether a name is that of something right in the folder, be it a link to nothing."""
+    """Return whether a name is that of an entry of the folder itself, which may be a broken link."""
     return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))

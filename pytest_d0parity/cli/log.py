@@ -44,7 +44,7 @@ def add_log(parser: argparse.ArgumentParser) -> None:
 
 
 def _log(options: argparse.Namespace, terminal: Terminal) -> int:
-    from ..capture.cache import users_cache
+    from ..capture.cache import open_user_cache
     from ..capture.local_pool import LocalPool, pool_size
     from ..scenario.pyproject import find_project
     from ..scenario.scenario import default_output, make_scenario
@@ -52,10 +52,11 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     project = find_project(".")
     scenario = make_scenario(project, options.scenario_id, vars(options))
     output = options.output or default_output(project)
-    cache = None if options.no_cache else users_cache(terminal.note)
+    cache = None if options.no_cache else open_user_cache(terminal.note)
     # Before anything else is imported: the helpers do that at the same time as this process.
-    with LocalPool(0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)) as pool:
-        from ..capture.dask_cluster import cluster_or_pool
+    n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
+    with LocalPool(n_workers) as pool, contextlib.ExitStack() as stack:
+        from ..capture.dask_cluster import DaskCluster
         from ..capture.run import CaptureInterrupted, capture_evidence
         from ..compare.comparator import read_reference
         from ..evidence.artifacts import prepare_folder
@@ -63,11 +64,9 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
         prepare_folder(output)
         reference = read_reference(scenario)
         try:
-            with cluster_or_pool(pool, options.cluster) as executor:
-                log, code = (
-                    capture_evidence(scenario, terminal, executor=executor, cache=cache, reference=reference),
-                    DONE,
-                )
+            executor = pool if options.cluster is None else stack.enter_context(DaskCluster(options.cluster))
+            log = capture_evidence(scenario, terminal, executor=executor, cache=cache, reference=reference)
+            code = DONE
         except CaptureInterrupted as interrupt:
             log, code = interrupt.log, INTERRUPTED
     is_published = _publish(log, scenario, output, reference, options.history, terminal)

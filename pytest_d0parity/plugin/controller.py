@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..capture.cache import users_cache
+from ..capture.cache import open_user_cache
 from ..capture.job import CaptureJob
 from ..capture.local_pool import LocalPool, pool_size
 from ..capture.selection import sizes_of
@@ -44,7 +44,7 @@ def start_session(config: pytest.Config) -> None:
     notes: list[str] = []
     with usage_errors():
         settings = read_settings(config)
-        cache = users_cache(notes.append) if settings.cache else None
+        cache = open_user_cache(notes.append) if settings.cache else None
         reference = reference_of(settings)
     job = CaptureJob(settings.scenario, comparator_for(settings.scenario, reference), cache)
     worker = getattr(config, "workerinput", None)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from ..capture.run import assemble
+from ..capture.run import build_log
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
@@ -87,7 +87,7 @@ class CheckResults:
     def log(self) -> EvidenceLog:
         """Make the log of the results so far."""
         data = self._data
-        log = assemble(data.job.scenario, data.baseline_run, data.selection, data.captured, self._folder)
+        log = build_log(data.job.scenario, data.baseline_run, data.selection, data.captured, self._folder)
         checks = self._planned_and_recording()
         entries = tuple(map(self._log_entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"

@@ -119,7 +119,7 @@ class RunData:
         self._pool = pool
 
     def _capture(self, filename: str) -> CaptureResult:
-        return self.job.capture(filename) if self._pool is None else self._pool.take(filename)
+        return self.job.capture(filename) if self._pool is None else self._pool.result(filename)
 
     @property
     def captured(self) -> dict[str, CaptureResult]:

@@ -116,7 +116,7 @@ def test_other_algorithms_know_nothing(root: Path, tmp_path: Path, monkeypatch: 
     path, folder = str(root / "data_p1e3.npz"), tmp_path / "cache"
     MeasurementCache(folder).prepare()
     assert [measure(path, cache=MeasurementCache(folder))[1] for _ in range(2)] == [False, True]
-    monkeypatch.setattr(cache, "ALGORITHMS", cache.ALGORITHMS + 1)
+    monkeypatch.setattr(cache, "ALGORITHM_VERSION", cache.ALGORITHM_VERSION + 1)
     MeasurementCache(folder).prepare()
     assert measure(path, cache=MeasurementCache(folder))[1] is False
 
@@ -142,7 +142,7 @@ def test_a_known_measurement_is_the_measured_one(tmp_path: Path, arrays: dict[st
 def test_what_a_disk_has_refused_is_not_kept(tmp_path: Path) -> None:
     memory = MeasurementCache(tmp_path / "cache")
     memory.prepare()
-    assert measure(str(tmp_path / "nowhere.npz"), cache=memory)[0].findings
+    assert measure(str(tmp_path / "nowhere.npz"), cache=memory)[0].problems
     assert list(tmp_path.rglob("*.msgpack")) == []
 
 
@@ -170,10 +170,10 @@ def test_the_oldest_entries_go_when_there_are_too_many(tmp_path: Path, monkeypat
     memory = MeasurementCache(tmp_path)
     memory.prepare()
     for number in range(11):
-        memory.keep(Measurement(sha256=f"{number:064x}", size_bytes=number))
+        memory.save(Measurement(sha256=f"{number:064x}", size_bytes=number))
         (path,) = tmp_path.rglob(f"{number}-*.msgpack")
         os.utime(path, (number, number))
-    assert memory.recall(f"{0:064x}", 0) is not None  # used just now
+    assert memory.load(f"{0:064x}", 0) is not None  # used just now
     memory.prepare()
     kept = {int(path.name.partition("-")[0]) for path in tmp_path.rglob("*.msgpack")}
     assert kept == {0, 7, 8, 9, 10}
@@ -218,7 +218,7 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
             os.utime(path, (1, 1))
 
     found, _ = measure(str(path), touch, cache=memory)
-    assert "somebody wrote to it while it was read" in found.findings[-1].message
+    assert "somebody wrote to it while it was read" in found.problems[-1].message
     assert measure(str(path), cache=memory)[1] is False
 
 

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_d0parity.capture import job
 from pytest_d0parity.capture.local_pool import pool_size
 from pytest_d0parity.capture.measurement import measure
-from pytest_d0parity.capture.read_ahead import ahead
+from pytest_d0parity.capture.read_ahead import read_ahead
+from pytest_d0parity.plugin import controller
 from pytest_d0parity.util.runtime import available_cores
 from tests.support.command import COMMAND, d0parity, read_log
 from tests.support.parity import Parity
@@ -79,7 +81,7 @@ def test_overlapping_tells_of_damage_in_the_same_words(sweep: Path, tmp_path: Pa
     (tmp_path / "bad.npz").write_bytes(content)
     found, _ = measure(str(tmp_path / "bad.npz"), overlap=True)
     assert found == measure(str(tmp_path / "bad.npz"))[0]
-    assert found.findings
+    assert found.problems
 
 
 def slow(root: Path, *names: str) -> None:
@@ -168,11 +170,11 @@ def test_no_helper_for_work_that_is_done_sooner_than_one_starts() -> None:
     assert pool_size(1, {str(number): 1 << 30 for number in range(100)}) == 0
 
 
-def test_the_plugin_has_the_same_crew(
+def test_the_plugin_has_the_same_pool(
     sweep: Path, tmp_path: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every helper leaves a trace, and every dataset is opened by one process alone."""
-    monkeypatch.setattr("pytest_d0parity.plugin.controller.pool_size", lambda *_: 2)
+    monkeypatch.setattr(controller, "pool_size", lambda *_: 2)
     # Measured by the helpers, whatever is in the cache.
     pytester.makepyfile(
         """
@@ -187,8 +189,8 @@ def test_the_plugin_has_the_same_crew(
     )
     parity = Parity(pytester, sweep, tmp_path)
     seen: list[Any] = []
-    monkeypatch.setattr("pytest_d0parity.capture.job.measure", lambda path, *_, **__: seen.append(path))
-    result = parity.run("-p", "no:cacheprovider", "test_the_plugin_has_the_same_crew.py", ".")
+    monkeypatch.setattr(job, "measure", lambda path, *_, **__: seen.append(path))
+    result = parity.run("-p", "no:cacheprovider", "test_the_plugin_has_the_same_pool.py", ".")
     assert (result.ret, seen) == (0, [])  # nothing was left for this process
     assert parity.log()["verdict"] == "recorded"
     assert [dataset["problems"] for dataset in parity.log()["datasets"]] == [[], [], []]
@@ -198,7 +200,7 @@ def test_the_plugin_has_the_same_crew(
 
 
 def test_items_come_in_their_order() -> None:
-    assert list(ahead(range(1000))) == list(range(1000))
+    assert list(read_ahead(range(1000))) == list(range(1000))
 
 
 def test_an_error_comes_where_it_happened() -> None:
@@ -208,8 +210,8 @@ def test_an_error_comes_where_it_happened() -> None:
 
     found = []
     with pytest.raises(ValueError, match="here"):
-        found.extend(ahead(items()))
-    assert next(ahead(items())) == 1
+        found.extend(read_ahead(items()))
+    assert next(read_ahead(items())) == 1
 
 
 def test_no_thread_is_left_when_nobody_asks_any_more() -> None:
@@ -223,7 +225,7 @@ def test_no_thread_is_left_when_nobody_asks_any_more() -> None:
         finally:
             closed.append(True)
 
-    iterator = ahead(items())
+    iterator = read_ahead(items())
     assert next(iterator) == 0
     iterator.close()
-    assert [thread for thread in threading.enumerate() if thread.name == "d0parity-ahead"] == []
+    assert [thread for thread in threading.enumerate() if thread.name == "d0parity-read-ahead"] == []

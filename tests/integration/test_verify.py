@@ -469,7 +469,7 @@ def test_a_size_that_was_edited_by_hand(verify: Verify, here: Path) -> None:
 
 
 def test_measuring_asks_no_cache(verify: Verify, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_d0parity.capture.cache.MeasurementCache.recall", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("pytest_d0parity.capture.cache.MeasurementCache.load", lambda *_: pytest.fail("asked"))
     assert verify("--measure")[0] == 0
 
 
