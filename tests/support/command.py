@@ -14,6 +14,7 @@ import jsonschema
 from pytest_d0parity import json_schema
 
 COMMAND = [sys.executable, "-m", "pytest_d0parity"]
+LOG = "dose_parity_log.json"
 
 
 def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -25,6 +26,12 @@ def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str
 
 
 def read_log(output: Path) -> Any:
-    log = json.loads((output / "dose_parity_log.json").read_text(encoding="utf-8"))
+    log = json.loads((output / LOG).read_text(encoding="utf-8"))
     jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
     return log
+
+
+def comparable(output: Path) -> bytes:
+    """The bytes of a log, but for the moment at which it was made."""
+    log = read_log(output)
+    return (output / LOG).read_bytes().replace(log["metadata"]["timestamp"].encode(), b"")

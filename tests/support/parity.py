@@ -15,11 +15,11 @@ import rich.table
 from pytest_d0parity import json_schema
 from pytest_d0parity.plugin import checks
 from pytest_d0parity.plugin import controller as controller
+from tests.support.command import LOG
 
 # Imported here, they are there for every session that is started in this process, and need not be imported again.
 MODULES = (checks, controller, rich.console, rich.table)
 
-LOG = "dose_parity_log.json"
 PAGE = "dose_parity_report.html"
 PROBES = "probes.npz"
 

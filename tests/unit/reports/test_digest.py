@@ -16,34 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_d0parity import EvidenceLog, Scenario, capture_evidence
+from pytest_d0parity import EvidenceLog
 from pytest_d0parity.evidence.artifacts import prepare_folder
-from pytest_d0parity.evidence.model import Dataset, Problem
+from pytest_d0parity.evidence.model import Dataset
 from pytest_d0parity.reports.history import HistoryError, append_to_history
 from pytest_d0parity.reports.writer import write_reports
 from pytest_d0parity.util.atomic import write_atomically
 from pytest_d0parity.util.files import sha256_file
-from tests.support.command import d0parity
-from tests.support.parity import LOG, PAGE, PROBES, Parity
-
-
-@pytest.fixture(scope="module")
-def log(sweep: Path) -> EvidenceLog:
-    params = str(sweep / "params.dill")
-    return capture_evidence(Scenario(scenario_id="SIM", dataset_root=str(sweep), baseline_params=params))
-
-
-def renamed(log: EvidenceLog, name: str) -> EvidenceLog:
-    """The same log, but for a hostile name in every place that takes text from outside."""
-    dataset = dataclasses.replace(
-        log.datasets[0], filename=name, path=name, problems=(Problem(severity="warning", where=name, message=name),)
-    )
-    return dataclasses.replace(
-        log,
-        datasets=(dataset, *log.datasets[1:]),
-        baseline_params=log.baseline_params | {"label": name},
-        metadata=dataclasses.replace(log.metadata, scenario_id=name, dataset_root=name),
-    )
+from tests.support.command import LOG, d0parity
+from tests.support.logs import renamed
+from tests.support.parity import PAGE, PROBES, Parity
 
 
 def render(markdown: str) -> str:
@@ -162,7 +144,7 @@ def test_sha256sum_reads_any_name(log: EvidenceLog, tmp_path: Path, name: bytes)
     named = dataclasses.replace(log.datasets[0], filename=os.fsdecode(name), sha256=sha256_file(file))
     output = tmp_path / "output"
     digest(dataclasses.replace(log, datasets=(named,)), output)
-    subprocess.run(["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=tmp_path, check=True)
+    subprocess.run(["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=tmp_path, check=True, timeout=120)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
