@@ -29,15 +29,15 @@ def is_signed(data: bytes) -> bool:
         return True
 
 
-def is_about(data: bytes, log: LogFile) -> bool:
+def is_about(data: bytes, file: LogFile) -> bool:
     """Whether an envelope, be it signed by whomever, speaks of a log."""
     try:
-        return log.sha256.encode() in base64.b64decode(parse_object(data)["payload"])
+        return file.sha256.encode() in base64.b64decode(parse_object(data)["payload"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
 
 
-def check_attestation(data: bytes, shown_as: str, log: LogFile | None, key: SSlibKey | None) -> Attested:
+def check_attestation(data: bytes, shown_as: str, file: LogFile | None, key: SSlibKey | None) -> Attested:
     """Check the signature of an attestation, its subjects, its tests and its result.
 
     Parameters
@@ -46,7 +46,7 @@ def check_attestation(data: bytes, shown_as: str, log: LogFile | None, key: SSli
         An envelope, or a statement that is not signed.
     shown_as : str
         Its path, for the record.
-    log : LogFile or None
+    file : LogFile or None
         The log that it should be about; None where that cannot be read.
     key : SSlibKey or None
         Whose signature it should bear; None where none is asked for.
@@ -65,7 +65,7 @@ def check_attestation(data: bytes, shown_as: str, log: LogFile | None, key: SSli
             content = parse_object(open_envelope(content, key))
         stated = content.get("predicate")
         result = stated.get("result") if isinstance(stated, dict) else None
-        faults = list(_faults(content, log))
+        faults = list(_faults(content, file))
     except SignatureError as error:
         key, faults = None, [str(error)]
     except (ValueError, RecursionError) as error:
@@ -79,15 +79,15 @@ def check_attestation(data: bytes, shown_as: str, log: LogFile | None, key: SSli
     )
 
 
-def _faults(stated: Mapping[str, Any], log: LogFile | None) -> Iterator[str]:
+def _faults(stated: Mapping[str, Any], file: LogFile | None) -> Iterator[str]:
     if (stated.get("_type"), stated.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
         yield f"it is no in-toto Statement v1 with the predicate {PREDICATE_TYPE}"
         return
-    if log is None:
+    if file is None:
         yield "without its log, nothing that it says can be checked"
         return
     try:
-        expected = statement_of(log)
+        expected = statement_of(file)
     except LogError as error:
         yield str(error)
         return

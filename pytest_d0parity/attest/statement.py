@@ -10,12 +10,12 @@ from typing import Any
 
 from ..compare.diagnosis import dataset_at
 from ..compare.difference import MISSING, PRESENT
-from ..compare.log_view import Recorded, recorded_file
 from ..evidence.artifacts import LOG, STATEMENT, write_artifact
 from ..evidence.encoding import json_text
 from ..evidence.expected_files import is_sha256
 from ..evidence.file import LogError, LogFile, read_log
-from ..evidence.model import Difference, Problem
+from ..evidence.model import Difference, EvidenceLog, Problem
+from ..util.records import ABSENT
 from ..util.text import printable
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -27,12 +27,12 @@ _SWEEP, _RUN = "datasets", "baseline_run"
 _BY_OUTCOME = {"passed": PASSED, "skipped": WARNED}  # all others have failed, or were planned and did not run
 
 
-def statement_of(log: LogFile) -> dict[str, Any]:
+def statement_of(file: LogFile) -> dict[str, Any]:
     """Say what a log attests.
 
     Parameters
     ----------
-    log : LogFile
+    file : LogFile
 
     Returns
     -------
@@ -46,18 +46,18 @@ def statement_of(log: LogFile) -> dict[str, Any]:
     LogError
         If it is no evidence log, or does not hold the SHA-256 of its params.
     """
-    run = recorded_file(log)
-    tests = _tests(run)
+    log = file.log
+    tests = _tests(log)
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
-            _resource(LOG, log.sha256),
-            *(_resource(name, each.values["sha256"]) for name, each in run.datasets.items() if _is_hashed(each.values)),
+            _resource(LOG, file.sha256),
+            *(_resource(each.filename, each.sha256) for each in log.datasets if is_sha256(each.sha256)),
         ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
-            "result": _result(run, tests),
-            "configuration": _configuration(log, run),
+            "result": _result(log, tests),
+            "configuration": _configuration(file),
             "passedTests": [name for name, result in tests.items() if result == PASSED],
             "warnedTests": [name for name, result in tests.items() if result == WARNED],
             "failedTests": [name for name, result in tests.items() if result == FAILED],
@@ -65,67 +65,66 @@ def statement_of(log: LogFile) -> dict[str, Any]:
     }
 
 
-def statement_text(log: LogFile) -> str:
+def statement_text(file: LogFile) -> str:
     """Write the statement of a log as JSON: see `statement_of`."""
-    return json_text(statement_of(log))
-
-
-def _is_hashed(values: Any) -> bool:
-    return is_sha256(values.get("sha256"))
+    return json_text(statement_of(file))
 
 
 def _resource(name: str, sha256: Any) -> dict[str, Any]:
     return {"name": name, "digest": {"sha256": sha256}}
 
 
-def _configuration(log: LogFile, run: Recorded) -> list[dict[str, Any]]:
-    resources = []
-    sha256 = log.metadata.get("params_sha256")
-    if is_sha256(sha256):
-        resources.append(_resource("params.dill", sha256))
-    elif log.metadata.get("baseline_params") is not None and "params_sha256" not in log.metadata:
+def _configuration(file: LogFile) -> list[dict[str, Any]]:
+    resources, metadata = [], file.log.metadata
+    if is_sha256(metadata.params_sha256):
+        resources.append(_resource("params.dill", metadata.params_sha256))
+    elif metadata.baseline_params is not None and metadata.params_sha256 is ABSENT:
         raise LogError(
-            f"log {printable(log.path)} is of schema version {log.version}, which does not hold the SHA-256 of the "
-            "params: record the sweep again"
+            f"log {printable(file.path)} is of schema version {file.log.schema_version}, which does not hold the "
+            "SHA-256 of the params: record the sweep again"
         )
-    if run.reference is not None:
-        resources.append(_resource("reference.json", run.reference.sha256))
+    reference = file.log.reference
+    if reference is not None:
+        if not is_sha256(reference.sha256):
+            raise LogError(f"log {printable(file.path)} holds no SHA-256 of its reference: record the sweep again")
+        resources.append(_resource("reference.json", reference.sha256))
     return resources
 
 
-def _result(run: Recorded, tests: dict[str, str]) -> str:
+def _result(log: EvidenceLog, tests: dict[str, str]) -> str:
     found = set(tests.values())
-    if FAILED in found or run.verdict in ("drift", "incomplete") or run.values.has_errors:
+    if FAILED in found or log.verdict in ("drift", "incomplete") or log.has_errors:
         return FAILED
-    return WARNED if WARNED in found or run.problems else PASSED
+    return WARNED if WARNED in found or log.all_problems else PASSED
 
 
-def _tests(run: Recorded) -> dict[str, str]:
-    if run.checks:
-        return {check.id: _BY_OUTCOME.get(check.outcome, FAILED) for check in run.checks}
-    tests = dict.fromkeys([_SWEEP, *run.datasets], PASSED)
-    if run.metadata.get("baseline_params") is not None:
+def _tests(log: EvidenceLog) -> dict[str, str]:
+    if log.checks:
+        return {check.id: _BY_OUTCOME.get(check.outcome, FAILED) for check in log.checks}
+    filenames = [dataset.filename for dataset in log.datasets]
+    tests = dict.fromkeys([_SWEEP, *filenames], PASSED)
+    if log.metadata.baseline_params is not None:
         tests[_RUN] = PASSED
-    for problem in run.problems:
-        name = _test_of_problem(problem, run)
+    for problem in log.all_problems:
+        name = _test_of_problem(problem, filenames)
         if tests.get(name) != FAILED:
             tests[name] = FAILED if problem.severity == "error" else WARNED
-    for difference in run.drift:
+    for difference in log.drift:
         if difference.verdict == "drift":
-            tests[_test_of_difference(difference, run)] = FAILED
+            tests[_test_of_difference(difference, filenames)] = FAILED
     return tests
 
 
-def _test_of_problem(problem: Problem, run: Recorded) -> str:
+def _test_of_problem(problem: Problem, filenames: list[str]) -> str:
     if problem.where.partition(":")[0] == "baseline_params":
         return _RUN
-    return dataset_at(f"{problem.where}:", run.datasets) or _SWEEP
+    return dataset_at(f"{problem.where}:", filenames) or _SWEEP
 
 
-def _test_of_difference(difference: Difference, run: Recorded) -> str:
+def _test_of_difference(difference: Difference, filenames: list[str]) -> str:
     if {difference.expected, difference.observed} == {PRESENT, MISSING}:
         return _SWEEP
-    return dataset_at(difference.where, run.datasets) or _RUN
+    return dataset_at(difference.where, filenames) or _RUN
 
 
 def write_statement(folder: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ def cluster_or_pool(executor: Executor, address: str | None) -> Iterator[Executo
         return
     cluster = Cluster(address)
     # What happens to the cluster is said in words; its client would say it in tracebacks as well.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    for name in ("distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield cluster
     finally:
@@ -106,12 +108,15 @@ class Cluster:
         failures = []
         for future in as_completed(list(names), loop=self._client.loop):  # type: ignore[no-untyped-call]
             name = names.pop(future)
-            if future.status == "finished":
-                captured: CaptureResult = future.result()
+            try:
+                captured: CaptureResult | None = future.result() if future.status == "finished" else None
+            except (OSError, CancelledError):  # the scheduler went while the result was on its way
+                captured = None
+            if captured is None:
+                failures.append(f"{printable(name)}: {_reason(future)}")
+            else:
                 progress(name, 1.0)
                 yield name, captured
-            else:
-                failures.append(f"{printable(name)}: {_reason(future)}")
         if failures:
             raise ExecutorError(f"the cluster at {self._address} gave no result for {'; '.join(failures)}")
 

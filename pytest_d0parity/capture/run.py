@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..compare.comparator import Comparator, compare_log, read_comparator
+from ..compare.comparator import comparator_for, compare_log, read_reference
+from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog, Metadata, Problem
 from ..scenario.scenario import Scenario
 from ..util.progress import NOBODY, Listener
@@ -36,6 +37,7 @@ def capture_evidence(
     *,
     executor: Executor | None = None,
     cache: MeasurementCache | None = None,
+    reference: LogFile | None = None,
 ) -> EvidenceLog:
     """Look at everything that a scenario names, record it, and compare it with the reference, if one is named.
 
@@ -49,6 +51,8 @@ def capture_evidence(
         Who captures the datasets; by default this process alone. The log is the same whoever it is.
     cache : MeasurementCache, optional
         Where measurements are kept from run to run; by default none are.
+    reference : LogFile, optional
+        The log that the scenario names as its reference, where it was read already.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def capture_evidence(
     CaptureInterrupted
         On Ctrl-C; it carries the log so far.
     """
-    comparator = comparator_of(scenario)
+    comparator = comparator_for(scenario, read_reference(scenario) if reference is None else reference)
     # Params first: a typo in their path is told before hours of reading.
     run = read_baseline_run(scenario)
     _tell(listener, run.problems)
@@ -93,20 +97,6 @@ def capture_evidence(
 def _tell(listener: Listener, problems: Iterable[Problem]) -> None:
     for problem in problems:
         listener.problem(problem)
-
-
-def comparator_of(scenario: Scenario) -> Comparator | None:
-    """Read the reference of a scenario, as far as it is about the same datasets.
-
-    Raises
-    ------
-    LogError
-        If it cannot be read.
-    """
-    if scenario.reference_path is None:
-        return None
-    comparator = read_comparator(scenario.reference_path, scenario.thresholds, scenario.reference)
-    return comparator.limited_to(scenario.limit_datasets)
 
 
 def assemble(

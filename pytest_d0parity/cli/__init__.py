@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .._version import __version__
-from .arguments import DONE, INTERRUPTED, UNREADABLE, doses, natural, positive
+from ..util.errors import ParityError
+from .arguments import DONE, INTERRUPTED, UNREADABLE
 from .attest import add_attest
 from .bundle import add_bundle
 from .compare import add_compare
+from .demo import add_demo
 from .log import add_log
 from .report import add_report
+from .terminal import Terminal
 from .verify import add_verify
 
 # What a subcommand needs is imported when it runs, so that --help and schema answer at once.
@@ -25,6 +28,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "verify": (add_verify, "check that files are those of a log, or of a bundle"),
     "bundle": (add_bundle, "put a log and all that it tells of into a bundle"),
     "attest": (add_attest, "say what a log attests, signed or not, for others to verify"),
+    "demo": (add_demo, "simulate a small sweep and show record, match and drift"),
 }
 
 
@@ -50,16 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, (add, summary) in _COMMANDS.items():
         add(commands.add_parser(name, help=summary))
 
-    demo = commands.add_parser(
-        "demo", help="simulate a small sweep and show record, match and drift", description=_DEMO
-    )
-    demo.add_argument("--output", default="d0parity-demo", metavar="DIR", help="where the sweep goes (%(default)s)")
-    demo.add_argument("--frames", type=positive, default=200, metavar="N", help="patterns per dose (%(default)s)")
-    usual = "1e3,1e4,1e5,1e6,1e7,1e8,1e9"
-    demo.add_argument("--doses", type=doses, default=doses(usual), metavar="D,D", help=f"photons per pattern ({usual})")
-    demo.add_argument("--seed", type=natural, default=0, help="the same seed gives the same sweep (%(default)s)")
-    demo.set_defaults(run=_demo)
-
     schema = commands.add_parser("schema", help="print the JSON Schema of the log", description=_SCHEMA)
     schema.set_defaults(run=_schema)
 
@@ -73,32 +67,25 @@ def log_main(argv: Sequence[str] | None = None) -> int:
     return _run(parser.parse_args(argv))
 
 
-_DEMO = "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
 _SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
 
 
 def _run(options: argparse.Namespace) -> int:
-    run: Callable[[argparse.Namespace], int] = options.run
-    try:
-        return run(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from .demo import DemoError, run_demo
-    from .terminal import Terminal
-
-    with Terminal() as terminal:
+    """Run a command, and tell in words what keeps it from being done."""
+    run: Callable[[argparse.Namespace, Terminal], int] = options.run
+    quiet, progress = getattr(options, "quiet", False), getattr(options, "progress", None)
+    with Terminal(quiet=quiet, progress=progress) as terminal:
         try:
-            run_demo(options.output, options.doses, options.frames, options.seed, terminal)
-        except DemoError as error:
-            terminal.error(str(error))
-            return UNREADABLE
-    return DONE
+            return run(options, terminal)
+        except ParityError as error:
+            for sentence in error.sentences:
+                terminal.error(sentence)
+            return error.exit_code
+        except KeyboardInterrupt:
+            return INTERRUPTED
 
 
-def _schema(options: argparse.Namespace) -> int:
+def _schema(options: argparse.Namespace, terminal: Terminal) -> int:
     del options
     import json
 
@@ -110,6 +97,6 @@ def _schema(options: argparse.Namespace) -> int:
         # What is left in the buffer must not raise again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # whoever reads may stop when he has had enough
-            print(f"error: the schema cannot be written: {error.strerror}", file=sys.stderr)
+            terminal.error(f"the schema cannot be written: {error.strerror}")
             return UNREADABLE
     return DONE

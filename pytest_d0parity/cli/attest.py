@@ -6,12 +6,13 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from ..util.errors import ParityError
 from ..util.extras import missing_extra
 from ..util.text import printable
-from .arguments import DONE, UNREADABLE
+from .arguments import DONE
 
 if TYPE_CHECKING:
-    pass
+    from .terminal import Terminal
 
 
 def add_attest(parser: argparse.ArgumentParser) -> None:
@@ -26,32 +27,24 @@ def add_attest(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_attest)
 
 
-def _attest(options: argparse.Namespace) -> int:
+def _attest(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..attest.statement import statement_of
-    from ..evidence.artifacts import ATTESTATION, STATEMENT, ReportError, prepare_folder, write_artifact
+    from ..evidence.artifacts import ATTESTATION, STATEMENT, prepare_folder, write_artifact
     from ..evidence.encoding import json_text
-    from ..evidence.file import LogError, read_log
-    from .terminal import Terminal
+    from ..evidence.file import read_log
 
-    with Terminal() as terminal:
-        if options.key is not None and (missing := missing_extra("securesystemslib", "attest")):
-            terminal.error(f"to sign, {missing}")
-            return UNREADABLE
-        from ..attest.signature import KeyFileError, load_signer, sign
+    if options.key is not None and (missing := missing_extra("securesystemslib", "attest")):
+        raise ParityError(f"to sign, {missing}")
+    from ..attest.signature import load_signer, sign
 
-        output = os.path.dirname(options.log) if options.output is None else options.output
-        try:
-            log = read_log(options.log)
-            statement = statement_of(log)
-            name, text, signed = STATEMENT, json_text(statement), "not signed"
-            if options.key is not None:
-                signer = load_signer(options.key)
-                name, text = ATTESTATION, json_text(sign(text.encode(), signer))
-                signed = f"signed by the key {signer.public_key.keyid}"
-            prepare_folder(output or ".")
-            write_artifact(path := os.path.join(output, name), text.encode())
-        except (LogError, KeyFileError, ReportError) as error:
-            terminal.error(str(error))
-            return UNREADABLE
-        terminal.say(f"{statement['predicate']['result']}: attested in {printable(path)}, {signed}")
+    output = os.path.dirname(options.log) if options.output is None else options.output
+    statement = statement_of(read_log(options.log))
+    name, text, signed = STATEMENT, json_text(statement), "not signed"
+    if options.key is not None:
+        signer = load_signer(options.key)
+        name, text = ATTESTATION, json_text(sign(text.encode(), signer))
+        signed = f"signed by the key {signer.public_key.keyid}"
+    prepare_folder(output or ".")
+    write_artifact(path := os.path.join(output, name), text.encode())
+    terminal.say(f"{statement['predicate']['result']}: attested in {printable(path)}, {signed}")
     return DONE

@@ -6,9 +6,10 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from ..util.errors import ParityError, UsageError
 from ..util.extras import missing_extra
-from ..util.text import printable
-from .arguments import DONE, UNREADABLE, WRONG_USAGE, add_terminal_options
+from ..util.text import counted, printable
+from .arguments import DONE, add_terminal_options
 
 if TYPE_CHECKING:
     from ..handover.bundle_plan import Plan
@@ -33,38 +34,25 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_bundle)
 
 
-def _bundle(options: argparse.Namespace) -> int:
-    from ..evidence.file import LogError
-    from .terminal import Terminal
+def _bundle(options: argparse.Namespace, terminal: Terminal) -> int:
+    if not options.output or options.output.lower().endswith(_ARCHIVES):
+        raise UsageError(
+            f"--output {printable(options.output)}: a bundle is a folder or a plain .tar, for NPZ is compressed"
+        )
+    if missing := missing_extra("bagit", "bundle"):
+        raise ParityError(f"to make a bundle, {missing}")
+    from ..handover.bundle_writer import make_bundle
+    from ..util.runtime import interruptible
 
-    with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
-        if not options.output or options.output.lower().endswith(_ARCHIVES):
-            terminal.error(
-                f"--output {printable(options.output)}: a bundle is a folder or a plain .tar, for NPZ is compressed"
-            )
-            return WRONG_USAGE
-        if missing := missing_extra("bagit", "bundle"):
-            terminal.error(f"to make a bundle, {missing}")
-            return UNREADABLE
-        from ..handover.bundle_plan import BundleError
-        from ..handover.bundle_writer import make_bundle
-        from ..util.runtime import interruptible
-
-        target = options.output.rstrip(os.sep) or options.output
-        try:
-            with interruptible():
-                plan = _plan(options, terminal)
-                make_bundle(plan, target, terminal)
-        except LogError as error:
-            terminal.error(str(error))
-            return UNREADABLE
-        except BundleError as error:
-            for sentence in error.args:
-                terminal.error(sentence)
-            return UNREADABLE
-        count = f"{len(plan.items)} file{'s' * (len(plan.items) != 1)}"
-        terminal.say(f"{printable(target)} is made: {count}, {plan.size:,} bytes, of the log {plan.log.sha256}")
-        terminal.say(f"Check it: d0parity verify {printable(target)}")
+    target = options.output.rstrip(os.sep) or options.output
+    with interruptible():
+        plan = _plan(options, terminal)
+        make_bundle(plan, target, terminal)
+    terminal.say(
+        f"{printable(target)} is made: {counted(len(plan.items), 'file')}, {plan.size:,} bytes, of the log "
+        f"{plan.file.sha256}"
+    )
+    terminal.say(f"Check it: d0parity verify {printable(target)}")
     return DONE
 
 
@@ -80,10 +68,10 @@ def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
     from ..evidence.file import read_log
     from ..handover.bundle_plan import plan_bundle
 
-    log = read_log(options.log)
-    root = root_of_log(log, options.dataset_root)
-    params = params_of_log(log, options.baseline_params)
-    plan = plan_bundle(log, root, params, reference_of_log(log, options.reference))
+    file = read_log(options.log)
+    root = root_of_log(file, options.dataset_root)
+    params = params_of_log(file, options.baseline_params)
+    plan = plan_bundle(file, root, params, reference_of_log(file, options.reference))
     for name in plan.missing:
         terminal.note(f"there is no {name} beside the log, so the bundle is made without")
     return plan

@@ -1,18 +1,19 @@
-"""``d0parity compare`` and ``d0parity report``: what needs logs alone."""
+"""``d0parity compare``: one log beside another."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..scenario.options import add_threshold_option
 from ..util.text import printable
-from .arguments import DONE, DRIFT, UNREADABLE, WRONG_USAGE
+from .arguments import DONE, DRIFT, UNREADABLE
 
 if TYPE_CHECKING:
-    from ..compare.log_view import Recorded
+    from collections.abc import Sequence
+
+    from ..evidence.file import LogFile
     from ..evidence.model import Reference
     from ..reports.outcome import Outcome
     from ..scenario.pyproject import Project
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of ``compare``."""
+    """Declare the command."""
     parser.description = (
         "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift. "
         "The thresholds of the project that you stand in count as well."
@@ -34,70 +35,68 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_compare)
 
 
-def _compare(options: argparse.Namespace) -> int:
-    return _with_logs(options, _compare_logs)
-
-
-def _with_logs(options: argparse.Namespace, work: Callable[[argparse.Namespace, Project, Terminal], int]) -> int:
-    """Do something with logs, and say in words why it cannot be done."""
-    from ..evidence.file import LogError
-    from ..scenario.pyproject import ProjectError, find_project
-    from .terminal import Terminal
-
-    with Terminal() as terminal:
-        try:
-            return work(options, find_project("."), terminal)
-        except ProjectError as error:
-            terminal.error(str(error))
-            return WRONG_USAGE
-        except LogError as error:
-            terminal.error(str(error))
-            return UNREADABLE
-
-
-def _compare_logs(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
-    from ..compare.log_view import recorded_file
+def _compare(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..evidence.file import read_log
     from ..reports.sweep_table import sweep_table
+    from ..scenario.pyproject import find_project
 
-    run = recorded_file(read_log(options.log))
-    outcome, _ = _outcome_beside(options.reference, run, options, project, terminal)
+    project, file = find_project("."), read_log(options.log)
+    outcome, _ = compare_with(read_log(options.reference), file, project, options.threshold, terminal)
     terminal.say(outcome.told_as(options.format))
     if options.format == "table":
-        terminal.say(f"\n{sweep_table(run, outcome)}")
-    return _code_of(outcome, run, terminal)
+        terminal.say(f"\n{sweep_table(file.log, outcome)}")
+    return exit_code_of(outcome, file, terminal)
 
 
-def _outcome_beside(
-    path: str, run: Recorded, options: argparse.Namespace, project: Project, terminal: Terminal
+def compare_with(
+    reference: LogFile, file: LogFile, project: Project, thresholds: Sequence[str] | None, terminal: Terminal
 ) -> tuple[Outcome, Reference]:
-    """Compare a log with a reference."""
-    from ..compare.comparator import read_comparator
+    """Compare a log with a reference.
+
+    Parameters
+    ----------
+    reference, file : LogFile
+    project : Project
+        Whose thresholds for the reference's scenario count.
+    thresholds : sequence of str or None
+        Those of the command line, which win.
+    terminal : Terminal
+        Told of thresholds without effect.
+
+    Returns
+    -------
+    outcome : Outcome
+    record : Reference
+        As it stands in a log.
+    """
+    from ..compare.comparator import Comparator
+    from ..compare.values import values_of
     from ..reports.outcome import Outcome
     from ..scenario.scenario import thresholds_of
 
-    comparator = read_comparator(path)
+    observed = values_of(file.log)
+    comparator = Comparator.of(reference)
     # The side that is trusted decides how strictly the other is looked at.
-    thresholds = thresholds_of(project, comparator.values.scenario_id, options.threshold)
-    comparator = replace(comparator, thresholds=thresholds)
-    comparison = comparator.compare(run.values)
-    for problem in comparator.unused_thresholds(run.values):
+    limits = thresholds_of(project, comparator.values.scenario_id, thresholds)
+    comparator = replace(comparator, thresholds=limits)
+    comparison = comparator.compare(observed)
+    for problem in comparator.unused_thresholds(observed):
         terminal.problem(problem)
-    record = comparator.record_beside(run.values.checks)
+    record = comparator.record_beside(observed.checks)
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
-        filenames=tuple(run.datasets),
-        reference=path,
+        filenames=tuple(observed.datasets),
+        reference=reference.path,
         left_out=record.left_out,
         verified=False,
     )
     return outcome, record
 
 
-def _code_of(outcome: Outcome, run: Recorded, terminal: Terminal) -> int:
-    """Give the exit code of a comparison of two logs."""
-    if run.values.has_errors:
-        terminal.error(f"{printable(run.path)} itself says that something could not be read, so parity is not shown")
+def exit_code_of(outcome: Outcome, file: LogFile, terminal: Terminal) -> int:
+    """Return the exit code of a comparison of two logs, and tell of a log that is not complete itself."""
+    if file.log.has_errors:
+        terminal.error(f"{printable(file.path)} itself says that something could not be read, so parity is not shown")
         return UNREADABLE
     return {"drift": DRIFT, "incomplete": UNREADABLE}.get(outcome.verdict, DONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..evidence.artifacts import PAGE
-from ..simulator import simulate_sweep, write_params
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.text import printable
+from .arguments import DONE, doses, natural, positive
 
 if TYPE_CHECKING:
     from .terminal import Terminal
@@ -24,18 +25,38 @@ if TYPE_CHECKING:
 _MOVED = 1.02  # what the third act does to one value of the reference
 
 
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser.description = (
+        "Simulate a small sweep with real physics and show on it what recorded, match and drift look like."
+    )
+    usual = "1e3,1e4,1e5,1e6,1e7,1e8,1e9"
+    parser.add_argument("--output", default="d0parity-demo", metavar="DIR", help="where the sweep goes (%(default)s)")
+    parser.add_argument("--frames", type=positive, default=200, metavar="N", help="patterns per dose (%(default)s)")
+    parser.add_argument(
+        "--doses", type=doses, default=doses(usual), metavar="D,D", help=f"photons per pattern ({usual})"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="the same seed gives the same sweep (%(default)s)")
+    parser.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace, terminal: Terminal) -> int:
+    run_demo(options.output, options.doses, options.frames, options.seed, terminal)
+    return DONE
+
+
 class DemoError(ParityError):
     """A demo that could not be given, said in words."""
 
 
-def run_demo(folder: str, doses: Sequence[str], frames: int, seed: int, terminal: Terminal) -> None:
+def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, terminal: Terminal) -> None:
     """Simulate a sweep, and show on it what the plugin does.
 
     Parameters
     ----------
     folder : str
         Where everything goes.
-    doses : sequence of str
+    photon_doses : sequence of str
         Photons per pattern, as the file names will spell them.
     frames : int
         Patterns per dose.
@@ -47,10 +68,12 @@ def run_demo(folder: str, doses: Sequence[str], frames: int, seed: int, terminal
     DemoError
         If a file cannot be written, or pytest ends in another way than it should.
     """
-    terminal.say(f"Simulating {len(doses)} doses of {frames} patterns in {printable(folder)}")
+    from ..simulator import simulate_sweep, write_params
+
+    terminal.say(f"Simulating {len(photon_doses)} doses of {frames} patterns in {printable(folder)}")
     try:
         os.makedirs(folder, exist_ok=True)
-        simulate_sweep(folder, doses, frames, seed)
+        simulate_sweep(folder, photon_doses, frames, seed)
         write_params(os.path.join(folder, "params.dill"), frames)
         # The sweep is a project of its own, wherever it lies: what is configured above it is not for it.
         settings = Path(folder, "pytest.ini")

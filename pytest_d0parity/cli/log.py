@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
-from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE, add_terminal_options, jobs
+from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
+    from ..evidence.file import LogFile
     from ..evidence.model import EvidenceLog
     from ..scenario.scenario import Scenario
     from .terminal import Terminal
@@ -43,51 +43,41 @@ def add_log(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_log)
 
 
-def _log(options: argparse.Namespace) -> int:
-    from ..scenario.pyproject import ProjectError, find_project
-    from ..scenario.scenario import ScenarioError, default_output, make_scenario
-    from .terminal import Terminal
-
-    with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
-        try:
-            project = find_project(".")
-            scenario = make_scenario(project, options.scenario_id, vars(options))
-        except (ProjectError, ScenarioError) as error:
-            terminal.error(str(error))
-            return WRONG_USAGE
-        return _record(scenario, options.output or default_output(project), options, terminal)
-
-
-def _record(scenario: Scenario, output: str, options: argparse.Namespace, terminal: Terminal) -> int:
-    """Capture a scenario, write its log, and say what came of it."""
+def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..capture.cache import users_cache
     from ..capture.local_pool import LocalPool, pool_size
+    from ..scenario.pyproject import find_project
+    from ..scenario.scenario import default_output, make_scenario
 
+    project = find_project(".")
+    scenario = make_scenario(project, options.scenario_id, vars(options))
+    output = options.output or default_output(project)
     cache = None if options.no_cache else users_cache(terminal.note)
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)) as pool:
-        from ..capture.dask_cluster import ClusterError, cluster_or_pool
+        from ..capture.dask_cluster import cluster_or_pool
         from ..capture.run import CaptureInterrupted, capture_evidence
-        from ..evidence.artifacts import ReportError, prepare_folder
-        from ..evidence.file import LogError
+        from ..compare.comparator import read_reference
+        from ..evidence.artifacts import prepare_folder
 
+        prepare_folder(output)
+        reference = read_reference(scenario)
         try:
-            prepare_folder(output)
             with cluster_or_pool(pool, options.cluster) as executor:
-                log, code = capture_evidence(scenario, terminal, executor=executor, cache=cache), DONE
-        except (ReportError, LogError, ClusterError) as error:
-            terminal.error(str(error))
-            return UNREADABLE
+                log, code = (
+                    capture_evidence(scenario, terminal, executor=executor, cache=cache, reference=reference),
+                    DONE,
+                )
         except CaptureInterrupted as interrupt:
             log, code = interrupt.log, INTERRUPTED
-    written = _write(scenario, log, output, options.history, terminal)
-    if code == DONE and (log.has_errors or not written or log.verdict == "incomplete"):
+    is_published = _publish(log, scenario, output, reference, options.history, terminal)
+    if code == DONE and (log.has_errors or not is_published or log.verdict == "incomplete"):
         return UNREADABLE
     return DRIFT if code == DONE and log.verdict == "drift" else code
 
 
 def _sizes(scenario: Scenario) -> dict[str, int]:
-    """Bytes of the datasets, as far as a glance at the folder tells."""
+    """Return the bytes of the datasets, as far as a glance at the folder tells."""
     from ..scenario.sweep import SweepError, list_sweep
 
     sizes = {}
@@ -98,26 +88,20 @@ def _sizes(scenario: Scenario) -> dict[str, int]:
     return sizes
 
 
-def _write(scenario: Scenario, log: EvidenceLog, output: str, history: str | None, terminal: Terminal) -> bool:
-    from ..evidence.artifacts import ReportError
-    from ..reports.history import HistoryError, append_to_history
-    from ..reports.writer import append_to_step_summary, write_page, write_reports
+def _publish(
+    log: EvidenceLog,
+    scenario: Scenario,
+    output: str,
+    reference: LogFile | None,
+    history: str | None,
+    terminal: Terminal,
+) -> bool:
+    from ..handover.publish import publish
 
-    def attempt(step: Callable[[], object]) -> bool:
-        try:
-            step()
-        except (ReportError, HistoryError) as error:
-            terminal.error(str(error))
-            return False
-        return True
-
-    def write_and_note() -> None:
-        if no_page := write_page(log, output, scenario.reference_path, scenario.dataset_path):
-            terminal.say(f"note: {no_page}")
-
-    written = attempt(lambda: write_reports(log, output, scenario.reference_path))
-    shown = attempt(write_and_note)
-    terminal.done(log, output if written else None)
-    told = attempt(lambda: append_to_step_summary(log))
-    kept = history is None or attempt(lambda: append_to_history(history, log, output))
-    return written and shown and told and kept
+    publication = publish(log, scenario, output, reference, history=history)
+    for error in publication.errors:
+        terminal.error(error)
+    if publication.note:
+        terminal.say(f"note: {publication.note}")
+    terminal.done(log, output if publication.is_written else None)
+    return not publication.errors

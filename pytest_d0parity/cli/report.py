@@ -8,17 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..scenario.options import add_threshold_option
+from ..util.errors import ParityError, UsageError
 from ..util.text import printable
-from .arguments import DONE, UNREADABLE, WRONG_USAGE
+from .arguments import DONE
 
 if TYPE_CHECKING:
-    from ..scenario.pyproject import Project
+    from ..evidence.file import LogFile
+    from ..evidence.probe_archive import Probes
     from .terminal import Terminal
-from .compare import _code_of, _outcome_beside, _with_logs
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of ``report``."""
+    """Declare the command."""
     parser.description = (
         "Make dose_parity_report.html from a log and the probes.npz beside it; the data are not needed. With a "
         "reference the log is compared anew, as by 'compare', and exit code 3 means drift. Needs the extra 'report'."
@@ -30,39 +31,31 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_report)
 
 
-def _report(options: argparse.Namespace) -> int:
-    return _with_logs(options, _show)
-
-
-def _show(options: argparse.Namespace, project: Project, terminal: Terminal) -> int:
-    """Write the page of a log, compared with a reference where one is given."""
-    from ..compare.log_view import recorded_file
-    from ..evidence.artifacts import PAGE, ReportError, prepare_folder
+def _report(options: argparse.Namespace, terminal: Terminal) -> int:
+    from ..evidence.artifacts import PAGE, prepare_folder
     from ..evidence.file import read_log
+    from ..evidence.probe_archive import read_probes
     from ..reports.outcome import outcome_of
-    from ..reports.writer import write_page_of
+    from ..reports.writer import write_page
+    from ..scenario.pyproject import find_project
+    from .compare import compare_with, exit_code_of
 
     if options.threshold and options.reference is None:
-        terminal.error("--threshold is for a comparison: give a --reference as well")
-        return WRONG_USAGE
-    folder = os.path.dirname(options.log)
-    run, reference, code = recorded_file(read_log(options.log), folder), None, DONE
-    outcome = outcome_of(run)
+        raise UsageError("--threshold is for a comparison: give a --reference as well")
+    project, folder = find_project("."), os.path.dirname(options.log)
+    file, code = read_log(options.log), DONE
+    reference: tuple[LogFile, Probes] | None = None
+    log, outcome = file.log, outcome_of(file.log)
     if options.reference is not None:
-        outcome, record = _outcome_beside(options.reference, run, options, project, terminal)
-        code = _code_of(outcome, run, terminal)
-        verdict = run.verdict if run.verdict == "incomplete" else outcome.verdict
-        outcome = replace(outcome, verdict=verdict)
-        run = replace(run, verdict=verdict, reference=record)
-        reference = recorded_file(read_log(options.reference), os.path.dirname(options.reference))
+        file_of_reference = read_log(options.reference)
+        outcome, record = compare_with(file_of_reference, file, project, options.threshold, terminal)
+        code = exit_code_of(outcome, file, terminal)
+        outcome = replace(outcome, verdict="incomplete" if log.verdict == "incomplete" else outcome.verdict)
+        log = replace(log, verdict=outcome.verdict, reference=record)
+        reference = file_of_reference, read_probes(os.path.dirname(options.reference))
     output = folder if options.output is None else options.output
-    try:
-        prepare_folder(output or ".")
-        no_page = write_page_of(run, reference, outcome, output)
-    except ReportError as error:
-        no_page = str(error)
-    if no_page:
-        terminal.error(no_page)
-        return UNREADABLE
+    prepare_folder(output or ".")
+    if no_page := write_page(log, read_probes(folder), reference, outcome, output):
+        raise ParityError(no_page)
     terminal.say(f"Look at {printable(os.path.join(output, PAGE))}.")
     return code

@@ -95,9 +95,7 @@ class Terminal(Listener):
 
     def done(self, log: EvidenceLog, output: str | None) -> None:
         """Tell what came of it and, where it was written, where to look."""
-        from ..compare.log_view import recorded
         from ..evidence.artifacts import PAGE
-        from ..evidence.probe_archive import Probes
         from ..reports.outcome import outcome_of
         from ..reports.sweep_table import sweep_table
 
@@ -111,7 +109,7 @@ class Terminal(Listener):
             self.error(line)
         self.say(line)
         if log.datasets and not self._quiet:
-            self.say(f"\n{sweep_table(recorded(log, Probes({})), outcome)}\n")
+            self.say(f"\n{sweep_table(log, outcome)}\n")
         if output is None:
             return
         self.say(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..scenario.options import add_threshold_option
 from ..util.text import printable, valid_utf8
-from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, WRONG_USAGE, add_terminal_options
+from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, add_terminal_options
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
@@ -60,34 +60,22 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_verify)
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from ..attest.signature import KeyFileError
-    from ..evidence.artifacts import ReportError, prepare_folder
-    from ..evidence.file import LogError
-    from ..handover.file_tree import TreeError
+def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
+    from ..evidence.artifacts import prepare_folder
     from ..handover.receipt import forget_receipt
-    from ..handover.submission import OptionError, attested_by, submission_of
-    from ..scenario.pyproject import ProjectError, find_project
+    from ..handover.submission import attested_by, submission_of
+    from ..scenario.pyproject import find_project
     from ..scenario.scenario import default_output
     from ..util.runtime import interruptible
-    from .terminal import Terminal
 
-    with Terminal(quiet=options.quiet, progress=options.progress) as terminal:
-        try:
-            project = find_project(".")
-            output = options.output or default_output(project)
-            forget_receipt(output)
-            with interruptible():
-                submission = submission_of(options, output)
-                attested = attested_by(submission, options)
-                prepare_folder(output)
-                return _check(submission, attested, options, project, output, terminal)
-        except (ProjectError, OptionError) as error:
-            terminal.error(str(error))
-            return WRONG_USAGE
-        except (LogError, TreeError, KeyFileError, ReportError) as error:
-            terminal.error(str(error))
-            return UNREADABLE
+    project = find_project(".")
+    output = options.output or default_output(project)
+    forget_receipt(output)
+    with interruptible():
+        submission = submission_of(options, output)
+        attested = attested_by(submission, options)
+        prepare_folder(output)
+        return _check(submission, attested, options, project, output, terminal)
 
 
 def _check(
@@ -100,7 +88,7 @@ def _check(
 ) -> int:
     from ..handover.verification import VerificationInterrupted
 
-    measured, interrupted = options.measure and submission.log is not None, False
+    measured, interrupted = options.measure and submission.file is not None, False
     thresholds = _thresholds(submission, options, project)
     try:
         verification = _verification(submission, measured, thresholds, terminal)
@@ -138,7 +126,7 @@ def _verification(
         verify,
         submission.expected_files,
         submission.tree,
-        partial(_remeasurement, submission.log, thresholds),
+        partial(_remeasurement, submission.file, thresholds),
         belongs=submission.belongs,
         listener=terminal,
     )
@@ -151,7 +139,7 @@ def _verification(
     }
     # Before anything else is imported: the helpers do that at the same time as this process.
     with LocalPool(pool_size(None, sizes)) as pool:
-        for problem in _remeasurement(submission.log, thresholds).warnings():
+        for problem in _remeasurement(submission.file, thresholds).warnings():
             terminal.problem(problem)
         return check(executor=pool)
 
@@ -171,12 +159,12 @@ def _thresholds(submission: Submission, options: argparse.Namespace, project: Pr
     for text in () if options.measure else options.threshold or ():
         if not parse_threshold(text).may_cover("sha256"):
             raise OptionError(f"--threshold {printable(text)} is for a value: add --measure, which compares values")
-    scenario_id = None if submission.log is None else submission.log.metadata.get("scenario_id")
+    scenario_id = None if submission.file is None else submission.file.log.metadata.scenario_id
     return thresholds_of(project, str(scenario_id), options.threshold)
 
 
-def _remeasurement(log: LogFile | None, thresholds: Sequence[Threshold]) -> Remeasurement:
-    """Make one who knows the values in the log.
+def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold]) -> Remeasurement:
+    """Make one that knows the values in the log.
 
     Raises
     ------
@@ -186,24 +174,25 @@ def _remeasurement(log: LogFile | None, thresholds: Sequence[Threshold]) -> Reme
     from ..evidence.file import LogError
     from ..handover.remeasure import Remeasurement
 
-    if log is None:
+    if file is None:
         raise LogError("without its log, nothing is known of the values in a bundle")
-    return Remeasurement(log, thresholds)
+    return Remeasurement(file, thresholds)
 
 
 def _identity(submission: Submission, path: str) -> LogIdentity:
     from ..handover.receipt import LogIdentity
 
-    log = submission.log
-    metadata = {} if log is None else log.metadata
+    file = submission.file
+    if file is None:
+        return LogIdentity(path=valid_utf8(path), sha256=None, scenario_id=None, timestamp=None, verdict=None)
 
     def text(value: object) -> str | None:
         return value if isinstance(value, str) else None
 
     return LogIdentity(
-        path=valid_utf8(path if log is None else log.path),
-        sha256=None if log is None else log.sha256,
-        scenario_id=text(metadata.get("scenario_id")),
-        timestamp=text(metadata.get("timestamp")),
-        verdict=None if log is None else text(log.content.get("verdict")),
+        path=valid_utf8(file.path),
+        sha256=file.sha256,
+        scenario_id=text(file.log.metadata.scenario_id),
+        timestamp=text(file.log.metadata.timestamp),
+        verdict=file.log.verdict if file.log.schema_version else None,  # of which older logs know nothing
     )

@@ -1,45 +1,51 @@
-"""Drift: what differs between a log and the reference, and by how much."""
+"""A log compared with a reference: dataset by dataset, parameters and metrics, and the users' own checks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ..evidence.file import read_log
+from ..evidence.expected_files import is_sha256
+from ..evidence.file import LogFile, read_log
 from ..evidence.model import Difference, EvidenceLog, Problem, Reference
+from ..scenario.scenario import Scenario
 from ..scenario.thresholds import EXACT, Threshold
+from ..util.records import ABSENT
 from ..util.text import printable, valid_utf8
-from .difference import _NONE, _ROUNDING, MISSING, PRESENT, Comparison, _badness, _difference, _is_number, within
-from .values import CheckValues, Named, Values, values_of, values_of_file
+from .difference import MISSING, PRESENT, ROUNDING, Comparison, find_difference, is_finite_number, within, worst_first
+from .values import CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
-# Statistics that are not in the unit of their group, and say nothing about its rounding.
+# Statistics in another unit than their group: their magnitude is no measure of its rounding.
 _UNITLESS = frozenset({"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction"})
 _FILE = ("sha256", "size_bytes")
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Comparator:
-    """What a log is measured against: the values of the reference, and how far one may be from them.
+    """Compares logs with the values of a reference, within thresholds.
 
     Attributes
     ----------
     record : Reference
-        Which log it is.
+        Which log the reference is.
     values : Values
     thresholds : tuple of Threshold
-        Those that somebody gave; the last one that covers a value counts.
+        The last one that covers a value counts; values that none covers have the default limits.
     """
 
     record: Reference
     values: Values
     thresholds: tuple[Threshold, ...] = ()
 
+    @classmethod
+    def of(cls, file: LogFile, thresholds: Sequence[Threshold] = ()) -> Comparator:
+        """Return a comparator with a log that is trusted."""
+        return cls(Reference(path=file.path, sha256=file.sha256), values_of(file.log), tuple(thresholds))
+
     def limited_to(self, filenames: Collection[str] | None) -> Comparator:
-        """Leave out the datasets that a scenario does not ask for; None asks for all."""
+        """Leave out of the reference the datasets that are not in a scenario's list; None keeps all."""
         if filenames is None:
             return self
         asked = {valid_utf8(name) for name in filenames}
@@ -48,12 +54,12 @@ class Comparator:
         return replace(self, record=replace(self.record, left_out=left_out), values=replace(self.values, datasets=kept))
 
     def record_beside(self, checks: Collection[str]) -> Reference:
-        """Say which log it is, and what of it is left out by a run of these checks of the users' own."""
+        """Return the record for the log of a run: it names what the run, with these own checks, leaves out."""
         left_out = tuple(name for name in self.values.checks if name not in checks)
         return replace(self.record, left_out=self.record.left_out + left_out)
 
     def compare(self, observed: Values) -> Comparison:
-        """Compare everything. A check that did not run on this side is left alone."""
+        """Compare all values. A check of the users' own that did not run is left out."""
         both = [name for name in self.values.datasets if name in observed.datasets]
         return Comparison.of(
             [
@@ -68,7 +74,7 @@ class Comparator:
         )
 
     def compare_names(self, filenames: Collection[str]) -> Comparison:
-        """Compare which datasets there are."""
+        """Compare the lists of datasets: one that only one side has is drift."""
         names = dict.fromkeys([*self.values.datasets, *filenames])
         rows = [
             Difference(
@@ -87,17 +93,17 @@ class Comparator:
     def compare_dataset(
         self, filename: str, observed: Named, *, sound: bool, names: Sequence[str] = ("",)
     ) -> Comparison:
-        """Compare the values of a dataset that the reference has.
+        """Compare the values of a dataset, which the reference must have.
 
         Parameters
         ----------
         filename : str
         observed : dict
-            All its values, by name.
+            All its values, by their dotted names.
         sound : bool
-            Whether all of it could be read; a file that could not is never called repacked.
+            Whether the whole file could be read. One that could not is never called repacked.
         names : sequence of str
-            See `within`.
+            Compare the values of these names, and those below them; all by default.
         """
         expected = self.values.datasets[filename]
         part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names))
@@ -106,11 +112,11 @@ class Comparator:
         return part
 
     def compare_whole(self, observed: Named, expected: Named | None = None) -> Comparison:
-        """Compare parameters and metrics, or these of the expected ones."""
+        """Compare parameters and metrics with the reference's, or with those that are given."""
         return self._compare("", None, self.values.whole if expected is None else expected, observed)
 
     def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
-        """Compare what one of the users' own checks recorded."""
+        """Compare the values that one of the users' own checks recorded."""
         if not self.values.knows_checks:
             return Comparison((), 0)
         known = self.values.checks.get(check_id)
@@ -119,14 +125,14 @@ class Comparator:
         )
 
     def _as_trusted(self, check_id: str, observed: CheckValues) -> CheckValues:
-        """Put the limits of the reference in place of those that the other log brings along."""
+        """Replace the limits that a check brings along by those of the reference, which is trusted."""
         known = self.values.checks.get(check_id)
         return replace(observed, limits=known.limits) if known else observed
 
     def is_repacked(self, filename: str, observed: Named) -> bool:
-        """Whether a file has other bytes than the reference's, by what the archives say about equal arrays."""
+        """Whether a file has other bytes than the reference's, but the same shapes, dtypes, sizes and CRC-32."""
         expected = self.values.datasets.get(filename, {})
-        limit = self._given(filename, "sha256")
+        limit = self._threshold_for(filename, "sha256")
         if limit is not None and limit.is_exact:
             return False
         arrays = within(expected, ("arrays",))
@@ -134,19 +140,19 @@ class Comparator:
         return (
             any(name.endswith(".crc32") for name in arrays)
             and arrays == within(observed, ("arrays",))
-            and all(isinstance(value, str) and _SHA256.fullmatch(value) for value in hashes)
+            and all(map(is_sha256, hashes))
             and all(type(values.get("size_bytes")) is int for values in (expected, observed))
             and hashes[0] != hashes[1]
         )
 
     def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
-        """Warn of the thresholds that cover no value on either side, as one with a typing error does."""
+        """Return a warning for each threshold that covers no value on either side, as after a typing error."""
         named: set[tuple[str | None, str]] = set()
         for values in (self.values, observed):
             named.update((None, name) for name in values.whole)
             named.update((dataset, name) for dataset, names in values.datasets.items() for name in names)
             named.update((check.dataset, name) for check in values.checks.values() for name in check.values)
-        # What is left out has names as well, which a threshold may be for.
+        # Thresholds may be for datasets that are left out of this comparison.
         named.update((dataset, name) for dataset in self.record.left_out for _, name in tuple(named))
         return tuple(
             Problem(
@@ -171,47 +177,43 @@ class Comparator:
         magnitudes = _magnitudes(expected)
         found = []
         for name in names:
-            limit = self._given(dataset, name, own)
+            limit = self._threshold_for(dataset, name, own)
             group, _, statistic = name.rpartition(".")
-            floor = _ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
-            difference = _difference(where + name, expected.get(name, _NONE), observed.get(name, _NONE), limit, floor)
+            floor = ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
+            difference = find_difference(
+                where + name, expected.get(name, ABSENT), observed.get(name, ABSENT), limit, floor
+            )
             if difference is not None:
                 found.append(difference)
-        return Comparison(tuple(sorted(found, key=_badness)), len(names))
+        return Comparison(tuple(sorted(found, key=worst_first)), len(names))
 
-    def _given(
+    def _threshold_for(
         self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
     ) -> Threshold | None:
         covering = [limit for limit in self.thresholds if limit.covers(dataset, name)]
         return covering[-1] if covering else own.get(name)
 
 
-def read_comparator(path: str, thresholds: Sequence[Threshold] = (), shown_as: str | None = None) -> Comparator:
-    """Read a reference.
-
-    Parameters
-    ----------
-    path : str
-        An evidence log, be it one of the tool before this one.
-    thresholds : sequence of Threshold
-    shown_as : str, optional
-        How the log was given, for the record and for messages.
-
-    Returns
-    -------
-    Comparator
+def read_reference(scenario: Scenario) -> LogFile | None:
+    """Read the log that a scenario names as its reference; None if it names none.
 
     Raises
     ------
     LogError
         If it cannot be read, is corrupt, or is of a newer schema.
     """
-    file = read_log(path, shown_as)
-    return Comparator(Reference(path=file.path, sha256=file.sha256), values_of_file(file), tuple(thresholds))
+    return None if scenario.reference_path is None else read_log(scenario.reference_path, scenario.reference)
+
+
+def comparator_for(scenario: Scenario, reference: LogFile | None) -> Comparator | None:
+    """Return a comparator for the datasets that a scenario asks for; None if there is no reference."""
+    if reference is None:
+        return None
+    return Comparator.of(reference, scenario.thresholds).limited_to(scenario.limit_datasets)
 
 
 def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
-    """Compare a log with the reference, and write what was found into it."""
+    """Return a log with what a comparison with the reference found in it."""
     observed = values_of(log)
     comparison = comparator.compare(observed)
     return replace(
@@ -223,15 +225,12 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
     )
 
 
-# --- one value ---------------------------------------------------------------------------------
-
-
 def _magnitudes(values: Named) -> dict[str, float]:
-    """Largest magnitude among the statistics of each group."""
+    """Return the largest magnitude among the statistics of each group."""
     found: dict[str, float] = {}
     for name, value in values.items():
         group, _, statistic = name.rpartition(".")
-        if group in _GROUPS and statistic not in _UNITLESS and _is_number(value):
+        if group in _GROUPS and statistic not in _UNITLESS and is_finite_number(value):
             found[group] = max(found.get(group, 0.0), abs(float(value)))
     return found
 

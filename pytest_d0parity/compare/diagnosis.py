@@ -1,4 +1,4 @@
-"""The origin of drift: a few sentences that say where it starts."""
+"""Where drift starts, in sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..evidence.model import Difference
 from ..util.text import printable, valid_utf8
 from .difference import MISSING, PRESENT
 
-# In the order of the pipeline: what comes later drifts because of what comes before it.
+# In the order of the pipeline: a part drifts because an earlier one does.
 _PARTS = {
     "raw": "it starts in raw, the stored diff3d itself",
     "normalized": "it starts in normalized: raw agrees, so the normalisation differs",
@@ -20,14 +20,14 @@ _PARTS = {
     "arrays": "it is in arrays that are not measured: every statistic agrees",
     "file": "the bytes of the file differ, and nothing else that was compared",
 }
-# Where a measured array differs, so do the values that come of it; otherwise its statistics say nothing of it.
+# The values that are computed from an array: they drift with it, unless only its order, dtype or shape has changed.
 _FOLLOWS = {"diff3d": "raw", "probeGuess": "probe", "scan_index": "grouped"}
 _SHOWN = 3
 
 
 @dataclass
 class _Drift:
-    """What drifts in one dataset."""
+    """The parts of one dataset in which something drifts."""
 
     parts: set[str] = field(default_factory=set)
     arrays: set[str] = field(default_factory=set)
@@ -49,7 +49,7 @@ class _Drift:
 
     @property
     def unexplained(self) -> list[str]:
-        """The measured arrays that differ though their statistics do not."""
+        """The measured arrays whose checksums differ while their statistics agree."""
         return [array for array, part in _FOLLOWS.items() if array in self.arrays and part not in self.parts]
 
     @property
@@ -64,7 +64,7 @@ class _Drift:
 
 
 def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, complete: bool = True) -> str:
-    """Say where the drift starts.
+    """Return where drift starts, in sentences.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, com
     filenames : sequence of str
         The datasets of the log.
     complete : bool
-        Whether everything was compared; otherwise nothing is said to agree.
+        Whether everything was compared. Otherwise no part is said to agree.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, com
 
 
 def _swapped(by_dataset: dict[str, _Drift]) -> list[str]:
-    """Say which files hold what the reference calls by another name."""
+    """Return a sentence for each file whose bytes the reference has under another name."""
     expected = {drift.hashes[0]: name for name, drift in by_dataset.items() if drift.hashes}
     return [
         f"{printable(name)} is the file that the reference calls {printable(expected[drift.hashes[1]])}."
@@ -127,7 +127,7 @@ def _swapped(by_dataset: dict[str, _Drift]) -> list[str]:
 
 
 def dataset_at(where: str, names: Collection[str]) -> str | None:
-    """Give the longest of the names that stands before a colon."""
+    """Return the dataset with which a place begins, as in ``data_p1e5.npz:raw.mean``; None if there is none."""
     end = where.rfind(":")
     while end > 0:
         if where[:end] in names:

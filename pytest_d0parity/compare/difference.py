@@ -7,34 +7,29 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeGuard
+from typing import TypeGuard
 
-from ..evidence.model import Difference, Scalar
+from ..evidence.model import Difference, Scalar, Verdict
 from ..scenario.thresholds import DEFAULT, EXACT, Threshold
+from ..util.records import ABSENT
 from .values import Named
 
-MISSING = "(missing)"
+MISSING = "(missing)"  # how a value that one side does not hold is shown
+PRESENT = "present"  # and a dataset that it holds
 
-
-PRESENT = "present"
-
-
-_ROUNDING = 1e-12  # of the largest magnitude in a group; below it a value is as good as zero
-
-
-Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
+ROUNDING = 1e-12  # of the largest magnitude in a group: differences below it are rounding
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing.
+    """The differences that were found among a number of values.
 
     Attributes
     ----------
     differences : tuple of Difference
         The worst first.
     compared : int
-        Number of values that were looked at.
+        Number of values that were compared.
     """
 
     differences: tuple[Difference, ...]
@@ -42,10 +37,10 @@ class Comparison:
 
     @classmethod
     def of(cls, parts: Iterable[Comparison]) -> Comparison:
-        """Join several."""
+        """Join several comparisons."""
         parts = list(parts)
         differences = [difference for part in parts for difference in part.differences]
-        return cls(tuple(sorted(differences, key=_badness)), sum(part.compared for part in parts))
+        return cls(tuple(sorted(differences, key=worst_first)), sum(part.compared for part in parts))
 
     @property
     def drifted(self) -> tuple[Difference, ...]:
@@ -54,54 +49,65 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of what was found; incomplete where nothing was compared, which shows nothing."""
+        """The worst verdict of all differences; incomplete where nothing was compared."""
         if not self.compared:
             return "incomplete"
         found = {difference.verdict for difference in self.differences}
         return "drift" if "drift" in found else "within_thresholds" if "within_thresholds" in found else "match"
 
 
-class _Missing:
-    """No value at all, which differs from any value, also from a text that says so."""
-
-
-_NONE = _Missing()
-
-
-def _difference(
-    where: str, expected: Scalar | _Missing, observed: Scalar | _Missing, given: Threshold | None, floor: float
+def find_difference(
+    where: str, expected: Scalar, observed: Scalar, given: Threshold | None, floor: float
 ) -> Difference | None:
-    missing = isinstance(expected, _Missing) or isinstance(observed, _Missing)
-    if not missing and _same(expected, observed):
+    """Compare one value with the reference's.
+
+    Parameters
+    ----------
+    where : str
+        Its dotted name, behind its dataset or check.
+    expected, observed : bool, int, float, str or None
+        The reference's value and the one beside it; `ABSENT` where there is none.
+    given : Threshold or None
+        What somebody allowed. Without it floating values may differ by the default limit, and all others not at all.
+    floor : float
+        What is allowed at least where nothing was given, in the unit of the value.
+
+    Returns
+    -------
+    Difference or None
+        None where both are the same.
+    """
+    missing = expected is ABSENT or observed is ABSENT
+    if not missing and _are_same(expected, observed):
         return None
     limit = given or (DEFAULT if isinstance(expected, float) or isinstance(observed, float) else EXACT)
     distance, text = None, limit.text
     if isinstance(expected, str | bool):
         text = EXACT.text  # no threshold allows another text or flag
-    if _is_number(expected) and _is_number(observed):
+    if is_finite_number(expected) and is_finite_number(observed):
         allowed = max(limit.relative * abs(float(expected)), limit.absolute)
         if limit is DEFAULT and floor > allowed:
-            allowed, text = floor, f"{_ROUNDING:g} of group"
+            allowed, text = floor, f"{ROUNDING:g} of group"
         # As fractions: an integer and a float that differ must not become equal on the way.
         distance = _ratio(abs(Fraction(observed) - Fraction(expected)), allowed)
     return Difference(
         where=where,
-        expected=MISSING if isinstance(expected, _Missing) else expected,
-        observed=MISSING if isinstance(observed, _Missing) else observed,
+        expected=MISSING if expected is ABSENT else expected,
+        observed=MISSING if observed is ABSENT else observed,
         threshold=text,
         distance=distance,
         verdict="within_thresholds" if distance is not None and distance <= 1 else "drift",
     )
 
 
-def _same(expected: object, observed: object) -> bool:
+def _are_same(expected: object, observed: object) -> bool:
     if isinstance(expected, float) and isinstance(observed, float) and math.isnan(expected):
         return math.isnan(observed)
     return expected == observed and isinstance(expected, bool) == isinstance(observed, bool)
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value can be near another one; NaN, infinities, and integers beyond all floats cannot."""
+def is_finite_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number with a distance to others: not NaN, infinite, or an integer beyond all floats."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max
@@ -117,7 +123,7 @@ def _ratio(gap: Fraction, allowed: float) -> float:
 
 
 def within(values: Named, names: Sequence[str]) -> Named:
-    """Pick the values that have one of these names, or lie below one; the empty name is above all."""
+    """Return the values of these dotted names, and those below them; the empty name is above all."""
     return {
         name: value
         for name, value in values.items()
@@ -125,6 +131,7 @@ def within(values: Named, names: Sequence[str]) -> Named:
     }
 
 
-def _badness(difference: Difference) -> tuple[int, float]:
+def worst_first(difference: Difference) -> tuple[int, float]:
+    """Return the key that sorts drift before what is allowed, and the larger distances first."""
     rank = ("drift", "within_thresholds", "repacked").index(difference.verdict)
     return rank, -math.inf if difference.distance is None else -difference.distance

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the names of the files, the folder for them, and files written whole or not at all."""
+"""The files that a run writes: their names, their folder, and how each is written."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ATTESTATION = "dose_parity_attestation.json"
 
 
 class ReportError(ParityError):
-    """Artifacts that could not be written, said in words."""
+    """An artifact that could not be written."""
 
 
 def prepare_folder(folder: str) -> None:
-    """Make the folder for the artifacts, so that hours of reading do not end at a closed door.
+    """Make the folder for the artifacts, and check that it can be written to before anything is measured.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def prepare_folder(folder: str) -> None:
 
 
 def write_artifact(path: str, content: bytes) -> None:
-    """Write a file as a whole.
+    """Write a file atomically.
 
     Parameters
     ----------

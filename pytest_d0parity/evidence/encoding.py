@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
-import numpy as np
-
 from ..readers.params.placeholders import Placeholder
 from ..util.records import as_dict
 from ..util.text import non_finite, valid_utf8
@@ -20,7 +18,7 @@ from .model import EvidenceLog
 
 
 def convert_for_json(value: Any) -> Any:
-    r"""Turn a value into what strict JSON (RFC 8259) can say.
+    r"""Convert a value to what strict JSON (RFC 8259) can say.
 
     Parameters
     ----------
@@ -40,12 +38,13 @@ def convert_for_json(value: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> convert_for_json((128, np.float32("nan"), np.arange(2)))
     [128, 'NaN', [0, 1]]
     """
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):  # of NumPy, which need not be imported for that
         return convert_for_json(value.tolist())
     if isinstance(value, int):
         return int(value)
@@ -77,7 +76,7 @@ def _key(key: Any) -> str:
 
 
 def to_json(log: EvidenceLog) -> str:
-    """Write a log as strict JSON.
+    """Return a log as strict JSON.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is said of files: by a log of its datasets, and by the manifests of a bundle of all that is in it."""
+"""The files that a log or the manifests of a bundle tell of: their names, sizes and hashes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Literal, TypeGuard
 
+from ..util.records import ABSENT
 from ..util.text import printable
 from .file import LogError, LogFile
+from .model import Dataset
 
 THE_LOG = "the log"
 
@@ -18,19 +20,19 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedFile:
-    """What is said of one file.
+    """A file that should be there.
 
     Attributes
     ----------
     name : str
         Its path from the top, as the log or the manifest spells it.
     hashes : mapping of str to str
-        Its SHA-256, by who says so.
+        Its SHA-256 according to the log and each manifest, by who says so.
     size_bytes : int or None
     kind : str
-        A dataset and the params have values as well, which the log holds.
+        The log holds the values of a ``dataset`` and of the ``params`` as well.
     refusal : str
-        Why the file is not even looked for, in words.
+        Why the file is not looked for, in words; empty if it is.
     """
 
     name: str
@@ -40,7 +42,7 @@ class ExpectedFile:
     refusal: str = ""
 
     def contradicted_by(self, sha256: str) -> list[str]:
-        """Tell who says another hash."""
+        """Return who says another hash."""
         return [who for who, expected in self.hashes.items() if expected != sha256]
 
 
@@ -49,165 +51,146 @@ def is_sha256(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
-def expected_datasets(log: LogFile, folder: str = "") -> list[ExpectedFile]:
-    """Take out of a log what it says of its datasets.
+def expected_datasets(file: LogFile, folder: str = "") -> list[ExpectedFile]:
+    """Return what a log says of its datasets, one entry for each.
 
     Parameters
     ----------
-    log : LogFile
+    file : LogFile
     folder : str
-        Where the datasets lie below the top: ``data/datasets/``, say.
-
-    Returns
-    -------
-    list of ExpectedFile
-        One for each dataset. A name that is more than the plain name of a file is never looked for.
-
-    Raises
-    ------
-    LogError
-        If the log does not list its datasets as logs do.
+        Where the datasets lie below the top: ``data/datasets/``, say. A name that is more than the plain name of a
+        file is refused, and never looked for.
     """
-    entries = log.content.get("datasets")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise LogError(f"log {printable(log.path)} is no evidence log: it has no list of 'datasets'")
-    expected_files: dict[str, ExpectedFile] = {}
-    for number, entry in enumerate(entries):
-        name = entry.get("filename")
-        if not isinstance(name, str) or name in expected_files:
-            fault = f"is {printable(name)!r} once more" if isinstance(name, str) else "has no filename"
-            raise LogError(f"log {printable(log.path)} is no evidence log: datasets[{number}] {fault}")
-        expected_files[name] = _of_dataset(name, entry, folder)
-    return list(expected_files.values())
+    return [_of_dataset(dataset, folder) for dataset in file.log.datasets]
 
 
-def expected_params(log: LogFile, name: str) -> list[ExpectedFile]:
-    """Take out of a log what it says of the params file; nothing where it was made without one.
+def expected_params(file: LogFile, name: str) -> list[ExpectedFile]:
+    """Return what a log says of the params file; nothing where it was made without one.
 
     Parameters
     ----------
-    log : LogFile
+    file : LogFile
     name : str
         What the file is called where it is looked for.
     """
-    metadata = log.metadata
-    if metadata.get("baseline_params") is None:
+    metadata = file.log.metadata
+    if metadata.baseline_params in (None, ABSENT):
         return []
-    sha256 = metadata.get("params_sha256")
-    return [ExpectedFile(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {}, kind="params")]
+    return [ExpectedFile(name=name, hashes=_hashes(metadata.params_sha256), kind="params")]
 
 
-def expected_reference(log: LogFile, name: str) -> list[ExpectedFile]:
-    """Take out of a log what it says of the log that it was compared with; nothing where it was not."""
-    reference = log.content.get("reference")
-    if not isinstance(reference, dict):
-        return []
-    sha256 = reference.get("sha256")
-    return [ExpectedFile(name=name, hashes={THE_LOG: sha256} if is_sha256(sha256) else {})]
+def expected_reference(file: LogFile, name: str) -> list[ExpectedFile]:
+    """Return what a log says of the log that it was compared with; nothing where it was not."""
+    reference = file.log.reference
+    return [] if reference is None else [ExpectedFile(name=name, hashes=_hashes(reference.sha256))]
 
 
-def _of_dataset(name: str, entry: Mapping[str, Any], folder: str) -> ExpectedFile:
-    sha256, size = entry.get("sha256"), entry.get("size_bytes")
-    refusal = ""
+def _hashes(sha256: object) -> dict[str, str]:
+    return {THE_LOG: sha256} if is_sha256(sha256) else {}
+
+
+def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
+    name, refusal = dataset.filename, ""
+    size = None if dataset.size_bytes is ABSENT else dataset.size_bytes
     if name in ("", ".", "..") or os.path.basename(name) != name or "/" in name or "\0" in name:
         refusal = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
-    elif not is_sha256(sha256):
+    elif not is_sha256(dataset.sha256):
         refusal = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
     elif size is not None and type(size) is not int:
         refusal = f"the log gives {size!r} for its size"
     return ExpectedFile(
         name=folder + name,
-        hashes={} if refusal else {THE_LOG: str(sha256)},
+        hashes={} if refusal else _hashes(dataset.sha256),
         size_bytes=size if type(size) is int else None,
         kind="dataset",
         refusal=refusal,
     )
 
 
-def _path_in_log(log: LogFile, path: object, what: str, option: str) -> str:
-    """Give a path that a log names, if it may be followed from the current folder.
+def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:
+    """Return a path that a log names, if it may be followed from the current folder.
 
     Parameters
     ----------
-    log : LogFile
+    file : LogFile
     path : object
         As it stands in the log.
     what : str
-        What it is the path of, for messages.
+        What the path leads to, for messages.
     option : str
-        By which the user can name a path himself.
+        The option by which users can name a path themselves.
 
     Returns
     -------
     str
-        A relative path that stays below the current folder, links and all.
+        A relative path that stays below the current folder, also once links are followed.
 
     Raises
     ------
     LogError
-        If it is none, or leads elsewhere: what a log says is data, from whoever wrote it.
+        If it is no path, or leads elsewhere. A log may come from anybody, so its paths are not trusted.
     """
     if not isinstance(path, str) or not path or "\0" in path:
-        raise LogError(f"log {printable(log.path)} names no {what}; name it by {option}")
+        raise LogError(f"log {printable(file.path)} names no {what}; name it by {option}")
     here = os.path.realpath("")
     outside = os.path.commonpath([here, os.path.realpath(path)]) != here
     if outside or os.path.isabs(path) or ".." in path.replace("\\", "/").split("/"):
         raise LogError(
-            f"log {printable(log.path)} names {printable(path)} as its {what}; a path from a log is not followed out "
+            f"log {printable(file.path)} names {printable(path)} as its {what}; a path from a log is not followed out "
             f"of the current folder: name it yourself, by {option}"
         )
     return path
 
 
-def root_of_log(log: LogFile, given: str | None) -> str:
-    """Give the folder of the datasets: the one that the user names, or the one in the log.
+def root_of_log(file: LogFile, given: str | None) -> str:
+    """Return the folder of the datasets: the one that the user names, or the one in the log.
 
     Raises
     ------
     LogError
-        If it cannot be the one in the log.
+        If the one in the log may not be followed.
     """
-    return given or _path_in_log(log, log.metadata.get("dataset_root"), "dataset root", "--dataset-root")
+    return given or _path_in_log(file, file.log.metadata.dataset_root, "dataset root", "--dataset-root")
 
 
-def params_of_log(log: LogFile, given: str | None) -> str | None:
-    """Give the params file in the same way; None where the log was made without.
+def params_of_log(file: LogFile, given: str | None) -> str | None:
+    """Return the params file that the user names, or the one in the log; None if the log was made without.
 
     Raises
     ------
     LogError
-        If it cannot be the one in the log, or the user names one of which the log says nothing.
+        If the one in the log may not be followed, or the user names one and the log tells of none.
     """
-    expected_files = expected_params(log, "")
+    expected_files = expected_params(file, "")
     if expected_files:
         return given or _hashed_path_in_log(
-            log, expected_files, log.metadata["baseline_params"], "params file", "--baseline-params"
+            file, expected_files, file.log.metadata.baseline_params, "params file", "--baseline-params"
         )
     if given:
-        raise LogError(f"log {printable(log.path)} was made without params; leave --baseline-params out")
+        raise LogError(f"log {printable(file.path)} was made without params; leave --baseline-params out")
     return None
 
 
-def reference_of_log(log: LogFile, given: str | None) -> str | None:
-    """Give the log that a log was compared with in the same way; None where it was compared with nothing.
+def reference_of_log(file: LogFile, given: str | None) -> str | None:
+    """Return the reference that the user names, or the one in the log; None if the log was compared with none.
 
     Raises
     ------
     LogError
-        If it cannot be the one in the log, or the user names one of which the log says nothing.
+        If the one in the log may not be followed, or the user names one and the log tells of none.
     """
-    expected_files = expected_reference(log, "")
+    expected_files = expected_reference(file, "")
     if expected_files:
         return given or _hashed_path_in_log(
-            log, expected_files, log.content["reference"].get("path"), "reference", "--reference"
+            file, expected_files, file.log.reference and file.log.reference.path, "reference", "--reference"
         )
     if given:
-        raise LogError(f"log {printable(log.path)} was compared with nothing; leave --reference out")
+        raise LogError(f"log {printable(file.path)} was compared with nothing; leave --reference out")
     return None
 
 
-def _hashed_path_in_log(log: LogFile, expected_files: list[ExpectedFile], path: object, what: str, option: str) -> str:
-    """Give a path that a log names, if the log also says what must be there; whoever wrote it might want any file."""
+def _hashed_path_in_log(file: LogFile, expected_files: list[ExpectedFile], path: object, what: str, option: str) -> str:
+    """Return a path that a log names, if it holds the hash as well: otherwise it could make us read any file."""
     if not any(expected_file.hashes for expected_file in expected_files):
-        raise LogError(f"log {printable(log.path)} holds no SHA-256 of its {what}; name the file by {option}")
-    return _path_in_log(log, path, what, option)
+        raise LogError(f"log {printable(file.path)} holds no SHA-256 of its {what}; name the file by {option}")
+    return _path_in_log(file, path, what, option)

@@ -1,16 +1,17 @@
-"""An evidence log as it lies on disk: read with care, also one that was written by hand or by an older tool."""
+"""Evidence logs read from files, also those that were written by hand or by an older tool."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, describe_os_error, open_regular
-from ..util.records import SCHEMA_VERSION
 from ..util.text import printable, valid_utf8
+from .decoding import StructureError, decode_log
+from .model import SCHEMA_VERSION, EvidenceLog
 
 
 class LogError(ParityError, ValueError):
@@ -27,31 +28,22 @@ class LogFile:
         As given.
     sha256 : str
         Of its bytes.
-    version : int
-        Its schema version; 0 for the logs from before there was one.
-    content : dict
-        The parsed JSON.
+    log : EvidenceLog
+        Its `schema_version` is the file's: 0 for the logs from before there was one.
     """
 
     path: str
     sha256: str
-    version: int
-    content: dict[str, Any]
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What it says of itself; nothing where that is no object."""
-        metadata = self.content.get("metadata")
-        return metadata if isinstance(metadata, dict) else {}
+    log: EvidenceLog
 
 
 def read_log(path: str, shown_as: str | None = None) -> LogFile:
-    """Read a log, also one that was written by hand or by the tool before this one.
+    """Read a log.
 
     Parameters
     ----------
     path : str
-        The JSON file. The bare tokens ``NaN`` and ``Infinity`` of older logs are understood.
+        The JSON file, also of an older schema version, and with the bare tokens ``NaN`` and ``Infinity``.
     shown_as : str, optional
         What to call the file in the record and in messages; its path by default.
 
@@ -62,8 +54,8 @@ def read_log(path: str, shown_as: str | None = None) -> LogFile:
     Raises
     ------
     LogError
-        If it is not there, is no JSON object, says a key twice, or has a schema version that is newer
-        than `SCHEMA_VERSION`.
+        If it is not there, is no JSON object, says a key twice, is no evidence log, or has a schema version that is
+        newer than `SCHEMA_VERSION`.
     """
     shown_as = path if shown_as is None else shown_as
     try:
@@ -76,7 +68,7 @@ def read_log(path: str, shown_as: str | None = None) -> LogFile:
 
 
 def parse_log(data: bytes, shown_as: str) -> LogFile:
-    """Take a log out of the bytes of its file: see `read_log`."""
+    """Read a log from the bytes of its file: see `read_log`."""
     try:
         content = parse_object(data)
     except (ValueError, RecursionError) as error:
@@ -85,13 +77,17 @@ def parse_log(data: bytes, shown_as: str) -> LogFile:
     if type(version) is not int or version < 0:
         raise LogError(f"log {printable(shown_as)} cannot be read: its schema_version is {version!r}, not a number")
     if version > SCHEMA_VERSION:
-        from ..util.provenance import TOOL  # slow, and of no use to anybody else
+        from ..util.provenance import TOOL  # which takes long to import
 
         raise LogError(
             f"log {printable(shown_as)} has schema version {version}; this is {TOOL}, which knows up to "
             f"{SCHEMA_VERSION}: upgrade it"
         )
-    return LogFile(shown_as, hashlib.sha256(data).hexdigest(), version, content)
+    try:
+        log = decode_log(content)
+    except StructureError as error:
+        raise LogError(f"log {printable(shown_as)} is no evidence log: {error}") from None
+    return LogFile(shown_as, hashlib.sha256(data).hexdigest(), replace(log, schema_version=cast(Any, version)))
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -100,7 +96,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is none; it says why.
+        If it is no such object; the message says why.
     RecursionError
         If it is nested too deeply.
     """
@@ -118,7 +114,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}; a JSON object is expected")
-    # Surrogates, which JSON can spell one by one and UTF-8 cannot: from file names, or made by hand.
+    # JSON can spell lone surrogates, as in file names that are not UTF-8; UTF-8 cannot.
     return _valid(content) if b"\\ud" in data.lower() else content
 
 

@@ -1,18 +1,16 @@
-"""The evidence log: its records, its JSON, its schema."""
+"""The evidence log as records; their fields are the keys of its JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
-
-import msgspec
+from typing import Literal
 
 from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
-from ..util.records import SCHEMA_VERSION
 
+SCHEMA_VERSION: Literal[3] = 3
+
+Verdict = Literal["recorded", "match", "within_thresholds", "drift", "incomplete"]
 Scalar = bool | int | float | str | None
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Crc32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +37,13 @@ class ArrayInfo:
 
     shape: tuple[int, ...]
     dtype: str
-    crc32: Crc32
+    crc32: str
     size_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """The stages of a dataset; null where one could not be measured."""
+    """Statistics of the stages; null where one could not be measured."""
 
     raw: StageStats | None = None
     normalized: StageStats | None = None
@@ -54,7 +52,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class Histograms:
-    """Of each stage, for the eye; null where it could not be measured, or holds no value."""
+    """Histograms of the stages, to look at; null where a stage could not be measured, or holds no value."""
 
     raw: Histogram | None = None
     normalized: Histogram | None = None
@@ -77,13 +75,13 @@ class Dataset:
     Attributes
     ----------
     histograms, scans
-        To look at; they are not compared. `scans` is empty where there are more than 256 of them.
+        To look at; they are not compared. `scans` is empty if there are more than 256.
     """
 
     filename: str
     path: str
     photon_dose: str | None
-    sha256: Sha256 | None = None
+    sha256: str | None = None
     size_bytes: int | None = None
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     stats: Stats = Stats()
@@ -96,7 +94,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What, when and with what. Never compared.
+    """What was recorded, when, and by which tools. It is not compared.
 
     Attributes
     ----------
@@ -106,9 +104,9 @@ class Metadata:
     params_sha256 : str or None
         Of the params file, to know it again; what is compared is its values.
     params_recovered : dict of str to str
-        For each parameter whose value was found inside an object that was not built, its class.
+        The class of each parameter whose value was found inside an object, which was not built.
     from_cache : tuple of str
-        Datasets that were not measured anew.
+        Datasets whose values come from the cache of measurements.
     """
 
     scenario_id: str
@@ -122,14 +120,14 @@ class Metadata:
     numpy: str
     platform: str
     params_read: Literal["safe", "trusted"] | None = None
-    params_sha256: Sha256 | None = None
+    params_sha256: str | None = None
     params_recovered: dict[str, str] = field(default_factory=dict)
     from_cache: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One test of a pytest session, the values that it recorded, and the thresholds that it names for some."""
+    """A test of a pytest session, the values that it recorded, and the thresholds that it gives for some of them."""
 
     id: str
     dataset: str | None
@@ -147,14 +145,14 @@ class Reference:
     path : str
         As given.
     sha256 : str
-        Of its bytes.
+        Of the file.
     left_out : tuple of str
-        What it holds and this run did not look at: datasets that `limit_datasets` leaves out, and checks of the
-        users' own that did not run.
+        What it holds and this run did not compare: datasets that `limit_datasets` leaves out, and own checks of the
+        users that did not run.
     """
 
     path: str
-    sha256: Sha256
+    sha256: str
     left_out: tuple[str, ...] = ()
 
 
@@ -201,12 +199,12 @@ class EvidenceLog:
     checks: tuple[Check, ...] = ()
     reference: Reference | None = None
     drift: tuple[Difference, ...] = ()
-    verdict: Literal["recorded", "match", "within_thresholds", "drift", "incomplete"] = "recorded"
+    verdict: Verdict = "recorded"
     problems: tuple[Problem, ...] = ()
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
-        """Those of the whole first, then those of each dataset."""
+        """The problems of the whole first, then those of each dataset."""
         return self.problems + tuple(problem for dataset in self.datasets for problem in dataset.problems)
 
     @property

@@ -1,4 +1,4 @@
-"""The probes of a sweep, kept beside its log so that they can be looked at where the data are not."""
+"""The probes of a sweep, kept beside its log, so that the page can show them without the data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from ..readers.npz import Member, NpzError, NpzFile
 from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
+from ..util.records import ABSENT
 from .artifacts import PROBES
 from .model import Dataset
 
-_LARGEST = 1 << 24  # bytes of one probe
-_ALL = 1 << 26  # bytes of all probes together
+_LARGEST = 1 << 24  # bytes of a probe, at most
+_ALL = 1 << 26  # bytes of all probes together, at most
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -31,22 +32,26 @@ class Probes:
     Attributes
     ----------
     arrays : dict of str to ndarray
-        By `probe_name`.
+        By `name_of_probe`.
     remark : str
-        Why there are none, or not all, in a sentence; empty where all are here.
+        Why some or all are missing, in a sentence; empty if none is.
     """
 
     arrays: Arrays
     remark: str = ""
 
 
-def probe_name(crc32: str, size_bytes: int) -> str:
-    """Name of a probe in the archive: what a log says of its bytes, so that a log finds its probes."""
-    return f"{crc32}-{size_bytes}"
+def name_of_probe(dataset: Dataset) -> str | None:
+    """Return the name that a dataset's probe has in the archive: what the log says of its bytes.
+
+    None where the log holds no checksum of it, as those from before schema version 1 do not.
+    """
+    info = dataset.arrays.get("probeGuess")
+    return None if info is None or ABSENT in (info.crc32, info.size_bytes) else f"{info.crc32}-{info.size_bytes}"
 
 
 def _name_of(member: Member) -> str:
-    return probe_name(f"{member.crc32:08x}", member.size_bytes)
+    return f"{member.crc32:08x}-{member.size_bytes}"
 
 
 def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -> Probes:
@@ -56,7 +61,7 @@ def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -
     ----------
     datasets : iterable of Dataset
     path_of : callable
-        Gives the path of a dataset by its file name.
+        Returns the path of a dataset, given its file name.
 
     Returns
     -------
@@ -67,21 +72,19 @@ def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -
     missing: dict[str, str] = {}
     left = _ALL
     for dataset in datasets:
-        info = dataset.arrays.get("probeGuess")
-        if info is None or dataset.probe is None:
-            continue
-        name = probe_name(info.crc32, info.size_bytes)
-        if name in found:
+        name = name_of_probe(dataset)
+        if name is None or dataset.probe is None or name in found:
             continue
         try:
-            if info.size_bytes > min(_LARGEST, left):
+            size = dataset.arrays["probeGuess"].size_bytes
+            if size > min(_LARGEST, left):
                 raise NpzError("it is too large to be kept beside the log")
             with NpzFile(path_of(dataset.filename)) as npz:
                 member = npz.members.get("probeGuess")
                 if member is None or _name_of(member) != name:
                     raise NpzError("the file has changed since it was measured")
                 found[name] = npz.read(member)
-            left -= info.size_bytes
+            left -= size
             missing.pop(name, None)
         except NpzError as error:
             missing[name] = f"{dataset.filename}: {error}"
@@ -98,7 +101,7 @@ def _remark(missing: Mapping[str, str]) -> str:
 
 
 def probes_to_bytes(arrays: Arrays) -> bytes:
-    """Write probes as an NPZ file; the same probes give the same bytes."""
+    """Return probes as an NPZ file; the same probes give the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -110,7 +113,7 @@ def probes_to_bytes(arrays: Arrays) -> bytes:
 
 
 def read_probes(folder: str) -> Probes:
-    """Read the probes that lie in a folder, beside a log.
+    """Read the probes beside a log.
 
     Parameters
     ----------
@@ -119,7 +122,7 @@ def read_probes(folder: str) -> Probes:
     Returns
     -------
     Probes
-        Empty, with a remark that says why, where they cannot be read. What its name does not fit is not in it.
+        Without arrays whose name is not that of their bytes; empty, with a remark that says why, if none can be read.
     """
     path = os.path.join(folder, PROBES)
     found: dict[str, NDArray[Any]] = {}

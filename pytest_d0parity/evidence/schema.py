@@ -6,19 +6,20 @@ from typing import Any
 
 import msgspec
 
-from ..util.records import PRESENT_WHEN_NOT_ZERO, SCHEMA_VERSION
-from .model import EvidenceLog
+from ..util.records import PRESENT_WHEN_NOT_ZERO
+from .model import SCHEMA_VERSION, EvidenceLog
 
+_PATTERNS = {"sha256": "^[0-9a-f]{64}$", "params_sha256": "^[0-9a-f]{64}$", "crc32": "^[0-9a-f]{8}$"}
 _SAYABLE = ["NaN", "Infinity", "-Infinity"]
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of a log.
+    """Return the JSON Schema (2020-12) of a log.
 
     Returns
     -------
     dict
-        Made from the records above. Objects are closed: a new key is a new `schema_version`.
+        Made from the records of `model`. Objects are closed: a new key raises the `schema_version`.
     """
     (reference,), definitions = msgspec.json.schema_components([EvidenceLog], ref_template="#/$defs/{name}")
     _strict(definitions)
@@ -31,7 +32,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _strict(schema: Any) -> None:
-    """Close every object, require all its keys, and let a number be one of the strings for what JSON cannot say."""
+    """Close every object, require all its keys, and allow the strings for NaN and infinities where numbers stand."""
     if isinstance(schema, list):
         for item in schema:
             _strict(item)
@@ -41,7 +42,15 @@ def _strict(schema: Any) -> None:
         schema.pop("default", None)
         if "properties" in schema:
             schema["additionalProperties"] = False
+            for name, pattern in _PATTERNS.items():
+                _set_pattern(schema["properties"].get(name, {}), pattern)
             schema["required"] = [name for name in schema["properties"] if name not in PRESENT_WHEN_NOT_ZERO]
         if schema.get("type") == "number":
             del schema["type"]
             schema["anyOf"] = [{"type": "number"}, {"enum": _SAYABLE}]
+
+
+def _set_pattern(schema: dict[str, Any], pattern: str) -> None:
+    for option in schema.get("anyOf", [schema]):
+        if option.get("type") == "string":
+            option["pattern"] = pattern

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..attest.attestation import is_about
-from ..compare.log_view import recorded_file
 from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
 from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
 from ..evidence.file import LogFile
+from ..evidence.probe_archive import name_of_probe
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
@@ -48,21 +48,21 @@ class Plan:
 
     Attributes
     ----------
-    log : LogFile
+    file : LogFile
     items : tuple of Item
         By name.
     missing : tuple of str
         Artifacts that would be welcome, and do not lie beside the log.
     """
 
-    log: LogFile
+    file: LogFile
     items: tuple[Item, ...]
     missing: tuple[str, ...]
 
     @property
     def title(self) -> str:
         """What it is about."""
-        return printable(str(self.log.metadata.get("scenario_id")))
+        return printable(str(self.file.log.metadata.scenario_id))
 
     @property
     def base(self) -> str:
@@ -73,7 +73,7 @@ class Plan:
     def time(self) -> datetime.datetime:
         """When the log was made: the one time that depends on nothing else."""
         try:
-            time = datetime.datetime.fromisoformat(str(self.log.metadata.get("timestamp")))
+            time = datetime.datetime.fromisoformat(str(self.file.log.metadata.timestamp))
             return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
         except (ValueError, OverflowError):
             return datetime.datetime.fromtimestamp(0, datetime.UTC)
@@ -99,12 +99,12 @@ class Plan:
         return self.size + sum(item.size for item in self.documents) + _TAR_ROOM * len(self.items) + _ROOM
 
 
-def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | None) -> Plan:
+def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | None) -> Plan:
     """Find everything that a log tells of.
 
     Parameters
     ----------
-    log : LogFile
+    file : LogFile
         Its path is where it lies.
     root : str
         FolderTree of the datasets.
@@ -123,8 +123,8 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
         If it is no evidence log.
     """
     found = _Found()
-    found.add(ExpectedFile(name=LOG_FILE, hashes={"": log.sha256}), log.path, "the evidence log")
-    folder = os.path.dirname(log.path)
+    found.add(ExpectedFile(name=LOG_FILE, hashes={"": file.sha256}), file.path, "the evidence log")
+    folder = os.path.dirname(file.path)
     missing = [name for name in _BESIDE if not os.path.lexists(os.path.join(folder, name))]
     abouts = {
         DIGEST: "its digest for people",
@@ -135,12 +135,12 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
     for name in abouts:
         path = os.path.join(folder, name)
         if os.path.lexists(path):
-            if not _is_of(log, path):
+            if not _is_of(file, path):
                 found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
             found.add(ExpectedFile(name=PAYLOAD + name), path, abouts[name])
-    expected_files = expected_datasets(log, DATASETS)
+    expected_files = expected_datasets(file, DATASETS)
     if not expected_files:
-        found.problems.append(f"log {printable(log.path)} tells of no dataset, so that there is nothing to hand over")
+        found.problems.append(f"log {printable(file.path)} tells of no dataset, so that there is nothing to hand over")
     for expected in expected_files:
         name = expected.name.removeprefix(DATASETS)
         refusal = expected.refusal or _unportable(name)
@@ -150,14 +150,14 @@ def plan_bundle(log: LogFile, root: str, params: str | None, reference: str | No
             found.add(expected, os.path.join(root, name), "a dataset")
     found.problems += _look_alikes(item.name for item in found.items)
     if params is not None:
-        for expected in expected_params(log, PARAMS_FILE):
+        for expected in expected_params(file, PARAMS_FILE):
             found.add(expected, params, "the params of the baseline run; a pickle: do not load it")
     if reference is not None:
-        for expected in expected_reference(log, REFERENCE_FILE):
+        for expected in expected_reference(file, REFERENCE_FILE):
             found.add(expected, reference, "the log that this one was compared with")
     if found.problems:
         raise BundleError(*found.problems)
-    return Plan(log=log, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
+    return Plan(file=file, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
 
 
 class _Found:
@@ -183,7 +183,7 @@ class _Found:
         self.items.append(Item(name=expected.name, path=path, sha256=sha256, size=size, about=about))
 
 
-def _is_of(log: LogFile, path: str) -> bool:
+def _is_of(file: LogFile, path: str) -> bool:
     """Whether what lies beside a log is about this log: digest and page say when it was made."""
     try:
         data = ByteRange(path).read()
@@ -191,15 +191,15 @@ def _is_of(log: LogFile, path: str) -> bool:
         return True  # which is told when it is copied
     match os.path.basename(path):
         case name if name == ATTESTATION:
-            return is_about(data, log)
+            return is_about(data, file)
         case name if name == PROBES:
-            return _holds_probes_of(log, path)
-    return str(log.metadata.get("timestamp", "")).encode() in data
+            return _holds_probes_of(file, path)
+    return str(file.log.metadata.timestamp or "").encode() in data
 
 
-def _holds_probes_of(log: LogFile, path: str) -> bool:
+def _holds_probes_of(file: LogFile, path: str) -> bool:
     """Whether an archive holds nothing but probes that a log tells of."""
-    known = {dataset.probe for dataset in recorded_file(log).datasets.values()}
+    known = set(map(name_of_probe, file.log.datasets))
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()} <= known

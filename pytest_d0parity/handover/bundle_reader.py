@@ -46,7 +46,7 @@ class Bundle:
         The files in it.
     expected_files : tuple of ExpectedFile
         What its manifests and its log say of them.
-    log : LogFile or None
+    file : LogFile or None
         None where it cannot be read, which is among the problems.
     attestation : bytes or None
         The one that came along.
@@ -57,7 +57,7 @@ class Bundle:
     path: str
     tree: FileTree
     expected_files: tuple[ExpectedFile, ...]
-    log: LogFile | None
+    file: LogFile | None
     attestation: bytes | None
     problems: tuple[str, ...]
 
@@ -130,17 +130,17 @@ def read_bundle(path: str) -> Bundle:
         if name != TAG_MANIFEST or name not in tree.names:
             expected_files.setdefault(name, ExpectedFile(name=name))
     problems += _faults_of_bag(tree)
-    log = None
+    file = None
     try:
-        log = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
-        for expected in _of_log(log):
+        file = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
+        for expected in _of_log(file):
             known = expected_files.get(expected.name, ExpectedFile(name=expected.name))
             if expected.name in tree.names and MANIFEST not in known.hashes:
                 problems.append(f"{MANIFEST} does not list {printable(expected.name)}")
             hashes = {**expected.hashes, **known.hashes}
             expected_files[expected.name] = replace(expected, hashes=hashes, refusal=known.refusal or expected.refusal)
     except (TreeError, LogError) as error:
-        log = None
+        file = None
         problems.append(str(error))
     attestation = None
     if ATTESTATION_FILE in tree.names:
@@ -152,7 +152,7 @@ def read_bundle(path: str) -> Bundle:
         path=path,
         tree=tree,
         expected_files=tuple(expected_files.values()),
-        log=log,
+        file=file,
         attestation=attestation,
         problems=tuple(problems),
     )
@@ -222,8 +222,8 @@ def _listed(manifest: str, data: bytes) -> Iterator[ExpectedFile]:
         yield ExpectedFile(name=path, hashes={manifest: sha256}, refusal=refusal)
 
 
-def _of_log(log: LogFile) -> Iterator[ExpectedFile]:
+def _of_log(file: LogFile) -> Iterator[ExpectedFile]:
     """Say what a log claims of a bundle."""
-    yield from expected_datasets(log, DATASETS)
-    yield from expected_params(log, PARAMS_FILE)
-    yield from expected_reference(log, REFERENCE_FILE)
+    yield from expected_datasets(file, DATASETS)
+    yield from expected_params(file, PARAMS_FILE)
+    yield from expected_reference(file, REFERENCE_FILE)

@@ -12,7 +12,7 @@ from ..util.files import describe_os_error, open_hashed
 from ..util.markdown import escape
 from ..util.progress import NOBODY, Listener
 from ..util.provenance import TOOL
-from ..util.runtime import scratch_folder, silent
+from ..util.runtime import quiet_logger, scratch_folder
 from ..util.text import printable
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
@@ -114,7 +114,7 @@ def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
         _expect(item, sha256)
         size += copied
     try:
-        with silent("bagit"):
+        with quiet_logger("bagit"):
             bag = bagit.make_bag(folder, info, checksums=["sha256"])
             lines = {f"{item.sha256}  {item.name}\n" for item in plan.datasets}
             _write_manifest(folder, MANIFEST, lines | _lines(folder, MANIFEST))
@@ -161,7 +161,7 @@ def _readme(plan: Plan) -> str:
         files=files,
         manifest=MANIFEST,
         tag_manifest=TAG_MANIFEST,
-        sha256=plan.log.sha256,
+        sha256=plan.file.sha256,
     )
 
 

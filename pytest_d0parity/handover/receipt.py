@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..attest.attestation import Attested
 from ..evidence.artifacts import ReportError, write_artifact
+from ..evidence.model import Verdict
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
 from ..util.records import as_dict
 from ..util.text import printable
-from .verification import CheckedFile, Verdict
+from .verification import CheckedFile
 
 if TYPE_CHECKING:
+    from ..attest.attestation import Attested
     from ..evidence.model import Difference
 
 

@@ -11,9 +11,9 @@ from ..capture.executor import Executor
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
-from ..compare.values import values_of_dataset, values_of_file, whole_values
+from ..compare.values import values_of_dataset, whole_values
 from ..evidence.file import LogFile
-from ..evidence.model import Dataset, Problem, Reference
+from ..evidence.model import Dataset, Problem
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Threshold
 from ..util.text import valid_utf8
@@ -56,7 +56,7 @@ class Remeasurement:
 
     Parameters
     ----------
-    log : LogFile
+    file : LogFile
     thresholds : sequence of Threshold
 
     Raises
@@ -65,10 +65,8 @@ class Remeasurement:
         If it is no evidence log.
     """
 
-    def __init__(self, log: LogFile, thresholds: Sequence[Threshold]) -> None:
-        self._comparator = Comparator(
-            Reference(path=log.path, sha256=log.sha256), values_of_file(log), thresholds=tuple(thresholds)
-        )
+    def __init__(self, file: LogFile, thresholds: Sequence[Threshold]) -> None:
+        self._comparator = Comparator.of(file, thresholds)
 
     @property
     def knows_checksums(self) -> bool:

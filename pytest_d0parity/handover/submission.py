@@ -33,7 +33,7 @@ class OptionError(UsageError, ValueError):
 class Submission:
     """What was handed over: the log, where it can be read; what is said of the files; and the files."""
 
-    log: LogFile | None
+    file: LogFile | None
     expected_files: Sequence[ExpectedFile]
     tree: FileTree
     checked: str
@@ -56,18 +56,18 @@ def submission_of(options: argparse.Namespace, output: str) -> Submission:
 
 
 def _of_log(options: argparse.Namespace) -> Submission:
-    log = read_log(options.log)
-    expected_files = expected_datasets(log)
-    root = root_of_log(log, options.dataset_root)
+    file = read_log(options.log)
+    expected_files = expected_datasets(file)
+    root = root_of_log(file, options.dataset_root)
     besides: dict[str, str] = {}
     not_looked_at: tuple[str, ...] = ()
-    if options.baseline_params is not None and params_of_log(log, options.baseline_params):
+    if options.baseline_params is not None and params_of_log(file, options.baseline_params):
         name = valid_utf8(options.baseline_params)
         if any(expected.name == name for expected in expected_files):
             name = f"./{name}"
-        expected_files += expected_params(log, name)
+        expected_files += expected_params(file, name)
         besides = {name: options.baseline_params}
-    elif expected_params(log, ""):
+    elif expected_params(file, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
     try:
         tree = FolderTree(root, besides=besides)
@@ -75,7 +75,7 @@ def _of_log(options: argparse.Namespace) -> Submission:
         hint = "" if options.dataset_root else "; the log names this folder, and --dataset-root names another"
         raise TreeError(f"{error}{hint}") from None
     return Submission(
-        log=log,
+        file=file,
         expected_files=expected_files,
         tree=tree,
         checked=root,
@@ -96,7 +96,7 @@ def _of_bundle(options: argparse.Namespace, output: str) -> Submission:
             f"the receipt would become a part of the bundle; name another --output than {printable(output)}"
         )
     return Submission(
-        log=bundle.log,
+        file=bundle.file,
         expected_files=bundle.expected_files,
         tree=bundle.tree,
         checked=options.log,
@@ -134,7 +134,7 @@ def attested_by(submission: Submission, options: argparse.Namespace) -> Attested
         key = load_public_key(options.public_key)
     elif is_signed(data):
         raise OptionError("the attestation is signed: name the key that should have signed it, by --public-key")
-    return check_attestation(data, options.attestation or ATTESTATION_FILE, submission.log, key)
+    return check_attestation(data, options.attestation or ATTESTATION_FILE, submission.file, key)
 
 
 def _read(path: str) -> bytes:

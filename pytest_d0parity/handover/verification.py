@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ..evidence.model import Difference
+    from ..evidence.model import Difference, Verdict
 
 
 Outcome = Literal["same", "repacked", "changed", "contradicted", "missing", "extra", "not_checked"]
-
-
-Verdict = Literal["match", "within_thresholds", "drift", "incomplete"]
 
 
 _DRIFT = ("changed", "contradicted", "missing", "extra")

@@ -1,4 +1,4 @@
-"""The face to pytest: options and fixtures. Everything else is imported when a session asks for parity."""
+"""The pytest plugin: options and fixtures. Other modules are imported when a session asks for parity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
+    """Add the options."""
     group = parser.getgroup("d0parity", "parity of a photon-dose sweep")
     group.addoption(
         "--parity-scenario",
@@ -38,14 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin a parity session, where one is asked for."""
+    """Start a parity session if the options ask for one."""
     if config.getoption("parity_scenario") is not None:
-        from .controller import begin
+        from .controller import start_session
 
-        begin(config)
+        start_session(config)
         return
     for name in ("reference", "threshold", "update-reference", "attest"):
-        if config.getoption(f"--parity-{name}"):  # somebody wants a proof, and would believe in one
+        if config.getoption(f"--parity-{name}"):  # whoever gives it expects parity to be checked
             raise pytest.UsageError(
                 f"--parity-{name} has no effect without --parity-scenario=ID, which turns the checks on"
             )
@@ -61,23 +61,23 @@ def _session(request: pytest.FixtureRequest) -> ParitySession:
 
 @pytest.fixture(scope="session")
 def parity_scenario(request: pytest.FixtureRequest) -> Scenario:
-    """Give the scenario of this session."""
+    """Return the scenario of this session."""
     return _session(request).scenario
 
 
 @pytest.fixture(scope="session")
 def parity_params(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Give the params of the baseline run, by name, read without executing anything: see `load_params`."""
+    """Return the params of the baseline run, by name, read without executing anything: see `load_params`."""
     return _session(request).load_params()
 
 
 @pytest.fixture
 def parity_dataset(request: pytest.FixtureRequest) -> ParityDataset:
-    """Give each dataset of the sweep in turn: its record, and ``load(name)`` for an array of it."""
+    """Run the test for each dataset of the sweep: its values are attributes, and ``load(name)`` loads an array."""
     session = _session(request)
     if not hasattr(request, "param"):
         pytest.fail("parity_dataset is parametrized where a test names it; getfixturevalue comes too late", False)
-    return session.dataset(request.param)
+    return session.parity_dataset(request.param)
 
 
 @pytest.fixture
@@ -88,10 +88,11 @@ def parity_record(request: pytest.FixtureRequest) -> Callable[..., None]:
     a text, a flag or None; `rel` (share of the reference) and `abs` (unit of the value) say how far it may be from
     the reference, unless a threshold of the project or of the command line covers the name.
     """
-    session = _session(request)
+    _session(request)  # skips the test without a scenario
+    from .recording import record_own
 
     def record(name: str, value: Any, rel: float | None = None, abs: float | None = None) -> None:  # noqa: A002
         __tracebackhide__ = True
-        session.record_own(request.node, name, value, rel, abs)
+        record_own(request.node, name, value, rel, abs)
 
     return record

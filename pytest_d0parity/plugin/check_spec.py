@@ -1,4 +1,4 @@
-"""The subject of a built-in check: which values it is about, and which problems belong to it."""
+"""What a built-in check is about: which values it compares, and which problems make it fail."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from ..compare.comparator import Comparator
 from ..compare.difference import Comparison, within
 from ..compare.values import Named
 from ..evidence.model import Problem
-from ..readers.params.baseline import METRICS
+from ..readers.params.baseline import FLAGS, METRICS
 from ..util.text import valid_utf8
 from .run_store import RunData
 
-STAGES = ("raw", "normalized", "grouped")
 PARTS = ("amplitude", "phase", "norm")
-FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")
 
 _MEASURED = ("diff3d", "probeGuess", "scan_index")
 _SWEEP = ("dataset_root", "limit_datasets", "datasets")
 
 Kind = Literal["datasets", "file", "arrays", "stage", "photon_dose", "probe", "flag", "params", "metric"]
-# Which arrays' problems belong to a check; "photons" is the count, and the empty name the file's own name.
-_BELONGS = {
+# The arrays whose problems belong to a check, by its kind or stage. "photons" stands for the count of photons, and the
+# empty name for the file as a whole.
+_ARRAYS = {
     "file": (),
     "raw": ("diff3d",),
     "normalized": ("diff3d",),
@@ -30,7 +29,8 @@ _BELONGS = {
     "photon_dose": ("photons", ""),
     "probe": ("probeGuess",),
 }
-_BELONGS_AS_ERROR = {"grouped": ("diff3d",), "photon_dose": ("diff3d",)}
+# Those of which errors belong to it as well, but not warnings.
+_ARRAYS_ERRORS_ONLY = {"grouped": ("diff3d",), "photon_dose": ("diff3d",)}
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class CheckSpec:
     Attributes
     ----------
     kind : str
+        Name of the check's function, without ``test_``.
     dataset : str or None
-        File name.
+        File name of the dataset.
     part : str
-        Stage, part of the probe, flag, or metric, where the kind has several.
+        Stage, part of the probe, flag, or metric, for the kinds that have several.
     """
 
     kind: Kind
@@ -52,7 +53,7 @@ class CheckSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the values, or what they lie below."""
+        """The names of the values, or of the groups that hold them."""
         match self.kind:
             case "file":
                 return ("sha256", "size_bytes")
@@ -73,19 +74,20 @@ class CheckSpec:
         return ()
 
     def values(self, data: RunData) -> Named:
-        """Give what the check records."""
+        """Return the values that the check records."""
         if self.kind == "datasets":
             return {"total_datasets": len(data.selection.filenames)}
         if self.dataset is not None:
             return within(data.values(self.dataset), self.names)
-        return self._of_whole(data.whole)
+        return self._values_of_run(data.whole)
 
     def compare(self, data: RunData, comparator: Comparator) -> Comparison:
-        """Compare with the reference; with nothing, where the reference does not have the dataset."""
+        """Compare the values with the reference. Where it lacks the dataset, nothing is compared."""
         if self.kind == "datasets":
             return comparator.compare_names([valid_utf8(name) for name in data.selection.filenames])
         if self.dataset is None:
-            return comparator.compare_whole(self._of_whole(data.whole), self._of_whole(comparator.values.whole))
+            expected = self._values_of_run(comparator.values.whole)
+            return comparator.compare_whole(self._values_of_run(data.whole), expected)
         name = valid_utf8(self.dataset)
         if name not in comparator.values.datasets:
             return Comparison((), 0)
@@ -93,32 +95,33 @@ class CheckSpec:
         return comparator.compare_dataset(name, data.values(self.dataset), sound=sound, names=self.names)
 
     def problems(self, data: RunData) -> list[Problem]:
-        """Which problems of the run belong to the check."""
+        """Return the problems that belong to the check."""
         if self.kind == "datasets":
             return [problem for problem in data.selection.problems if problem.where in _SWEEP]
         if self.dataset is None:
-            return [problem for problem in data.run.problems if self._has(problem.where)]
-        return [problem for problem in data.dataset(self.dataset).problems if self._concerns(problem)]
+            return [problem for problem in data.baseline_run.problems if self._is_problem_of_params(problem)]
+        return [problem for problem in data.dataset(self.dataset).problems if self._is_problem_of_dataset(problem)]
 
-    def _concerns(self, problem: Problem) -> bool:
+    def _is_problem_of_dataset(self, problem: Problem) -> bool:
         array = problem.where.removeprefix(self.dataset or "").removeprefix(":")
         error = problem.severity == "error"
         if error and not array:
-            return True  # the file as a whole
+            return True  # nothing in the file can be read
         if self.kind == "arrays":
             return error or array not in (*_MEASURED, "photons", "")
         kind = self.part if self.kind == "stage" else self.kind
-        return array in _BELONGS[kind] or (error and array in _BELONGS_AS_ERROR.get(kind, ()))
+        return array in _ARRAYS[kind] or (error and array in _ARRAYS_ERRORS_ONLY.get(kind, ()))
 
-    def _of_whole(self, values: Named) -> Named:
+    def _is_problem_of_params(self, problem: Problem) -> bool:
+        """Whether the check is about the key that a problem is about; one of the whole file belongs to all checks."""
+        _, _, key = problem.where.partition(":")
+        if self.kind == "params":
+            return key not in (*FLAGS, *METRICS)
+        return not key or key == self.part
+
+    def _values_of_run(self, values: Named) -> Named:
+        """Pick the check's values out of all parameters and metrics; flags have a check of their own."""
         if self.kind != "params":
             return within(values, self.names)
         flags = within(values, [f"params.{flag}" for flag in FLAGS])
         return {name: value for name, value in within(values, ["params"]).items() if name not in flags}
-
-    def _has(self, where: str) -> bool:
-        """Whether a problem of the params file belongs here: one of all of it does, one of a key may."""
-        _, _, key = where.partition(":")
-        if self.kind == "params":
-            return key not in (*FLAGS, *METRICS)
-        return not key or key == self.part

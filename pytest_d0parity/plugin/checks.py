@@ -1,4 +1,4 @@
-"""The checks: parity as parametrized tests, collected by the plugin and never by anybody else."""
+"""The built-in checks: parametrized tests that only the plugin collects."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from ..compare.comparator import Comparator
 from ..compare.difference import MISSING
 from ..evidence.model import Problem
-from ..readers.params.baseline import METRICS
-from ..util.text import printable
-from .check_spec import FLAGS, PARTS, STAGES, CheckSpec
-from .session import PARITY, ParitySession, drift_message
+from ..readers.params.baseline import FLAGS, METRICS
+from ..statistics.records import STAGES
+from ..util.text import printable, valid_utf8
+from .check_spec import PARTS, CheckSpec
+from .recording import record_built_in
+from .run_store import RunData
+from .session import PARITY, SPEC, ParitySession, drift_message
 
 Check = Callable[[], None]
 
@@ -64,44 +68,53 @@ def test_metric(parity_metric: str, parity_check: Check) -> None:
 
 
 def spec_of(item: pytest.Function) -> CheckSpec:
-    """Give the subject of one of the checks above."""
+    """Return what one of the checks above is about."""
     params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-    own = {name: params[name] for name in _own_parameters(item.function)}
+    own = {name: params[name] for name in _parameters(item.function)}
     kind: Any = item.originalname.removeprefix("test_")
     filename = own.pop("parity_filename", None)
     return CheckSpec(kind, filename, next(iter(own.values()), ""))
 
 
+def dataset_params(data: RunData) -> list[Any]:
+    """Return the datasets as parameters of a test; if there is none, a single one that is skipped."""
+    names = data.selection.filenames
+    if not names:
+        skipped = pytest.mark.skip(reason="the sweep holds no dataset; d0parity::test_datasets tells why")
+        return [pytest.param(None, id="none", marks=skipped)]
+    return [pytest.param(name, id=printable(name)) for name in names]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize the checks over what there is to check."""
+    """Parametrize the checks over datasets, stages, parts of the probe, flags and metrics."""
     parity = metafunc.config.stash[PARITY]
-    known = parity.comparator.values.whole if parity.comparator else {}
-    metrics = [name.split(".")[1] for name in known if name.startswith("metrics.")]
+    expected = parity.comparator.values.whole if parity.comparator else {}
+    metrics = [name.split(".")[1] for name in expected if name.startswith("metrics.")]
     values: dict[str, Any] = {
-        "parity_filename": parity.filename_params(),
+        "parity_filename": dataset_params(parity.data),
         "parity_stage": STAGES,
         "parity_part": PARTS,
         "parity_flag": FLAGS,
         "parity_metric": list(dict.fromkeys([*METRICS, *metrics])),
     }
-    for name in _own_parameters(metafunc.function):
+    for name in _parameters(metafunc.function):
         metafunc.parametrize(name, values[name])
 
 
-def _own_parameters(function: Callable[..., object]) -> list[str]:
-    """Give the names of a check's own parameters: not those that a fixture of the user's brings along."""
+def _parameters(function: Callable[..., object]) -> list[str]:
+    """Return the names that a check is parametrized by; those that a fixture of the user's adds are not among them."""
     return [name for name in signature(function).parameters if name != "parity_check"]
 
 
 @pytest.fixture
 def parity_check(request: pytest.FixtureRequest) -> Check:
-    """Record the values of the check that asks, compare them, and tell what belongs to it."""
+    """Return the function that a check calls: it records the check's values and compares them."""
     parity = request.config.stash[PARITY]
     item: pytest.Function = request.node
 
     def run() -> None:
         __tracebackhide__ = True
-        _run(parity, item, spec_of(item))
+        _run(parity, item, item.stash[SPEC])
 
     return run
 
@@ -109,30 +122,42 @@ def parity_check(request: pytest.FixtureRequest) -> Check:
 def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
     __tracebackhide__ = True
     values = spec.values(parity.data)
-    parity.record(item, values)
+    record_built_in(item, values)
     problems = spec.problems(parity.data)
-    table = ""
-    if parity.comparator is not None:
-        drifted = spec.compare(parity.data, parity.comparator).drifted
-        if any(problem.severity == "error" for problem in problems):
-            drifted = tuple(row for row in drifted if row.observed != MISSING)  # the problem itself tells why
-        if drifted:
-            about = f"{printable(spec.dataset)}: " if spec.dataset else ""
-            table = f"{about}{drift_message(drifted, parity.comparator, f'{spec.dataset}:')}"
-    wrong = values or any(problem.severity == "error" for problem in problems)
-    if table or (problems and wrong):
-        pytest.fail("\n\n".join(filter(None, [_sentences(problems), table])), pytrace=False)
+    has_errors = any(problem.severity == "error" for problem in problems)
+    drift = _drift(parity, spec, has_errors)
+    # Without values, a warning says why there are none, which is no failure.
+    if drift or has_errors or (problems and values):
+        pytest.fail("\n\n".join(filter(None, [_sentences(problems), drift])), pytrace=False)
     if not values:
-        pytest.skip(_sentences(problems) or _nothing(parity, spec))
-    if parity.comparator is not None and spec.dataset is not None and not parity.expects(spec.dataset):
+        pytest.skip(_sentences(problems) or _reason_without_values(parity, spec))
+    if spec.dataset is not None and _is_new(parity.comparator, spec.dataset):
         pytest.skip(f"the reference has no {printable(spec.dataset)}, which d0parity::test_datasets tells")
+
+
+def _drift(parity: ParitySession, spec: CheckSpec, has_errors: bool) -> str:
+    """Describe how the values drift; empty if they do not."""
+    if parity.comparator is None:
+        return ""
+    drifted = spec.compare(parity.data, parity.comparator).drifted
+    if has_errors:  # the error says why a value is missing
+        drifted = tuple(difference for difference in drifted if difference.observed != MISSING)
+    if not drifted:
+        return ""
+    about = f"{printable(spec.dataset)}: " if spec.dataset else ""
+    return f"{about}{drift_message(drifted, parity.comparator, f'{spec.dataset}:')}"
+
+
+def _is_new(comparator: Comparator | None, filename: str) -> bool:
+    """Whether there is a reference, and it lacks a dataset."""
+    return comparator is not None and valid_utf8(filename) not in comparator.values.datasets
 
 
 def _sentences(problems: Sequence[Problem]) -> str:
     return "\n".join(f"{printable(problem.where)}: {printable(problem.message)}" for problem in problems)
 
 
-def _nothing(parity: ParitySession, spec: CheckSpec) -> str:
+def _reason_without_values(parity: ParitySession, spec: CheckSpec) -> str:
     if parity.scenario.baseline_params is None:
         return "the scenario names no baseline params"
     return f"the baseline params hold no {spec.part or 'parameters'}"

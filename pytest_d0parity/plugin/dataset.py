@@ -1,4 +1,4 @@
-"""A dataset as the users' own checks see it."""
+"""The dataset that the fixture ``parity_dataset`` returns."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ class ParityDataset:
     Attributes
     ----------
     filename : str
+        Its name in the dataset root.
     path : str
-        Where the file is.
+        The path of the file.
     photon_dose : str or None
-        As the name spells it, like ``"1e5"``.
+        The dose in the file name, like ``"1e5"``.
     sha256 : str or None
+        Of the file; like all that follows, None if it could not be read or measured.
     size_bytes : int or None
+        Of the file.
     arrays : mapping of str to ArrayInfo
-        Shape, dtype, CRC-32 and length of every array.
+        Shape, dtype, CRC-32 and bytes of each array, by its name; read-only.
     stats : Stats
-        The stages `raw`, `normalized` and `grouped`; None where one could not be measured.
+        Statistics of the stages `raw`, `normalized` and `grouped`.
     photons : Photons or None
+        The photons that are counted in ``diff3d``.
     probe : ProbeStats or None
+        Statistics of ``probeGuess``.
     """
 
     filename: str
@@ -47,22 +52,17 @@ class ParityDataset:
     probe: ProbeStats | None
 
     def load(self, name: str) -> NDArray[Any]:
-        """Load an array.
+        """Load an array, and verify its CRC-32.
 
         Parameters
         ----------
         name : str
-            Without ``.npy``.
-
-        Returns
-        -------
-        ndarray
-            Whole, in memory; its CRC-32 was verified.
+            Its name in the archive, without ``.npy``.
 
         Raises
         ------
         NpzError
-            If there is no such array, or it cannot be read; it names the file and the reason.
+            If there is no such array, or it cannot be read; the message says which file and why.
         """
         where = f"{printable(self.filename)}:{printable(name)}"
         try:

@@ -1,4 +1,4 @@
-"""The ledger of a session: which checks were planned, what was received of each, and the log that follows."""
+"""The results of a session's checks, and the log that is made of them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Literal
 
 import pytest
 
-from ..capture.job import CaptureJob
 from ..capture.run import assemble
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
 from ..evidence.model import Check, EvidenceLog
 from ..util.text import valid_utf8
+from .collection import PlannedCheck
+from .recording import recorded_limits, recorded_values
 from .run_store import RunData, RunStore
-from .session import PlannedCheck, recorded_limits, recorded_values
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
 
 @dataclass
-class _Received:
-    """What the reports of one test have told so far."""
+class _TestResult:
+    """Outcome and recorded values of one test, from the reports of setup, call and teardown so far."""
 
     outcome: Outcome | None = None
     properties: Sequence[tuple[str, object]] = ()
@@ -40,57 +40,56 @@ class _Received:
 
 
 class CheckResults:
-    """Keeps account of the checks of a session.
+    """Collects the results of a session's checks.
 
     Parameters
     ----------
-    job : CaptureJob
-        Its reference is None where nothing is to be compared.
+    data : RunData
+        Its job has no comparator if there is nothing to compare with.
     store : RunStore
-        Which also holds the plan, once the tests are collected.
+        Holds the plan once the tests are collected.
     folder : str
-        The one that the user stands in.
+        The folder that the session was started in, whose git commit is recorded.
     """
 
-    def __init__(self, job: CaptureJob, store: RunStore, folder: str) -> None:
-        self._scenario = job.scenario
-        self._comparator = job.comparator
+    def __init__(self, data: RunData, store: RunStore, folder: str) -> None:
+        self._data = data
+        self._comparator = data.job.comparator
         self._store = store
         self._folder = folder
-        self._data = RunData(job, store)
-        self._received: dict[str, _Received] = {}
+        self._results: dict[str, _TestResult] = {}
 
-    def receive(self, report: pytest.TestReport) -> None:
-        """Enter a report; a test that is set up again, as after a failure, starts anew."""
+    def add_report(self, report: pytest.TestReport) -> None:
+        """Add a report. The result of a test that is set up again, as a rerun is, starts anew."""
         if report.when == "setup":
-            self._received[report.nodeid] = _Received()
-        self._received.setdefault(report.nodeid, _Received()).add(report)
+            self._results[report.nodeid] = _TestResult()
+        self._results.setdefault(report.nodeid, _TestResult()).add(report)
 
     def plan(self) -> list[PlannedCheck]:
-        """Give the planned checks, the built-in ones first; none before the tests are collected."""
+        """Return the planned checks, the built-in ones first; none before the tests are collected."""
         plan: list[PlannedCheck] = self._store.get("plan") or []
         return sorted(plan, key=lambda check: check.spec is None)
 
     def outcome(self, check: PlannedCheck) -> Outcome | Literal["not_run"]:
-        """Give the outcome of a check."""
-        received = self._received.get(check.id)
-        return (received and received.outcome) or "not_run"
+        """Return the outcome of a check."""
+        result = self._results.get(check.id)
+        return (result and result.outcome) or "not_run"
 
     def never_reported(self) -> list[str]:
-        """Give the ids of the checks that should have run and did not."""
+        """Return the ids of the selected checks that have no outcome."""
         return [check.id for check in self.plan() if check.selected and self.outcome(check) == "not_run"]
 
     def not_passed(self) -> list[str]:
-        """Give the ids of the checks that should have passed and did not."""
+        """Return the ids of the selected checks that neither passed nor were skipped."""
         fine = ("passed", "skipped")
         return [check.id for check in self.plan() if check.selected and self.outcome(check) not in fine]
 
     def log(self) -> EvidenceLog:
-        """Make the log of what is known by now."""
+        """Make the log of the results so far."""
         data = self._data
-        log = assemble(self._scenario, data.run, data.selection, data.captured, self._folder)
-        checks = self._checks()
-        entries = tuple(map(self._entry, checks))
+        log = assemble(data.job.scenario, data.baseline_run, data.selection, data.captured, self._folder)
+        checks = self._planned_and_recording()
+        entries = tuple(map(self._log_entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
         log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
         if self._comparator is None:
@@ -106,8 +105,8 @@ class CheckResults:
             problems=log.problems + (self._comparator.unused_thresholds(everything) if everything else ()),
         )
 
-    def accepted(self, log: EvidenceLog) -> EvidenceLog:
-        """Leave out of a log what was not checked; a dataset is accepted as a whole or not at all."""
+    def without_unchecked(self, log: EvidenceLog) -> EvidenceLog:
+        """Remove the values from a log that no check looked at, and the datasets of which a check has not run."""
         built_in = [(check, self.outcome(check) != "not_run") for check in self.plan() if check.spec]
         partial = {check.dataset for check, ran in built_in if not ran}
         names = {
@@ -125,33 +124,43 @@ class CheckResults:
             metrics={key: pair for key, pair in log.metrics.items() if f"metrics.{key}.train" in names},
         )
 
-    def _checks(self) -> list[PlannedCheck]:
-        """Give the planned ones, and the tests that turn out to be checks: by a value, or by the reference."""
+    def _planned_and_recording(self) -> list[PlannedCheck]:
+        """Return the planned checks, and other tests that recorded a value or are checks of the reference."""
         plan = self.plan()
         planned = {check.id for check in plan}
-        known = self._comparator.values.checks if self._comparator else {}
+        expected = self._comparator.values.checks if self._comparator else {}
         others = [
             PlannedCheck(name, None, None, selected=True)
-            for name, received in sorted(self._received.items())
-            if name not in planned and (name in known or recorded_values(received.properties, None).values)
+            for name, result in sorted(self._results.items())
+            if name not in planned and (name in expected or recorded_values(result.properties, None).values)
         ]
         return plan + others
 
-    def _entry(self, check: PlannedCheck) -> Check:
-        received = self._received.get(check.id, _Received())
-        recorded = recorded_values(received.properties, check.dataset)
+    def _log_entry(self, check: PlannedCheck) -> Check:
+        result = self._results.get(check.id, _TestResult())
+        recorded = recorded_values(result.properties, check.dataset)
         return Check(
             id=valid_utf8(check.id),
-            dataset=None if check.dataset is None else valid_utf8(check.dataset),
+            dataset=recorded.dataset,
             outcome=self.outcome(check),
             values=dict(recorded.values),
-            limits=recorded_limits(received.properties),
+            limits=recorded_limits(result.properties),
         )
 
     def _comparisons(
         self, checks: Sequence[PlannedCheck], comparator: Comparator, everything: Values | None
     ) -> Iterator[Comparison]:
-        """Compare everything, whatever checks there are, where nothing was left out; otherwise what was looked at."""
+        """Compare all values of a complete log, or else those of the checks that ran.
+
+        Parameters
+        ----------
+        checks : sequence of PlannedCheck
+            The checks of the log.
+        comparator : Comparator
+            The reference.
+        everything : Values or None
+            The values of the log, if it is complete.
+        """
         if everything is not None:
             yield comparator.compare(replace(everything, checks={}))
         measured = set(self._data.captured)
@@ -160,7 +169,7 @@ class CheckResults:
             if outcome == "not_run":
                 continue
             if check.spec is None:
-                values = recorded_values(self._received[check.id].properties, check.dataset)
+                values = recorded_values(self._results[check.id].properties, check.dataset)
                 if values.values or (outcome != "skipped" and check.id in comparator.values.checks):
                     yield comparator.compare_check(check.id, values)
             elif everything is None and (check.dataset is None or check.dataset in measured):

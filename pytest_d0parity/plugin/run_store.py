@@ -1,13 +1,15 @@
-"""The store of a run: what one process of a pytest session has measured, the others need not."""
+"""What the processes of one pytest run share: each dataset is measured by one of them, and read by the others."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from filelock import FileLock
 
@@ -28,53 +30,63 @@ class RunStore:
     Parameters
     ----------
     folder : path
-        It belongs to this run and to this user alone, which is why its pickles can be trusted.
+        Only this run and this user write to it, so its pickles can be trusted.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._seen: dict[str, Any] = {}
+        self.folder = folder
+        self._loaded: dict[str, Any] = {}
 
-    def once(self, name: str, make: Callable[[], T]) -> T:
-        """Give a value; make it when no process of this run has.
+    @classmethod
+    def make(cls) -> Self:
+        """Make a store in a new temporary folder."""
+        return cls(Path(tempfile.mkdtemp(prefix="d0parity-")))
 
-        A process that comes while another one is making the value waits for it. When that one dies, its lock is
-        released, and the next one makes the value.
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def get_or_make(self, name: str, make: Callable[[], T]) -> T:
+        """Return a value; make it if no process of this run has.
+
+        While one process makes it, the others wait. If that process dies, its lock is released and the next one makes
+        the value.
         """
         if self.get(name) is None:
-            with FileLock(self._folder / f"{name}.lock"):
+            with FileLock(self.folder / f"{name}.lock"):
                 if self.get(name) is None:
                     self.put(name, make())
-        value: T = self._seen[name]
+        value: T = self._loaded[name]
         return value
 
     def put(self, name: str, value: Any) -> None:
-        """Keep a value."""
+        """Store a value."""
         write_atomically(self._path(name), pickle.dumps(value))
-        self._seen[name] = value
+        self._loaded[name] = value
 
     def get(self, name: str) -> Any:
-        """Give a value; None where no process has made it."""
-        if name not in self._seen and os.path.exists(self._path(name)):
-            self._seen[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
-        return self._seen.get(name)
+        """Return a value; None if no process has stored it."""
+        if name not in self._loaded and os.path.exists(self._path(name)):
+            self._loaded[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
+        return self._loaded.get(name)
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.pickle"
+        return self.folder / f"{name}.pickle"
 
 
 class RunData:
-    """What a scenario's files hold, each of them read once per run.
+    """What is in the files of a scenario. Each file is read once per run.
 
     Parameters
     ----------
     job : CaptureJob
+        Scenario, reference and cache.
     store : RunStore
+        Where the values are shared with the other processes.
     """
 
     def __init__(self, job: CaptureJob, store: RunStore) -> None:
-        self._scenario = job.scenario
-        self._job = job
+        self.job = job
         self._store = store
         self._pool: LocalPool | None = None
         self._values: dict[str, Named] = {}
@@ -82,33 +94,41 @@ class RunData:
     @property
     def selection(self) -> DatasetSelection:
         """Which datasets there are."""
-        return self._store.once("choice", lambda: select_datasets(self._scenario))
+        return self._store.get_or_make("selection", lambda: select_datasets(self.job.scenario))
 
     @property
-    def run(self) -> BaselineRun:
-        """What the params file says."""
-        return self._store.once("params", lambda: read_baseline_run(self._scenario))
+    def baseline_run(self) -> BaselineRun:
+        """What the params file holds."""
+        return self._store.get_or_make("params", lambda: read_baseline_run(self.job.scenario))
 
     def dataset(self, filename: str) -> Dataset:
-        """Give the record of a dataset."""
-        return self._store.once(self._name(filename), lambda: self._capture(filename)).dataset
+        """Return the record of a dataset; measure it if no process has."""
+        return self._store.get_or_make(self._name(filename), lambda: self._capture(filename)).dataset
 
-    def begin(self, pool: LocalPool, sizes: Mapping[str, int]) -> None:
-        """Have a crew capture the datasets that will be asked for."""
-        pool.begin(self._job, sizes)
+    def measure_in(self, pool: LocalPool, sizes: Mapping[str, int]) -> None:
+        """Begin to measure datasets in a pool of processes.
+
+        Parameters
+        ----------
+        pool : LocalPool
+            Measures ahead of the checks, which take the results from it.
+        sizes : mapping of str to int
+            Bytes of each dataset that will be asked for, by file name.
+        """
+        pool.begin(self.job, sizes)
         self._pool = pool
 
     def _capture(self, filename: str) -> CaptureResult:
-        return self._job.capture(filename) if self._pool is None else self._pool.take(filename)
+        return self.job.capture(filename) if self._pool is None else self._pool.take(filename)
 
     @property
     def captured(self) -> dict[str, CaptureResult]:
-        """The datasets that were asked for, in whatever process."""
-        records = {filename: self._store.get(self._name(filename)) for filename in self.selection.filenames}
-        return {filename: record for filename, record in records.items() if record is not None}
+        """The datasets that any process has measured."""
+        results = {filename: self._store.get(self._name(filename)) for filename in self.selection.filenames}
+        return {filename: result for filename, result in results.items() if result is not None}
 
     def values(self, filename: str) -> Named:
-        """Give the comparable values of a dataset."""
+        """Return the comparable values of a dataset."""
         if filename not in self._values:
             self._values[filename] = values_of_dataset(self.dataset(filename))
         return self._values[filename]
@@ -116,10 +136,10 @@ class RunData:
     @property
     def whole(self) -> Named:
         """The comparable values of parameters and metrics."""
-        return whole_values(self.run.parameters, self.run.metrics)
+        return whole_values(self.baseline_run.parameters, self.baseline_run.metrics)
 
     def _name(self, filename: str) -> str:
-        # By number: a file's name may be as long as a name can be.
+        # A number, because the file name with a suffix may be longer than the file system allows.
         return f"dataset-{self._numbers[filename]}"
 
     @cached_property

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..compare.diagnosis import diagnose
-from ..compare.log_view import Recorded
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Difference, EvidenceLog
+from ..evidence.model import Difference, EvidenceLog, Verdict
 from ..util.markdown import escape
-from ..util.text import printable
+from ..util.text import printable, valid_utf8
 from .difference_table import difference_markdown, difference_table
 
 
@@ -36,7 +35,7 @@ class Outcome:
         Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
     """
 
-    verdict: str
+    verdict: Verdict
     differences: tuple[Difference, ...]
     filenames: tuple[str, ...]
     reference: str | None
@@ -133,14 +132,13 @@ class Outcome:
         return sum(difference.verdict == verdict for difference in self.differences)
 
 
-def outcome_of(log: EvidenceLog | Recorded) -> Outcome:
-    """Take the outcome out of a log."""
-    filenames = log.datasets if isinstance(log, Recorded) else (dataset.filename for dataset in log.datasets)
+def outcome_of(log: EvidenceLog) -> Outcome:
+    """Return the outcome that a log holds."""
     return Outcome(
         verdict=log.verdict,
         differences=log.drift,
-        filenames=tuple(filenames),
-        reference=log.reference.path if log.reference else None,
+        filenames=tuple(valid_utf8(dataset.filename) for dataset in log.datasets),
+        reference=str(log.reference.path) if log.reference else None,
         left_out=log.reference.left_out if log.reference else (),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -10,21 +11,20 @@ from rich.text import Text
 
 from ..compare.diagnosis import dataset_at
 from ..compare.difference import MISSING, PRESENT
-from ..compare.log_view import Recorded
-from ..evidence.model import Scalar
-from ..util.text import printable
+from ..evidence.model import Dataset, EvidenceLog, Scalar
+from ..statistics.records import STAGES
+from ..util.text import printable, valid_utf8
 from .outcome import Outcome
 
 _ROWS = 40
-_STAGES = ("raw", "normalized", "grouped")
 
 
-def sweep_table(run: Recorded, outcome: Outcome) -> str:
+def sweep_table(log: EvidenceLog, outcome: Outcome) -> str:
     """Give a compact table: dose, photons counted back, SHA-256, the means of the stages, and drift.
 
     Parameters
     ----------
-    run : Recorded
+    log : EvidenceLog
     outcome : Outcome
         What came of the comparison, if there was one.
 
@@ -34,18 +34,19 @@ def sweep_table(run: Recorded, outcome: Outcome) -> str:
         For standard output as it is: as wide, and with colours where it takes them. Of more than 40 datasets, those
         that drift come first, and the others are counted.
     """
-    drift = _drift(run, outcome)
-    names = [*run.datasets, *(name for name in drift if name not in run.datasets)]
+    datasets = {valid_utf8(dataset.filename): dataset for dataset in log.datasets}
+    drift = _drift(datasets, outcome)
+    names = [*datasets, *(name for name in drift if name not in datasets)]
     if len(names) > _ROWS:
         names.sort(key=lambda name: name not in drift)
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     grid.add_column("dataset", overflow="fold", min_width=13)
-    for column in ("dose", "counted", "sha256", *_STAGES):
+    for column in ("dose", "counted", "sha256", *STAGES):
         grid.add_column(column, justify="left" if column == "sha256" else "right", no_wrap=True)
     if outcome.reference is not None:
         grid.add_column("drift", no_wrap=True)
     for name in names[:_ROWS]:
-        grid.add_row(Text(printable(name)), *_cells(run, name), *_told(drift.get(name), outcome))
+        grid.add_row(Text(printable(name)), *_cells(datasets.get(name)), *_told(drift.get(name), outcome))
     console = Console(file=sys.stdout, highlight=False)
     with console.capture() as capture:
         console.print(grid)
@@ -55,12 +56,12 @@ def sweep_table(run: Recorded, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _drift(run: Recorded, outcome: Outcome) -> dict[str, str]:
+def _drift(datasets: Mapping[str, Dataset], outcome: Outcome) -> dict[str, str]:
     """Say, for each dataset that is not as in the reference, how."""
     counts: dict[str, int] = {}
     told: dict[str, str] = {}
     for difference in outcome.differences:
-        name = dataset_at(difference.where, run.datasets)
+        name = dataset_at(difference.where, datasets)
         if difference.verdict != "drift":
             continue
         if name is not None:
@@ -70,22 +71,21 @@ def _drift(run: Recorded, outcome: Outcome) -> dict[str, str]:
     for name, count in counts.items():
         told[name] = f"{count} value{'s' * (count != 1)}"
     for difference in outcome.differences:
-        if difference.where in run.datasets and difference.expected == MISSING:
+        if difference.where in datasets and difference.expected == MISSING:
             told[difference.where] = "extra"
     return told
 
 
-def _cells(run: Recorded, name: str) -> list[Text]:
-    dataset = run.datasets.get(name)
+def _cells(dataset: Dataset | None) -> list[Text]:
     if dataset is None:
         return [Text("-")] * 6
-    values = dataset.values
-    counted = _short(values.get("photons.per_pattern"))
+    photons, stages = dataset.photons, [getattr(dataset.stats, stage) for stage in STAGES]
+    counted = None if photons is None else photons.per_pattern
     cells = [
-        printable(dataset.dose_text or "-"),
-        "no quanta" if values.get("photons.quantized") is False else counted,
-        printable(str(values.get("sha256") or "-"))[:8],
-        *(_short(values.get(f"{stage}.mean")) for stage in _STAGES),
+        printable(dataset.photon_dose or "-"),
+        "no quanta" if photons and photons.quantized is False else _short(counted),
+        printable(str(dataset.sha256 or "-"))[:8],
+        *(_short(None if stats is None else stats.mean) for stats in stages),
     ]
     return [Text(cell) for cell in cells]
 

@@ -6,18 +6,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..compare.log_view import Recorded, recorded, recorded_file
-from ..evidence.artifacts import DIGEST, LOG, PAGE, PROBES, STATEMENT, ReportError, write_artifact
+from ..evidence.artifacts import DIGEST, LOG, PAGE, STATEMENT, ReportError, write_artifact
 from ..evidence.encoding import to_json
-from ..evidence.file import LogError, read_log
+from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
-from ..evidence.probe_archive import collect_probes, probes_to_bytes
+from ..evidence.probe_archive import Probes
 from ..util.files import describe_os_error
-from ..util.runtime import silent
+from ..util.runtime import quiet_logger
 from ..util.text import printable
 from .csv_tables import checksums, probe_table, stage_table
 from .digest import step_summary, step_summary_file, to_markdown
-from .outcome import Outcome, outcome_of
+from .outcome import Outcome
 
 _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
     LOG: to_json,
@@ -73,18 +72,22 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         raise ReportError("; ".join(failed))
 
 
-def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Callable[[str], str]) -> str:
-    """Write the page for people who look, and the probes that it shows.
+def write_page(
+    log: EvidenceLog, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome, folder: str
+) -> str:
+    """Write the page for people who look.
 
     Parameters
     ----------
     log : EvidenceLog
+    probes : Probes
+        Those of the log.
+    reference : (LogFile, Probes) or None
+        The log that it was compared with, where it is at hand, and what lies beside it.
+    outcome : Outcome
+        What came of the comparison.
     folder : str
-        Where the log lies.
-    reference : str or None
-        The log that it was compared with.
-    path_of : callable
-        Gives the path of a dataset by its file name.
+        A folder that is there.
 
     Returns
     -------
@@ -94,25 +97,15 @@ def write_page(log: EvidenceLog, folder: str, reference: str | None, path_of: Ca
     Raises
     ------
     ReportError
-        If a file could not be written.
+        If it could not be made or written.
     """
-    if log.verdict != "match" and is_log_of(folder, reference):
-        return ""  # the log there is the reference, and so are its probes and its page
-    # Before the probes are written: the reference's may lie in the same folder.
-    trusted = _reference_of(log, reference)
-    probes = collect_probes(log.datasets, path_of)
-    write_artifact(os.path.join(folder, PROBES), probes_to_bytes(probes.arrays))
-    return write_page_of(recorded(log, probes), trusted, outcome_of(log), folder)
-
-
-def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, folder: str) -> str:
-    """Write the page of a log that was read back: see `write_page`."""
     path = os.path.join(folder, PAGE)
     try:
-        with silent("matplotlib"):  # of fonts, and of its settings
+        with quiet_logger("matplotlib"):  # of fonts, and of its settings
             from .page.render import to_html
+            from .page.shown_log import ShownLog
 
-            page = to_html(run, reference, outcome)
+            page = to_html(ShownLog(log, probes), reference and ShownLog(reference[0].log, reference[1]), outcome)
     except ImportError:
         return f"{PAGE} needs the extra 'report': python -m pip install 'pytest-d0parity[report]'"
     # The last resort: whatever goes wrong with a picture must not look like the loss of the log, which is written.
@@ -123,16 +116,6 @@ def write_page_of(run: Recorded, reference: Recorded | None, outcome: Outcome, f
         ) from error
     write_artifact(path, page.encode())
     return ""
-
-
-def _reference_of(log: EvidenceLog, reference: str | None) -> Recorded | None:
-    if log.reference is None or reference is None:
-        return None
-    try:
-        file = read_log(reference, log.reference.path)
-        return recorded_file(file, os.path.dirname(reference)) if file.sha256 == log.reference.sha256 else None
-    except LogError:  # it has gone since it was compared with
-        return None
 
 
 def append_to_step_summary(log: EvidenceLog) -> None:

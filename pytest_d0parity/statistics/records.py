@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+STAGES = ("raw", "normalized", "grouped")  # in the order in which they are computed
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageStats:
@@ -151,5 +153,7 @@ class Photons:
         """Whether the label is off by more than 5 %."""
         return self.ratio is not None and abs(self.ratio - 1) > MISLABELLED
 
+
+STAGES = ("raw", "normalized", "grouped")  # of diff3d, in the order of the pipeline
 
 MISLABELLED = 0.05  # a dose that is off by more than this share does not belong to its label

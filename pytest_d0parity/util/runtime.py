@@ -24,7 +24,7 @@ def available_cores() -> int:
 
 
 @contextmanager
-def silent(name: str) -> Iterator[None]:
+def quiet_logger(name: str) -> Iterator[None]:
     """Keep from the user what a library logs: whatever matters is told by whoever calls it."""
     logger = logging.getLogger(name)
     level = logger.level

@@ -36,6 +36,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid_utf8(text))
 
 
+# What JSON cannot say as a number, and how it is spelled (the convention of protobuf).
+NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
 def non_finite(value: float) -> str:
     """Spell a number that JSON cannot say: ``NaN``, ``Infinity`` or ``-Infinity``."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right form.
+
+    Examples
+    --------
+    >>> counted(1, "dataset"), counted(3, "dataset")
+    ('1 dataset', '3 datasets')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"

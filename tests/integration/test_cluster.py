@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_what_was_finished(cluster: Cluster, root: Path, tmp_path:
     with busy(cluster, root, tmp_path / "n") as process:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert (process.returncode, "Traceback" in errors) == (130, False)
+    assert (process.returncode, "Traceback" in errors) == (130, False), errors
     assert 1 <= len(missing(read_log(tmp_path / "n"))) <= 4
 
 

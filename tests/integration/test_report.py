@@ -28,11 +28,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.compare.log_view import recorded
 from pytest_d0parity.evidence.model import Difference, EvidenceLog, Reference
 from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
 from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.render import to_html
+from pytest_d0parity.reports.page.shown_log import ShownLog
+from pytest_d0parity.util.text import valid_utf8
 from tests.support.command import COMMAND, LOG, d0parity
 from tests.support.logs import renamed
 from tests.support.parity import PAGE, PROBES, Parity
@@ -196,8 +197,8 @@ def test_the_difference_of_two_probes(log: EvidenceLog) -> None:
     trusted = dataclasses.replace(log, datasets=(dataset,))
     name = f"{dataset.arrays['probeGuess'].crc32}-{info.size_bytes}"
     page = to_html(
-        recorded(run, Probes({f"00000001-{info.size_bytes}": after})),
-        recorded(trusted, Probes({name: before})),
+        ShownLog(run, Probes({f"00000001-{info.size_bytes}": after})),
+        ShownLog(trusted, Probes({name: before})),
         outcome_of(run),
     )
     ours, _, theirs, _, magnitude, turned = pictures(page)
@@ -224,7 +225,7 @@ def test_the_difference_of_two_probes(log: EvidenceLog) -> None:
 )
 def test_any_probe(log: EvidenceLog, probe: np.ndarray, told: str) -> None:
     info = log.datasets[0].arrays["probeGuess"]
-    page = to_html(recorded(log, Probes({f"{info.crc32}-{info.size_bytes}": probe})), None, outcome_of(log))
+    page = to_html(ShownLog(log, Probes({f"{info.crc32}-{info.size_bytes}": probe})), None, outcome_of(log))
     assert told in unescape(page)
     assert all(max(picture.shape) <= 256 for picture in pictures(page))
 
@@ -248,8 +249,8 @@ def test_what_the_pictures_of_two_probes_do_not_show_is_said(
         log, datasets=(dataclasses.replace(dataset, arrays={**dataset.arrays, "probeGuess": other}),)
     )
     page = to_html(
-        recorded(dataclasses.replace(log, datasets=(dataset,)), Probes({f"{info.crc32}-{info.size_bytes}": ours + 0j})),
-        recorded(trusted, Probes({f"00000001-{info.size_bytes}": theirs + 0j})),
+        ShownLog(dataclasses.replace(log, datasets=(dataset,)), Probes({f"{info.crc32}-{info.size_bytes}": ours + 0j})),
+        ShownLog(trusted, Probes({f"00000001-{info.size_bytes}": theirs + 0j})),
         outcome_of(log),
     )
     assert told in unescape(page)
@@ -324,7 +325,7 @@ def test_nothing_of_the_process_is_changed(log: EvidenceLog) -> None:
     mpl.rcParams["lines.linewidth"] = 7.5
     before = copy.deepcopy(dict(mpl.rcParams))
     level = logging.getLogger("matplotlib").level
-    to_html(recorded(log, Probes({})), None, outcome_of(log))
+    to_html(ShownLog(log, Probes({})), None, outcome_of(log))
     assert (dict(mpl.rcParams), logging.getLogger("matplotlib").level) == (before, level)
     mpl.rcdefaults()
 
@@ -346,13 +347,13 @@ class Tags(HTMLParser):
 
 def tags(log: EvidenceLog) -> list[tuple[str, ...]]:
     """Give the tags of the page, on which a value drifts in the first dataset."""
-    where = f"{log.datasets[0].filename}:raw.mean"
+    where = f"{valid_utf8(log.datasets[0].filename)}:raw.mean"
     drift = Difference(where=where, expected=1.0, observed=2.0, threshold="exact", distance=2.0, verdict="drift")
     drifted = dataclasses.replace(
         log, verdict="drift", drift=(drift,), reference=Reference(path=log.datasets[0].filename, sha256="0" * 64)
     )
-    run = recorded(drifted, Probes({}))
-    page = to_html(run, None, outcome_of(run))
+    run = ShownLog(drifted, Probes({}))
+    page = to_html(run, None, outcome_of(run.log))
     assert "; drifts in " in page
     return Tags(page).found
 
@@ -410,9 +411,9 @@ def test_the_page_is_small_even_where_nothing_is_the_same(log: EvidenceLog, numb
     size = entry.arrays["probeGuess"].size_bytes
     noise = rng.normal(size=(300, 300)) + 1j * rng.normal(size=(300, 300))
     arrays = {f"{place:08x}-{size}": np.roll(noise, place, axis=0) for place in range(2 * number)}
-    ours = recorded(dataclasses.replace(log, datasets=tuple(run)), Probes(arrays))
-    theirs = recorded(dataclasses.replace(log, datasets=tuple(reference)), Probes(arrays))
-    page = to_html(ours, theirs, outcome_of(ours))
+    ours = ShownLog(dataclasses.replace(log, datasets=tuple(run)), Probes(arrays))
+    theirs = ShownLog(dataclasses.replace(log, datasets=tuple(reference)), Probes(arrays))
+    page = to_html(ours, theirs, outcome_of(ours.log))
     assert len(pictures(page)) == 6 * number
     assert len(page.encode()) < most
 

@@ -297,7 +297,7 @@ def test_a_log_of_nothing_shows_nothing(verify: Verify, here: Path) -> None:
         assert "no dataset is spoken of, so that nothing is shown" in said
 
 
-@pytest.mark.parametrize("size", ["x", 1.5, True, [1]])
+@pytest.mark.parametrize("size", ["x", 1.5, True])
 def test_a_size_that_is_none(verify: Verify, here: Path, size: Any) -> None:
     edit(here / "parity" / LOG, lambda log: log["datasets"][0].update(size_bytes=size))
     code, _, receipt = verify()

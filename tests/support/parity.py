@@ -13,12 +13,11 @@ import rich.console
 import rich.table
 
 from pytest_d0parity import json_schema
-from pytest_d0parity.plugin import checks
-from pytest_d0parity.plugin import controller as controller
+from pytest_d0parity.plugin import controller
 from tests.support.command import LOG
 
 # Imported here, they are there for every session that is started in this process, and need not be imported again.
-MODULES = (checks, controller, rich.console, rich.table)
+MODULES = (controller, rich.console, rich.table)
 
 PAGE = "dose_parity_report.html"
 PROBES = "probes.npz"

@@ -27,6 +27,7 @@ PARAMETERS = (
     "timestamp",
     "intensity_scale_value",
 )
+FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")  # the parameters that are on or off
 METRICS = ("mae", "ms_ssim", "psnr", "mse", "frc50")
 
 _STORED_AS = {"nphotons_in_params": "nphotons", "intensity_scale_value": "intensity_scale"}

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from pytest_d0parity import convert_for_json, json_schema
 from pytest_d0parity.cli import main
-from pytest_d0parity.compare.comparator import read_comparator
-from pytest_d0parity.compare.values import values_of_file
-from pytest_d0parity.evidence.file import LogFile
+from pytest_d0parity.compare.comparator import Comparator
+from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.evidence.file import parse_log, read_log
+from pytest_d0parity.evidence.model import Reference
 from pytest_d0parity.scenario.thresholds import DEFAULT, Threshold, parse_threshold
 
 MATCH, UNREADABLE, USAGE, DRIFT = 0, 1, 2, 3
@@ -202,16 +203,15 @@ def compared(expected: float, observed: float, limit: str | None) -> Any:
     """One value compared by itself."""
     content = {"datasets": [], "metrics": {"mae": [expected, 0]}}
     thresholds = () if limit is None else (parse_threshold(f"metrics.mae.train:{limit}"),)
-    comparator = read_comparator_of(content, thresholds)
+    comparator = comparator_of(content, thresholds)
     other = {"datasets": [], "metrics": {"mae": [observed, 0]}}
-    return comparator.compare(values_of_file(LogFile("x", "", 1, other)))
+    return comparator.compare(values_of(parse_log(json.dumps(other).encode(), "x").log))
 
 
-def read_comparator_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
-    from pytest_d0parity.compare.comparator import Comparator
-    from pytest_d0parity.evidence.model import Reference
-
-    return Comparator(Reference(path="x", sha256=""), values_of_file(LogFile("x", "", 1, content)), thresholds)
+def comparator_of(content: Any, thresholds: tuple[Threshold, ...]) -> Any:
+    return Comparator(
+        Reference(path="x", sha256=""), values_of(parse_log(json.dumps(content).encode(), "x").log), thresholds
+    )
 
 
 @example(2**53 + 1, 0.0, "0.001", True)  # as floats they would be equal
@@ -475,7 +475,10 @@ def test_the_real_older_log_is_a_reference(photon_grid: Path, tmp_path: Path) ->
         (b'{"datasets": [{"filename": "a", "stats": []}]}', "datasets[0].stats is a list"),
         (b'{"datasets": [{"filename": "a", "stats": {"raw": {"min": []}}}]}', "raw.min holds a list"),
         (b'{"datasets": [{"filename": "a", "arrays": {"x": {"shape": 3}}}]}', "shape is a number"),
-        (b'{"datasets": [{"filename": "a", "arrays": {"x": {"shape": ["3"]}}}]}', "shape holds something else"),
+        (
+            b'{"datasets": [{"filename": "a", "arrays": {"x": {"shape": ["3"]}}}]}',
+            "shape[0] is a text; a whole number",
+        ),
         (b'{"datasets": [], "metrics": {"mae": [1]}}', "metrics.mae is no pair"),
         (b'{"datasets": [], "metrics": {"mae": 1}}', "metrics.mae is a number"),
         (b'{"datasets": [], "checks": [{}]}', "checks[0] has no id"),
@@ -621,7 +624,7 @@ def test_a_number_of_any_size_is_compared(tmp_path: Path, record: Any, capsys: C
 
 
 def test_a_reference_is_read_as_python_numbers(tmp_path: Path, record: Any) -> None:
-    values = read_comparator(write(tmp_path / "r.json", record)).values
+    values = values_of(read_log(write(tmp_path / "r.json", record)).log)
     assert math.isnan(values.whole["metrics.frc50.test"])  # type: ignore[arg-type]
     assert convert_for_json(values.whole["metrics.frc50.test"]) == "NaN"
     assert np.isclose(values.datasets["data_p1e3.npz"]["probe.l2_norm"], 1)  # type: ignore[arg-type]

@@ -1,0 +1,177 @@
+"""Which checks a session has: the built-in ones, those of the users, and the ids on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import pytest
+
+from ..util.text import printable
+from . import checks
+from .check_spec import CheckSpec
+from .run_store import RunData, RunStore
+from .session import SPEC, dataset_of
+
+_FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
+
+
+@dataclass(frozen=True)
+class PlannedCheck:
+    """A check that was collected.
+
+    Attributes
+    ----------
+    id : str
+        The node id of the test.
+    dataset : str or None
+        File name of the dataset that it is about.
+    spec : CheckSpec or None
+        None for one of the users' own checks.
+    selected : bool
+        Whether it was left after deselection.
+    """
+
+    id: str
+    dataset: str | None
+    spec: CheckSpec | None
+    selected: bool
+
+
+class CheckCollector:
+    """Adds the built-in checks to a session, and stores which checks are planned.
+
+    Parameters
+    ----------
+    config : pytest.Config
+        The ids of built-in checks are removed from its arguments.
+    data : RunData
+        The datasets to parametrize over.
+    store : RunStore
+        Receives ``"plan"``, a list of `PlannedCheck`, and ``"unknown"``, the ids that name no check.
+    """
+
+    def __init__(self, config: pytest.Config, data: RunData, store: RunStore) -> None:
+        self._data = data
+        self._store = store
+        self._own_ids, self._by_id = _take_own_ids(config)
+        self._collected: dict[str, PlannedCheck] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Add the built-in checks to what the session collects.
+
+        They are added as items, because --lf skips a module whose path it does not know.
+        """
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed:
+            report.result = [*report.result, *self._built_in_checks(collector)]
+        return report
+
+    def _built_in_checks(self, session: pytest.Session) -> list[pytest.Item]:
+        # The path is that of the project, so that its conftest.py applies, and not that of the installed package.
+        node = _ChecksModule.from_parent(session, path=session.config.rootpath, name="d0parity", nodeid="d0parity")
+        items = [item for item in node.collect() if isinstance(item, pytest.Function)]
+        for item in items:
+            item.stash[SPEC] = checks.spec_of(item)
+            item.location = ("d0parity", None, item.name)  # the path of the installed package differs by machine
+        order = {filename: number for number, filename in enumerate(self._data.selection.filenames)}
+        # All checks of a dataset in a row, so that xdist gives them to one worker, which alone measures it.
+        return sorted(items, key=lambda item: order.get(item.stash[SPEC].dataset or "", -1))
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Parametrize the users' own checks over the datasets."""
+        given = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _argnames(mark)}
+        if "parity_dataset" in metafunc.fixturenames and "parity_dataset" not in given:
+            metafunc.parametrize("parity_dataset", checks.dataset_params(self._data), indirect=True)
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Add a check to the plan, also if it will be deselected."""
+        spec = item.stash.get(SPEC, None)
+        if spec is not None or _FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            dataset = spec.dataset if spec else dataset_of(item)
+            self._collected[item.nodeid] = PlannedCheck(item.nodeid, dataset, spec, selected=False)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect the built-in checks that no id on the command line names, if there are ids."""
+        unknown = [own_id for own_id in self._own_ids if not any(_names(own_id, name) for name in self._collected)]
+        self._store.put("unknown", unknown)
+        if unknown and not hasattr(config, "workerinput"):
+            raise pytest.UsageError(not_found(unknown))
+        if not self._by_id:
+            return
+        removed = {item for item in items if SPEC in item.stash and not self._is_asked_for(item)}
+        if removed:
+            config.hook.pytest_deselected(items=list(removed))
+            items[:] = [item for item in items if item not in removed]
+
+    def _is_asked_for(self, item: pytest.Item) -> bool:
+        return any(_names(own_id, item.nodeid) for own_id in self._own_ids)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Store the plan for the controller."""
+        selected = {item.nodeid for item in session.items}
+        plan = [replace(check, selected=check.id in selected) for check in self._collected.values()]
+        self._store.put("plan", plan)
+
+
+class _ChecksModule(pytest.Module):
+    """The module of the built-in checks, collected whatever the project's patterns for test names are."""
+
+    def _getobj(self) -> ModuleType:
+        return checks
+
+    def istestfunction(self, obj: object, name: str) -> bool:
+        return callable(obj) and name.startswith("test_")
+
+    def istestclass(self, obj: object, name: str) -> bool:
+        del obj, name
+        return False
+
+
+def not_found(ids: Sequence[str]) -> str:
+    """Say that there are no checks with these ids."""
+    return f"not found: {', '.join(map(printable, ids))} (--collect-only shows all checks)"
+
+
+def _take_own_ids(config: pytest.Config) -> tuple[list[str], bool]:
+    """Remove the ids of built-in checks from the arguments, because pytest would look for files of these names.
+
+    Returns
+    -------
+    own_ids : list of str
+        The removed ids.
+    by_id : bool
+        Whether any argument is an id, of a built-in check or of another test.
+    """
+    own_ids = {argument: name for argument in config.args if (name := _own_id(config, argument))}
+    by_id = any("::" in argument for argument in config.args) or bool(own_ids)
+    config.args[:] = [argument for argument in config.args if argument not in own_ids]
+    return list(own_ids.values()), by_id
+
+
+def _own_id(config: pytest.Config, argument: str) -> str | None:
+    """Return the id of a built-in check that an argument is; None if it is something else.
+
+    pytest prints ids relative to the current folder, so that the id may begin with ``../``.
+    """
+    path, colons, rest = argument.partition("::")
+    exists = os.path.exists(os.path.join(config.invocation_params.dir, path))
+    if os.path.basename(path) != "d0parity" or exists:
+        return None
+    return f"d0parity{colons}{rest}"
+
+
+def _names(own_id: str, name: str) -> bool:
+    """Whether an id is that of a test, or of the function or module that it belongs to."""
+    return name == own_id or name.startswith((f"{own_id}[", f"{own_id}::"))
+
+
+def _argnames(mark: pytest.Mark) -> Iterable[str]:
+    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)

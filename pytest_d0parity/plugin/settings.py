@@ -1,0 +1,132 @@
+"""What the options and the project's tables ask of a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ..compare.comparator import read_reference
+from ..evidence.file import LogError, LogFile
+from ..reports.writer import is_log_of
+from ..scenario.options import OPTIONS
+from ..scenario.pyproject import find_project
+from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
+from ..util.errors import ParityError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a session is asked to do.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        What to check.
+    started_in : str
+        The folder that pytest was started in.
+    output : str
+        The folder for the artifacts.
+    shown_output : str
+        The same folder, as the user gave it, or relative to `started_in`.
+    history : str or None
+        Path of the attempts history to append to.
+    update : bool
+        Whether the observed values become the reference, which the scenario then names.
+    attest : bool
+        Whether to write what the log attests.
+    cache : bool
+        Whether measurements of earlier runs may be used.
+    """
+
+    scenario: Scenario
+    started_in: str
+    output: str
+    shown_output: str
+    history: str | None
+    update: bool
+    attest: bool
+    cache: bool
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read the options of a session and the tables of its project.
+
+    Raises
+    ------
+    ParityError
+        If they cannot be followed.
+    """
+    started_in = str(config.invocation_params.dir)
+    options = {name: config.getoption(f"parity_{name}") for name in OPTIONS}
+    scenario_id = config.getoption("parity_scenario")
+    if not scenario_id:
+        raise ScenarioError("--parity-scenario is empty; name a scenario")
+    project = find_project(started_in)
+    if not project.path:
+        # pytest may take the value of an option for a path to tests, and its root for another one.
+        project = find_project(str(config.rootpath))
+    scenario = make_scenario(project, scenario_id, options, started_in)
+    given = options["output"]
+    output = os.path.join(started_in, given) if given else default_output(project, started_in)
+    update = bool(config.getoption("parity_update_reference"))
+    if update:
+        _check_update(scenario, options, output)
+    history = options["history"]
+    return Settings(
+        scenario=scenario,
+        started_in=started_in,
+        output=output,
+        shown_output=given or os.path.relpath(output, started_in),
+        history=None if history is None else os.path.join(started_in, history),
+        update=update,
+        attest=bool(config.getoption("parity_attest")),
+        cache=not options["no_cache"],
+    )
+
+
+def _check_update(scenario: Scenario, options: dict[str, Any], output: str) -> None:
+    if scenario.reference_path is None:
+        raise ScenarioError(
+            "which reference is to be updated? Name it by --parity-reference LOG or in the project's table"
+        )
+    if options["threshold"]:
+        raise ScenarioError(
+            "--parity-update-reference accepts the observed values instead of comparing them, so it cannot be combined "
+            "with --parity-threshold"
+        )
+    if is_log_of(output, scenario.reference_path):
+        raise ScenarioError("the reference is the log that this session writes; name another --parity-output")
+
+
+def reference_of(settings: Settings) -> LogFile | None:
+    """Read the reference to compare with; None if there is none, or if it will be updated.
+
+    Raises
+    ------
+    LogError
+        If it cannot be read, also if it will be updated, because that would fail after all was measured.
+    """
+    path = settings.scenario.reference_path
+    is_there = path is not None and os.path.lexists(path)
+    if settings.update and not is_there:
+        return None
+    try:
+        reference = read_reference(settings.scenario)
+    except LogError as error:
+        advice = "" if is_there else "; to make it of what is observed, add --parity-update-reference"
+        raise LogError(f"the reference: {error}{advice}") from None
+    return None if settings.update else reference
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Raise errors that the user can put right as pytest's `UsageError`, which ends the session before any test."""
+    try:
+        yield
+    except ParityError as error:
+        raise pytest.UsageError(*error.sentences) from None

@@ -1,0 +1,190 @@
+"""What a session tells at its end: in the terminal, on the page of pytest-html, and to pytest-json-report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from ..compare.reference_update import ReferenceUpdate
+from ..evidence.artifacts import DIGEST, PAGE, STATEMENT
+from ..evidence.encoding import convert_for_json
+from ..evidence.model import EvidenceLog
+from ..handover.publish import Publication
+from ..reports.difference_table import difference_table
+from ..reports.outcome import outcome_of
+from ..util.text import printable
+from .settings import Settings
+
+_MAX_PROBLEMS = 20
+
+
+@dataclass
+class Conclusion:
+    """How a session ended.
+
+    Attributes
+    ----------
+    log : EvidenceLog or None
+        None if the session never ran its tests.
+    errors : list of str
+        Why parity is not shown, and what could not be written.
+    publication : Publication or None
+        What was written.
+    update : ReferenceUpdate or None
+        What changed in the reference.
+    not_taken : list of str
+        Datasets that were not taken over into the reference.
+    """
+
+    log: EvidenceLog | None = None
+    errors: list[str] = field(default_factory=list)
+    publication: Publication | None = None
+    update: ReferenceUpdate | None = None
+    not_taken: list[str] = field(default_factory=list)
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether parity is not shown."""
+        return bool(self.errors) or (self.log is not None and self.log.verdict in ("drift", "incomplete"))
+
+
+class Summary:
+    """Tells the conclusion of a session.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names the scenario and the folder of the artifacts.
+
+    Attributes
+    ----------
+    conclusion : Conclusion
+        Filled in by the controller when the session finishes.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.conclusion = Conclusion()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the errors, the verdict, what drifted, and where the artifacts are."""
+        end = self.conclusion
+        if end.log is None and not end.errors:
+            return
+        title = f"d0parity: {printable(self._settings.scenario.scenario_id)}"
+        terminalreporter.write_sep("=", title, red=end.is_bad, green=not end.is_bad, bold=True)
+        for error in end.errors:
+            terminalreporter.write_line(f"ERROR: {error}", red=True)
+        if end.log is not None:
+            for line in (*_log_lines(end.log), *self._file_lines()):
+                terminalreporter.write_line(line)
+
+    def _file_lines(self) -> Iterator[str]:
+        end = self.conclusion
+        if end.update is not None:
+            yield from _update_lines(end.update)
+        if end.not_taken:
+            names = ", ".join(map(printable, end.not_taken))
+            yield f"Not taken over, for not all of their checks have run: {names}"
+        written = end.publication
+        if written is None:
+            return
+        if written.is_written:
+            yield f"Read {self._shown(DIGEST)}; every digit is in the .json."
+        if written.is_attested:
+            yield f"Attested, not signed: {self._shown(STATEMENT)}."
+        if written.note:
+            yield f"note: {written.note}"
+        elif self._has_page():
+            yield f"Look at {self._shown(PAGE)}."
+
+    def _shown(self, name: str) -> str:
+        return printable(os.path.join(self._settings.shown_output, name))
+
+    def _page_path(self) -> str:
+        return os.path.join(self._settings.output, PAGE)
+
+    def _has_page(self) -> bool:
+        written = self.conclusion.publication
+        return written is not None and written.is_written and os.path.exists(self._page_path())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str], session: pytest.Session) -> None:
+        """Add the verdict, and a link to our page, to the page of pytest-html."""
+        log = self.conclusion.log
+        if log is None:
+            return
+        prefix.append(
+            f"<p>d0parity, {escape(printable(self._settings.scenario.scenario_id))}: "
+            f"<strong>{log.verdict}</strong>: {escape(outcome_of(log).sentence)}</p>"
+        )
+        if self._has_page():
+            folder = os.path.dirname(os.path.abspath(str(session.config.getoption("htmlpath"))))
+            address = quote(os.path.relpath(self._page_path(), folder))  # relative, so that both can be moved together
+            prefix.append(f'<p><a href="{escape(address)}">What the data look like</a></p>')
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
+        """Add a section ``d0parity`` to the report of pytest-json-report."""
+        log = self.conclusion.log
+        if log is None:
+            return
+        outcome = outcome_of(log)
+        section = {
+            "scenario_id": log.metadata.scenario_id,
+            "verdict": outcome.verdict,
+            "output": self._settings.shown_output,
+            "reference": log.reference,
+            "checks": Counter(check.outcome for check in log.checks),
+            "drift": outcome.differences,
+            "errors": self.conclusion.errors,
+        }
+        json_report["d0parity"] = convert_for_json(section)
+
+
+def write_errors(conclusion: Conclusion, config: pytest.Config) -> None:
+    """Write the errors to standard error if pytest writes no summary in the terminal."""
+    if config.getoption("no_summary", False) or not config.pluginmanager.hasplugin("terminal"):
+        for error in conclusion.errors:
+            sys.stderr.write(f"d0parity: ERROR: {error}\n")
+
+
+def _log_lines(log: EvidenceLog) -> Iterator[str]:
+    outcome = outcome_of(log)
+    yield f"{log.verdict}: {outcome.sentence}"
+    counts = Counter(check.outcome for check in log.checks)
+    tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+    datasets = "1 dataset" if log.total_datasets == 1 else f"{log.total_datasets} datasets"
+    yield f"{len(log.checks)} checks, {datasets}: {tally or 'none'}"
+    if text := outcome.text():
+        yield text
+    if log.verdict == "drift":
+        yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
+    for problem in log.all_problems[:_MAX_PROBLEMS]:
+        yield f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}"
+    if len(log.all_problems) > _MAX_PROBLEMS:
+        yield f"... and {len(log.all_problems) - _MAX_PROBLEMS} more problems"
+
+
+def _update_lines(update: ReferenceUpdate) -> Iterator[str]:
+    path = printable(update.path)
+    if update.is_new:
+        yield f"Reference {path} is new: review it, and commit it."
+    elif not update.is_written:
+        yield f"Reference {path} is left as it was: no value changed."
+    elif update.changes:
+        count = "1 value" if len(update.changes) == 1 else f"{len(update.changes)} values"
+        yield f"Reference {path} is updated; {count} changed:"
+        yield difference_table(update.changes)
+    else:
+        yield f"Reference {path} is updated; no value changed."
+    if update.kept:
+        yield f"Kept as they were, for they were not observed: {', '.join(map(printable, update.kept))}"

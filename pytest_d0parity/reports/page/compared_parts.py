@@ -1,0 +1,146 @@
+"""How each part of each dataset compares with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ...compare.diagnosis import dataset_at
+from ...compare.values import BUILT_IN
+from ...evidence.model import Difference
+from ...util.text import printable, valid_utf8
+from ..outcome import Outcome
+from .shown_log import ShownDataset, ShownLog
+
+PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  # in the order of the pipeline
+
+_WORST = ("drift", "within_thresholds", "repacked", "not_compared")
+# What the checks of these names are about; a check of a stage, flag or metric is named after it.
+_CHECKED = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How one part of a dataset compares: its verdict, how many of its values differ, and in which arrays."""
+
+    verdict: str
+    count: int
+    arrays: Sequence[str] = ()
+
+
+class ComparedParts:
+    """The differences between a log and the reference, by dataset and part.
+
+    Attributes
+    ----------
+    compared : bool
+        Whether there was a reference at all.
+    names : tuple of str
+        Of the parts, in the order of the pipeline.
+    """
+
+    names = PARTS
+
+    def __init__(self, run: ShownLog, outcome: Outcome) -> None:
+        self._run = run
+        self._by_dataset = _by_dataset(outcome.differences, run.datasets)
+        # Where two logs are compared, it matters not which checks ran when they were made.
+        not_run = [check for check in run.log.checks if outcome.verified and check.outcome == "not_run"]
+        self._not_compared = {(check.dataset, _checked_part(check.id)) for check in not_run}
+        self._checks = {_checked_part(check.id) for check in run.log.checks}
+        errors = [problem for problem in run.log.all_problems if problem.severity == "error"]
+        self._damaged = {dataset_of(problem.where, run.datasets) for problem in errors}
+        self.compared = outcome.reference is not None
+
+    def matrix(self) -> Iterator[tuple[str, list[Cell | None]]]:
+        """Yield, for each dataset, how each part of it compares, in the order of the pipeline."""
+        for name in self._run.datasets:
+            yield name, [self._cell(name, part) for part in PARTS]
+
+    def _cell(self, name: str, part: str) -> Cell | None:
+        names = ("sha256", "size_bytes") if part == "file" else (part,)
+        own = self._by_dataset.get(name, ())
+        differences = [d for d in own if d.where.removeprefix(f"{name}:").partition(".")[0] in names]
+        values = self._run.datasets[name].values
+        if not differences and not any(value.partition(".")[0] in names for value in values):
+            return None
+        # What could not be read here and there was not compared either.
+        left_out = (name, part) in self._not_compared or (name in self._damaged and part != "file")
+        cell = _cell(differences, left_out)
+        if part != "arrays":
+            return cell
+        places = [d.where.removeprefix(f"{name}:").split(".") for d in differences if d.verdict == cell.verdict]
+        return replace(cell, arrays=tuple(dict.fromkeys(printable(place[1]) for place in places if place[1:])))
+
+    def beside(self) -> list[tuple[str, Cell]]:
+        """Return how all else compares: parameters, metrics, datasets of one side, the users' own checks."""
+        groups: dict[str, list[Difference]] = {"params": [], "metrics": [], "": []}
+        for difference in self._by_dataset.get(None, []):
+            kind = difference.where.partition(".")[0]
+            groups[kind if kind in groups else ""].append(difference)
+        left_out = {(part or "").partition(".")[0] for dataset, part in self._not_compared if dataset is None}
+        shown_as = {"params": "parameters", "metrics": "metrics", "": "datasets and checks"}
+        return [(shown_as[group], _cell(found, group in left_out)) for group, found in groups.items()]
+
+    # --- charts
+
+    def drifting(self, value: str) -> dict[str, ShownDataset]:
+        """Return the datasets in which a value drifts."""
+        return {
+            name: dataset
+            for name, dataset in self._run.datasets.items()
+            if any(d.verdict == "drift" and d.where == f"{name}:{value}" for d in self._by_dataset.get(name, ()))
+        }
+
+    def drift_count(self, name: str) -> int:
+        """Return how many values of a dataset drift."""
+        return sum(d.verdict == "drift" for d in self._by_dataset.get(name, ()))
+
+    def is_compared(self, name: str, part: str) -> bool:
+        """Whether a part of a dataset was compared."""
+        return (name, part) not in self._not_compared
+
+    def verdict_beside(self, name: str) -> str:
+        """Return how a parameter or metric compares; empty where nothing was compared."""
+        for difference in self._by_dataset.get(None, ()):
+            if difference.where == name:
+                return difference.verdict
+        if not self.compared:
+            return ""
+        part, _, rest = name.partition(".")
+        own = name if part == "params" else f"{part}.{rest.partition('.')[0]}"
+        return "not_compared" if (None, own if own in self._checks else part) in self._not_compared else "same"
+
+
+def _checked_part(check_id: str) -> str | None:
+    """Return what a check of our own is about; None for the users' own checks.
+
+    That is a part of a dataset, ``params.<flag>``, ``params`` or ``metrics.<name>``.
+    """
+    if not check_id.startswith(f"{BUILT_IN}test_"):
+        return None
+    kind, _, part = check_id.removeprefix(f"{BUILT_IN}test_").removesuffix("]").partition("[")
+    if kind == "stage":
+        return part.rpartition("-")[2]
+    if kind in ("flag", "metric"):
+        return f"{'params' if kind == 'flag' else 'metrics'}.{part}"
+    return _CHECKED.get(kind)
+
+
+def _by_dataset(differences: Sequence[Difference], names: Mapping[str, object]) -> dict[str | None, list[Difference]]:
+    found: dict[str | None, list[Difference]] = {}
+    for difference in differences:
+        found.setdefault(dataset_of(difference.where, names), []).append(difference)
+    return found
+
+
+def dataset_of(where: str, names: Mapping[str, object]) -> str | None:
+    """Return the dataset that a difference or a problem is about."""
+    where = valid_utf8(where)
+    return where if where in names else dataset_at(where, names)
+
+
+def _cell(differences: Sequence[Difference], left_out: bool) -> Cell:
+    verdicts = [d.verdict for d in differences] + ["not_compared"] * left_out
+    verdict = min(verdicts, key=_WORST.index, default="same")
+    return Cell(verdict, verdicts.count(verdict))

@@ -1,0 +1,61 @@
+"""A log as the page shows it: its records, the values that are compared, and the probes beside it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from ...compare.values import Named, Values, values_of
+from ...evidence.model import Dataset, EvidenceLog
+from ...evidence.probe_archive import Probes, name_of_probe
+from ...scenario.sweep import dose_of
+from ...util.text import valid_utf8
+
+
+@dataclass(frozen=True)
+class ShownDataset:
+    """A dataset of a log, and its comparable values by name.
+
+    Attributes
+    ----------
+    dose : float or None
+        Photons per pattern, as the name says.
+    probe : str or None
+        Name of its probe in the archive of probes.
+    """
+
+    record: Dataset
+    values: Named
+    dose: float | None
+    probe: str | None
+
+
+@dataclass(frozen=True)
+class ShownLog:
+    """A log, and the probes that lie beside it."""
+
+    log: EvidenceLog
+    probes: Probes
+
+    @cached_property
+    def values(self) -> Values:
+        """The values that are compared."""
+        return values_of(self.log)
+
+    @cached_property
+    def datasets(self) -> Mapping[str, ShownDataset]:
+        """By file name, in the order of the log."""
+        shown = {}
+        for record in self.log.datasets:
+            name = valid_utf8(record.filename)
+            dose = dose_of(os.path.basename(name))
+            shown[name] = ShownDataset(record, self.values.datasets[name], dose, name_of_probe(record))
+        return shown
+
+    @property
+    def tally(self) -> Counter[str]:
+        """How many checks have which outcome."""
+        return Counter(check.outcome for check in self.log.checks)
