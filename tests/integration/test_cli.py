@@ -134,6 +134,7 @@ def test_artifacts_go_to_a_new_folder_when_nobody_says(root: Path, tmp_path: Pat
     assert read_log(folder)["total_datasets"] == 1
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 def test_the_state_of_the_repository_is_recorded(root: Path, output: Path, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
@@ -158,6 +159,14 @@ def test_the_state_of_the_repository_is_recorded(root: Path, output: Path, tmp_p
     assert metadata() == (git("rev-parse", "HEAD"), False)
     (repository / "file").write_text("2")
     assert metadata() == (git("rev-parse", "HEAD"), True)
+
+
+def test_without_git_the_state_of_the_repository_is_unknown(root: Path, output: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = log(root, output, env=os.environ | {"PATH": str(tmp_path / "empty")})
+    assert (done.returncode, done.stderr) == (0, "")
+    metadata = read_log(output)["metadata"]
+    assert (metadata["git_sha"], metadata["git_dirty"]) == ("unknown", None)
 
 
 def test_nothing_of_the_machine_leaks_into_the_log(root: Path, output: Path) -> None:
