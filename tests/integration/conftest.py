@@ -47,7 +47,3 @@ def verify(here: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
         return code, said.out + said.err, content
 
     return run
-
-
-def _never(token: str) -> None:
-    raise AssertionError(f"{token} is no JSON")

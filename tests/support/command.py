@@ -25,8 +25,17 @@ def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str
     return done
 
 
+def strict_json(text: str) -> Any:
+    """Read JSON as its standard has it, which knows neither ``NaN`` nor ``Infinity``."""
+
+    def never(token: str) -> None:
+        raise AssertionError(f"{token} is no JSON")
+
+    return json.loads(text, parse_constant=never)
+
+
 def read_log(output: Path) -> Any:
-    log = json.loads((output / LOG).read_text(encoding="utf-8"))
+    log = strict_json((output / LOG).read_text(encoding="utf-8"))
     jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
     return log
 
