@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_d0parity import EvidenceLog
 
 pytest_plugins = ["pytester"]
 
@@ -46,6 +52,14 @@ def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     monkeypatch.setenv("MPLCONFIGDIR", str(_fonts))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end what the tests start, also where it is ignored here: in the background, by ``nohup`` or cron."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is caught here is the default of a child
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 def photon_grid() -> Path:
     """A real sweep of two doses with its real params.dill."""
@@ -75,3 +89,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate_sweep(str(folder), ["1e4", "1e6"], frames=20)
     write_params(str(folder / "params.dill"), frames=20)
     return folder
+
+
+@pytest.fixture(scope="session")
+def log(sweep: Path) -> EvidenceLog:
+    """The log of `sweep`."""
+    from pytest_d0parity import Scenario, capture_evidence
+
+    params = str(sweep / "params.dill")
+    return capture_evidence(Scenario(scenario_id="SIM", dataset_root=str(sweep), baseline_params=params))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
@@ -63,7 +64,8 @@ class DaskCluster:
             self.close()
             raise
         # Whatever happens to the cluster becomes an error with a message; the client would also log a traceback.
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+        for name in ("distributed.client", "tornado.application"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def __enter__(self) -> Self:
         return self
@@ -90,12 +92,15 @@ class DaskCluster:
         failures = []
         for future in as_completed(list(names), loop=self._client.loop):  # type: ignore[no-untyped-call]
             name = names.pop(future)
-            if future.status == "finished":
-                result: CaptureResult = future.result()
+            try:
+                result: CaptureResult | None = future.result() if future.status == "finished" else None
+            except (OSError, CancelledError):  # the scheduler went while the result was on its way
+                result = None
+            if result is None:
+                failures.append(f"{printable(name)}: {_failure(future)}")
+            else:
                 progress(name, 1.0)
                 yield name, result
-            else:
-                failures.append(f"{printable(name)}: {_failure(future)}")
         if failures:
             raise ExecutorError(f"the cluster at {self._address} gave no result for {'; '.join(failures)}")
 

@@ -156,8 +156,8 @@ class _Work:
             return self._byte_ranges[name].sha256(progress)
 
         with ThreadPoolExecutor(available_cores()) as pool:
-            running = {pool.submit(work, name): name for name in names}
             try:
+                running = {pool.submit(work, name): name for name in names}
                 for done in as_completed(running):
                     try:
                         self._judge(running[done], *done.result())

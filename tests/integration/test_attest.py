@@ -32,11 +32,9 @@ from pytest_d0parity.attest.attestation import check_attestation
 from pytest_d0parity.attest.signature import load_public_key
 from pytest_d0parity.cli import main
 from pytest_d0parity.evidence.file import read_log
-from tests.integration.test_verify import LOG, edit, here, made, verify
-from tests.support.command import COMMAND
+from tests.support.command import COMMAND, LOG
+from tests.support.handover import edit
 from tests.support.parity import Parity
-
-__all__ = ["here", "made", "verify"]
 
 STATEMENT = "dose_parity_statement.json"
 ATTESTATION = "dose_parity_attestation.json"
@@ -175,7 +173,7 @@ def test_a_signature_that_the_library_and_openssl_verify(
     command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin", "-in", "pae", "-sigfile", "sig"]
     if kind == "p384":
         command += ["-digest", "sha384"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=here)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=here, timeout=120)
     assert "Signature Verified Successfully" in done.stdout, done.stderr
 
     code, text, receipt = verify("--attestation", f"parity/{ATTESTATION}", "--public-key", public)
@@ -350,7 +348,9 @@ def test_without_the_extra(here: Path, signed: Path) -> None:
             "import sys\nsys.modules['securesystemslib'] = None\nfrom pytest_d0parity.cli import main\n"
             f"sys.exit(main({command!r}))"
         )
-        done = subprocess.run([COMMAND[0], "-c", code], capture_output=True, text=True, check=False, cwd=here)
+        done = subprocess.run(
+            [COMMAND[0], "-c", code], capture_output=True, text=True, check=False, cwd=here, timeout=120
+        )
         assert done.returncode == 1, done.stderr
         assert "python -m pip install 'pytest-d0parity[attest]'" in done.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -14,10 +15,9 @@ import pytest
 from pytest_d0parity.capture import cache
 from pytest_d0parity.capture.cache import MeasurementCache
 from pytest_d0parity.capture.measurement import Measurement, measure
-from tests.support.command import COMMAND, d0parity, read_log
+from tests.support.command import COMMAND, LOG, d0parity, read_log
 from tests.support.parity import Parity
-
-LOG = "dose_parity_log.json"
+from tests.support.processes import started
 
 
 @pytest.fixture
@@ -181,8 +181,9 @@ def test_the_oldest_entries_go_when_there_are_too_many(tmp_path: Path, monkeypat
 
 def test_several_processes_at_once(root: Path, tmp_path: Path) -> None:
     command = [*COMMAND, "log", "-q", "--dataset-root", str(root), "--jobs", "2"]
-    processes = [subprocess.Popen([*command, "--output", str(tmp_path / str(n))]) for n in range(4)]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    with contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(started([*command, "--output", str(tmp_path / str(n))])) for n in range(4)]
+        assert [run.wait(timeout=120) for run in runs] == [0] * 4
     assert len(entries()) == 3
     assert len({run(root, tmp_path / f"again-{n}")[1] for n in range(2)}) == 1
 
@@ -224,4 +225,4 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
 
 def test_a_glance_at_the_cache_imports_nothing_heavy() -> None:
     code = "import sys, pytest_d0parity.capture.cache; print([m for m in ('numpy', 'msgspec') if m in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=120).strip() == "[]"

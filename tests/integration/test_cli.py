@@ -134,6 +134,7 @@ def test_artifacts_go_to_a_new_folder_when_nobody_says(root: Path, tmp_path: Pat
     assert read_log(folder)["total_datasets"] == 1
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 def test_the_state_of_the_repository_is_recorded(root: Path, output: Path, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
@@ -141,7 +142,7 @@ def test_the_state_of_the_repository_is_recorded(root: Path, output: Path, tmp_p
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
         return subprocess.run(
-            ["git", *identity, *arguments], cwd=repository, check=True, capture_output=True, text=True
+            ["git", *identity, *arguments], cwd=repository, check=True, capture_output=True, text=True, timeout=120
         ).stdout.strip()
 
     def metadata() -> tuple[str, bool | None]:
@@ -158,6 +159,14 @@ def test_the_state_of_the_repository_is_recorded(root: Path, output: Path, tmp_p
     assert metadata() == (git("rev-parse", "HEAD"), False)
     (repository / "file").write_text("2")
     assert metadata() == (git("rev-parse", "HEAD"), True)
+
+
+def test_without_git_the_state_of_the_repository_is_unknown(root: Path, output: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = log(root, output, env=os.environ | {"PATH": str(tmp_path / "empty")})
+    assert (done.returncode, done.stderr) == (0, "")
+    metadata = read_log(output)["metadata"]
+    assert (metadata["git_sha"], metadata["git_dirty"]) == ("unknown", None)
 
 
 def test_nothing_of_the_machine_leaks_into_the_log(root: Path, output: Path) -> None:
@@ -239,7 +248,7 @@ def test_a_bad_dataset_is_an_error_that_names_it_and_the_others_are_recorded(
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs another user to be refused")
 def test_a_dataset_that_may_not_be_read(root: Path) -> None:
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    if subprocess.run([*as_nobody, *COMMAND, "--help"], check=False, capture_output=True).returncode:
+    if subprocess.run([*as_nobody, *COMMAND, "--help"], check=False, capture_output=True, timeout=120).returncode:
         pytest.skip("the other user cannot run this Python")
     with tempfile.TemporaryDirectory() as name:  # the folders around tmp_path are closed to others
         folder = Path(name)
@@ -248,7 +257,7 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
         shutil.copy(root / "data_p1e4.npz", folder / "root" / "data_p1e3.npz")
         (folder / "root" / "data_p1e3.npz").chmod(0)
         command = [*as_nobody, *COMMAND, "log", "--dataset-root", folder / "root", "--output", folder / "out"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         note, error = done.stderr.splitlines()
         assert note.startswith("note: no measurement is kept for the next run, since ")
         assert (done.returncode, error) == (1, "error: data_p1e3.npz: it cannot be read: permission denied")
@@ -347,7 +356,9 @@ def test_strange_names(root: Path, output: Path, name: bytes) -> None:
     assert "\x1b" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert read_log(output)["total_datasets"] == 1
-    subprocess.run(["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=root, check=True, capture_output=True)
+    subprocess.run(
+        ["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=root, check=True, capture_output=True, timeout=120
+    )
 
 
 # --- bad scenarios -----------------------------------------------------------------------------
@@ -449,10 +460,10 @@ def full_disk(tmp_path: Path) -> Any:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
+    if subprocess.run(mount, check=False, capture_output=True, timeout=120).returncode:
         pytest.skip("a small disk cannot be mounted here")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", str(disk)], check=True, timeout=120)
 
 
 def test_a_full_disk_leaves_the_old_log(root: Path, full_disk: Path) -> None:
@@ -532,6 +543,7 @@ def test_output_into_a_closed_pipe() -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert (done.stdout, done.stderr) == ("{", "")
 
@@ -549,7 +561,7 @@ def test_a_subcommand_imports_only_what_it_needs(arguments: list[str]) -> None:
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         "print(sorted({'dill', 'rich', 'pytest', 'isal', 'tensorflow'} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stderr.strip() == "[]"
 
 
@@ -561,7 +573,7 @@ def test_whether_anybody_listens_decides_nothing(root: Path, output: Path, strea
     (root / "data_p1e6.npz").touch()
     command = f"{sys.executable} -m pytest_d0parity log --dataset-root {root} --output {output} {streams}"
     done = subprocess.run(
-        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.integration.test_local_pool import comparable
-from tests.support.command import COMMAND, d0parity, read_log
+from tests.support.command import COMMAND, LOG, comparable, d0parity, read_log
+from tests.support.processes import reads, started, wait_for
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
-
-LOG = "dose_parity_log.json"
 
 
 @dataclass
@@ -41,49 +38,11 @@ class Cluster:
         options = ["--no-dashboard", f"--local-directory={self.folder}"]
         with (self.folder / "workers.txt").open("ab") as log:
             self.workers.append(subprocess.Popen([*command, *options], stdout=log, stderr=log, **where))
-        wait_for(lambda: (self.folder / "workers.txt").read_text().count("Registered to:") >= len(self.workers))
+        known = self.folder / "workers.txt"
+        wait_for(lambda: known.read_text().count("Registered to:") >= len(self.workers), "the worker is registered")
 
-    @contextlib.contextmanager
-    def until_the_large_ones_are_left(self) -> Iterator[list[int]]:
-        """Wait, after the block, and tell how many datasets are not captured: small ones may wait behind a large."""
-        left: list[int] = []
-        command = [sys.executable, "-c", WATCH.replace("ADDRESS", self.address)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
-            assert watch.stdout is not None
-            try:
-                assert watch.stdout.readline() == "watching\n"
-                yield left
-                watch.wait(60)
-                left.append(int(watch.stdout.read()))
-            finally:
-                watch.kill()
-
-
-# Prints how many datasets are not captured yet, once there are some and no other one is finished for a second.
-WATCH = """
-import time
-from distributed import Client
-
-def unfinished(dask_scheduler):
-    tasks = dask_scheduler.tasks.items()
-    return sum("_capture" in str(key) and task.state != "memory" for key, task in tasks)
-
-client, left, since = Client("ADDRESS"), 0, time.monotonic()
-print("watching", flush=True)
-while not left or time.monotonic() - since < 1:
-    now = client.run_on_scheduler(unfinished)
-    if now != left:
-        left, since = now, time.monotonic()
-    time.sleep(0.02)
-print(left)
-"""
-
-
-def wait_for(condition: object, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    def reads(self, name: str) -> bool:
+        return any(reads(worker.pid, name) for worker in self.workers)
 
 
 @pytest.fixture
@@ -94,12 +53,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host=127.0.0.1", "--port=0"]
     with (folder / "scheduler.txt").open("wb") as log:
         scheduler = subprocess.Popen([*command, f"--scheduler-file={known}"], stdout=log, stderr=log, cwd=folder)
-    wait_for(lambda: known.exists() and known.read_text().endswith("}"))
-    cluster = Cluster(folder, scheduler, json.loads(known.read_text())["address"], [])
-    yield cluster
-    for process in [scheduler, *cluster.workers]:
-        process.kill()
-        process.wait()
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        wait_for(lambda: known.exists() and known.read_text().endswith("}"), "the scheduler is there")
+        yield Cluster(folder, scheduler, json.loads(known.read_text())["address"], workers)
+    finally:
+        for process in [scheduler, *workers]:
+            process.kill()
+            process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -156,9 +117,24 @@ def missing(log: Any) -> set[str]:
     return names
 
 
-def start(cluster: Cluster, root: Path, output: Path) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def capturing(cluster: Cluster, root: Path, output: Path) -> Iterator[subprocess.Popen[str]]:
     command = [*COMMAND, "log", "--no-cache", "--dataset-root", str(root), "--output", str(output)]
-    return subprocess.Popen([*command, "--cluster", cluster.address], stderr=subprocess.PIPE, text=True)
+    with started([*command, "--cluster", cluster.address], stderr=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def busy(cluster: Cluster, root: Path, output: Path) -> Iterator[subprocess.Popen[str]]:
+    """A capture that has a small dataset, and for minutes nothing else: some may wait behind the large one."""
+    for path in root.glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:20_000])  # so that something is told of it
+    slow(root, "data_p1e7.npz", gigabytes=300)
+    with capturing(cluster, root, output) as process:
+        assert process.stderr is not None
+        assert "data_p1e" in process.stderr.readline()
+        wait_for(lambda: cluster.reads("data_p1e7.npz"), "the large dataset is read")
+        yield process
 
 
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(cluster: Cluster, root: Path, tmp_path: Path) -> None:
@@ -167,28 +143,25 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(cluster: Cluster, r
     slow(root, "data_p1e7.npz")
     slow(root, "data_p1e8.npz")
     d0parity("log", "--no-cache", "--dataset-root", root, "--output", tmp_path / "1", "--jobs", "2")
-    with cluster.until_the_large_ones_are_left():
-        process = start(cluster, root, tmp_path / "n")
-    assert process.poll() is None
-    cluster.workers[0].kill()
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, "Traceback" in errors) == (1, False)
+    with capturing(cluster, root, tmp_path / "n") as process:
+        victim = cluster.workers[0]
+        wait_for(lambda: reads(victim.pid, "data_p1e7.npz", "data_p1e8.npz"), "a large dataset is read")
+        victim.kill()
+        _, errors = process.communicate(timeout=120)
+    assert (process.returncode, "Traceback" in errors) == (1, False), errors
     assert comparable(tmp_path / "1") == comparable(tmp_path / "n")
 
 
 def test_a_scheduler_that_is_killed_leaves_what_was_finished(cluster: Cluster, root: Path, tmp_path: Path) -> None:
     cluster.add_worker()
     cluster.add_worker()
-    slow(root, "data_p1e7.npz", gigabytes=100)
-    with cluster.until_the_large_ones_are_left() as left:
-        process = start(cluster, root, tmp_path / "n")
-    assert process.poll() is None
-    cluster.scheduler.kill()
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, "Traceback" in errors) == (1, False)
+    with busy(cluster, root, tmp_path / "n") as process:
+        cluster.scheduler.kill()
+        _, errors = process.communicate(timeout=120)
+    assert (process.returncode, "Traceback" in errors) == (1, False), errors
     log = read_log(tmp_path / "n")
     assert log["verdict"] == "incomplete"
-    assert 1 <= len(missing(log)) <= left[0]
+    assert 1 <= len(missing(log)) <= 4
     assert f"the cluster at {cluster.address} gave no result for " in errors
     assert "data_p1e7.npz" in errors
 
@@ -196,13 +169,11 @@ def test_a_scheduler_that_is_killed_leaves_what_was_finished(cluster: Cluster, r
 def test_ctrl_c_leaves_what_was_finished(cluster: Cluster, root: Path, tmp_path: Path) -> None:
     cluster.add_worker()
     cluster.add_worker()
-    slow(root, "data_p1e7.npz", gigabytes=100)
-    with cluster.until_the_large_ones_are_left() as left:
-        process = start(cluster, root, tmp_path / "n")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert (process.returncode, "Traceback" in errors) == (130, False)
-    assert 1 <= len(missing(read_log(tmp_path / "n"))) <= left[0]
+    with busy(cluster, root, tmp_path / "n") as process:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in errors) == (130, False), errors
+    assert 1 <= len(missing(read_log(tmp_path / "n"))) <= 4
 
 
 def test_a_cluster_without_workers(cluster: Cluster, root: Path, tmp_path: Path) -> None:

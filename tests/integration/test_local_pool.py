@@ -21,17 +21,9 @@ from pytest_d0parity.capture.measurement import measure
 from pytest_d0parity.capture.read_ahead import read_ahead
 from pytest_d0parity.plugin import controller
 from pytest_d0parity.util.runtime import available_cores
-from tests.support.command import COMMAND, d0parity, read_log
+from tests.support.command import COMMAND, comparable, d0parity, read_log
 from tests.support.parity import Parity
 from tests.support.processes import ENDLESS, make_endless, reads, started, wait_for
-
-LOG = "dose_parity_log.json"
-
-
-def comparable(output: Path) -> bytes:
-    """The bytes of a log, but for the moment at which it was made."""
-    log = read_log(output)
-    return (output / LOG).read_bytes().replace(log["metadata"]["timestamp"].encode(), b"")
 
 
 def helpers_of(pid: int) -> list[int]:
@@ -157,7 +149,9 @@ def test_helpers_find_the_package_where_this_process_found_it(sweep: Path, tmp_p
     )
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "run.py").write_text(code)
-    done = subprocess.run([sys.executable, "folder/run.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "folder/run.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -21,7 +21,9 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 
 def peak(root: Path) -> int:
-    done = subprocess.run([sys.executable, "-c", MEASURE, root], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, root], capture_output=True, text=True, check=True, timeout=120
+    )
     return int(done.stdout)
 
 

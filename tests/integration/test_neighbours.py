@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.parity import LOG, Parity
+from tests.support.command import LOG
+from tests.support.parity import Parity
 
 OK, FAILED = 0, 1
 CHECKS = 28
@@ -124,15 +125,19 @@ def test_all_workers_die(parity: Parity) -> None:
 def test_a_worker_that_dies_while_it_measures_is_waited_for_no_longer(parity: Parity) -> None:
     parity.pytester.makeconftest(
         """
-        import os, time
+        import glob, os, time
         import pytest_d0parity.capture.job as capture
         measure = capture.measure
+        def pytest_runtest_setup():
+            open("begun-" + os.environ["PYTEST_XDIST_WORKER"], "w").close()
         def fragile(*args, **options):
             try:
                 os.close(os.open("died", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return measure(*args, **options)
-            time.sleep(1)
+            deadline = time.monotonic() + 60
+            while len(glob.glob("begun-*")) < 2 and time.monotonic() < deadline:  # until the other one waits
+                time.sleep(0.01)
             os._exit(7)
         capture.measure = fragile
         """

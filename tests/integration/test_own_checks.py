@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_d0parity.cli import main
-from tests.support.parity import LOG, Parity
+from tests.support.command import LOG
+from tests.support.parity import Parity
 
 OK, FAILED = 0, 1
 OF_NOTHING = ["file", "arrays", "raw", "normalized", "grouped", "photon_dose", "amplitude", "phase", "norm"]

@@ -18,13 +18,12 @@ import pytest
 from PIL import Image
 
 from tests.support.browser import Browser, Tab, axe, browser
-from tests.support.command import d0parity
+from tests.support.command import LOG, d0parity
 
 __all__ = ["axe", "browser"]
 
 pytestmark = pytest.mark.pages
 
-LOG = "dose_parity_log.json"
 PAGE = "dose_parity_report.html"
 HOSTILE = b"data_p1e6<img src=x onerror=alert(1)>\"'&\x1b[31m\xff.npz"
 SCENARIO = "<b>S</b><script>alert(2)</script>"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.parity import LOG, PROBES, Parity
+from tests.support.command import LOG
+from tests.support.parity import PROBES, Parity
+from tests.support.processes import started, wait_for
 
 OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
 
@@ -582,15 +584,14 @@ def test_a_log_that_cannot_be_written_fails_the_session(parity: Parity) -> None:
 
 def test_two_sessions_at_once_into_one_folder(parity: Parity) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    runs = [
-        subprocess.Popen(
-            [*command, *parity.options, "--parity-output=out"], cwd=parity.pytester.path, stdout=subprocess.PIPE
-        )
-        for _ in range(3)
-    ]
-    for run in runs:
-        out, _ = run.communicate(timeout=120)
-        assert run.returncode == OK, out.decode()
+    command += [*parity.options, "--parity-output=out"]
+    with contextlib.ExitStack() as stack:
+        runs = [
+            stack.enter_context(started(command, cwd=parity.pytester.path, stdout=subprocess.PIPE)) for _ in range(3)
+        ]
+        for run in runs:
+            out, _ = run.communicate(timeout=120)
+            assert run.returncode == OK, out.decode()
     assert parity.log()["verdict"] == "recorded"
     assert not [name for name in os.listdir(parity.pytester.path / "out") if name.endswith(".tmp")]
 
@@ -598,23 +599,20 @@ def test_two_sessions_at_once_into_one_folder(parity: Parity) -> None:
 def test_ctrl_c_leaves_what_was_finished(parity: Parity) -> None:
     parity.pytester.makeconftest(
         """
-        import time, pytest
+        import signal, pytest
         @pytest.fixture(autouse=True)
         def slow(request):
             if "data_p1e6" in request.node.name:
                 open("reached", "w").close()
-                time.sleep(60)
+                signal.pause()
         """
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *parity.options]
-    run = subprocess.Popen(
-        [*command, "--parity-output=out"], cwd=parity.pytester.path, stdout=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not (parity.pytester.path / "reached").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
+    command.append("--parity-output=out")
+    with started(command, cwd=parity.pytester.path, stdout=subprocess.PIPE, text=True) as run:
+        wait_for((parity.pytester.path / "reached").exists, "the second dataset is checked")
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=60)
     assert run.returncode == INTERRUPTED
     log = parity.log()
     assert log["verdict"] == "incomplete"
@@ -856,15 +854,13 @@ def test_many_sessions_keep_one_history(parity: Parity) -> None:
     (parity.pytester.path / "plan.md").write_text("# Plan\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
     options = [*parity.options, "--parity-history=plan.md", "-k", "test_params"]
-    runs = [
-        subprocess.Popen(
-            [*command, *options, f"--parity-output=out{number}"], cwd=parity.pytester.path, stdout=subprocess.PIPE
-        )
-        for number in range(6)
-    ]
-    for run in runs:
-        run.communicate(timeout=120)
-        assert run.returncode == OK
+    commands = [[*command, *options, f"--parity-output=out{number}"] for number in range(6)]
+    with contextlib.ExitStack() as stack:
+        where = {"cwd": parity.pytester.path, "stdout": subprocess.PIPE}
+        runs = [stack.enter_context(started(each, **where)) for each in commands]
+        for run in runs:
+            run.communicate(timeout=120)
+            assert run.returncode == OK
     assert (parity.pytester.path / "plan.md").read_text().count("verdict incomplete") == 6
 
 

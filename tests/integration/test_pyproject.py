@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_d0parity.cli import main
-from tests.support.parity import LOG
+from tests.support.command import LOG
 
 OK, FAILED, USAGE = 0, 1, 4
 

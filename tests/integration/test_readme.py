@@ -59,6 +59,7 @@ def test_the_hand_over(pair: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("\nmatch: ") == 3

@@ -17,10 +17,14 @@ def record(photon_grid: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     output = tmp_path_factory.mktemp("real")
     command = [sys.executable, "-m", "pytest_d0parity", "log", "--dataset-root", photon_grid, "--output", output]
     done = subprocess.run(
-        [*command, "--baseline-params", photon_grid / "params.dill"], capture_output=True, text=True, check=False
+        [*command, "--baseline-params", photon_grid / "params.dill"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    subprocess.run(["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=photon_grid, check=True)
+    subprocess.run(["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=photon_grid, check=True, timeout=120)
     return json.loads((output / "dose_parity_log.json").read_text())
 
 

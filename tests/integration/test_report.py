@@ -34,11 +34,9 @@ from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.render import to_html
 from pytest_d0parity.reports.page.shown_log import ShownLog
 from pytest_d0parity.util.text import valid_utf8
-from tests.support.command import COMMAND, d0parity
-from tests.support.parity import LOG, PAGE, PROBES, Parity
-from tests.unit.reports.test_digest import log, renamed
-
-__all__ = ["log"]
+from tests.support.command import COMMAND, LOG, d0parity
+from tests.support.logs import renamed
+from tests.support.parity import PAGE, PROBES, Parity
 
 pytestmark = pytest.mark.pages
 
@@ -514,7 +512,12 @@ def test_verdict_and_link_in_pytest_html(parity: Parity) -> None:
 def told(arguments: list[Any], **variables: str) -> str:
     environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment | variables
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | variables,
+        timeout=120,
     )
     return done.stdout
 

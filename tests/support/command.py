@@ -14,6 +14,7 @@ import jsonschema
 from pytest_d0parity import json_schema
 
 COMMAND = [sys.executable, "-m", "pytest_d0parity"]
+LOG = "dose_parity_log.json"
 
 
 def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -24,7 +25,22 @@ def d0parity(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str
     return done
 
 
+def strict_json(text: str) -> Any:
+    """Read JSON as its standard has it, which knows neither ``NaN`` nor ``Infinity``."""
+
+    def never(token: str) -> None:
+        raise AssertionError(f"{token} is no JSON")
+
+    return json.loads(text, parse_constant=never)
+
+
 def read_log(output: Path) -> Any:
-    log = json.loads((output / "dose_parity_log.json").read_text(encoding="utf-8"))
+    log = strict_json((output / LOG).read_text(encoding="utf-8"))
     jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
     return log
+
+
+def comparable(output: Path) -> bytes:
+    """The bytes of a log, but for the moment at which it was made."""
+    log = read_log(output)
+    return (output / LOG).read_bytes().replace(log["metadata"]["timestamp"].encode(), b"")

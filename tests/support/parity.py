@@ -7,18 +7,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import rich.console
 import rich.table
 
-from pytest_d0parity import json_schema
 from pytest_d0parity.plugin import controller
+from tests.support.command import LOG, read_log
 
 # Imported here, they are there for every session that is started in this process, and need not be imported again.
 MODULES = (controller, rich.console, rich.table)
 
-LOG = "dose_parity_log.json"
 PAGE = "dose_parity_report.html"
 PROBES = "probes.npz"
 
@@ -50,9 +48,7 @@ class Parity:
         return result
 
     def log(self, output: str = "out") -> Any:
-        log = json.loads((self.pytester.path / output / LOG).read_text(encoding="utf-8"), parse_constant=_never)
-        jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
-        return log
+        return read_log(self.pytester.path / output)
 
     def outcomes(self, output: str = "out") -> dict[str, str]:
         return {check["id"]: check["outcome"] for check in self.log(output)["checks"]}
@@ -69,7 +65,3 @@ class Parity:
             edit(log)
             path.write_text(json.dumps(log), encoding="utf-8")
         return f"--parity-reference=reference/{LOG}"
-
-
-def _never(token: str) -> None:
-    raise AssertionError(f"{token} is no JSON")

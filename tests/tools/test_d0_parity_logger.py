@@ -119,7 +119,7 @@ def test_cli_emits_outputs(tiny: Path, tmp_path: Path) -> None:
 
 def test_sha256sum_checks_the_list(tiny: Path, tmp_path: Path) -> None:
     run(tiny, tmp_path / "out")
-    subprocess.run(["sha256sum", "--strict", "-c", tmp_path / "out" / "SHA256SUMS"], cwd=tiny, check=True)
+    subprocess.run(["sha256sum", "--strict", "-c", tmp_path / "out" / "SHA256SUMS"], cwd=tiny, check=True, timeout=120)
 
 
 def test_repeated_scan_indices_are_one_scan() -> None:
@@ -155,7 +155,7 @@ def test_limit_datasets(tiny: Path, tmp_path: Path) -> None:
 
 def test_the_script_runs_by_itself(tiny: Path, tmp_path: Path) -> None:
     command = [sys.executable, SCRIPT, "--dataset-root", tiny, "--output", tmp_path / "out", "--no-progress"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert "dose_parity_log.md" in done.stdout
     assert read_log(tmp_path / "out")["total_datasets"] == 2

@@ -282,4 +282,4 @@ def test_reading_needs_neither_dill_nor_anything_that_the_file_names(tmp_path: P
         f"assert load_params({str(path)!r})['good'] == 7; "
         "assert not {'dill', 'tensorflow', 'pytest'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
