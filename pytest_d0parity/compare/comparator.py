@@ -30,7 +30,6 @@ class Comparator:
     ----------
     record : Reference
         Which log the reference is.
-    values : Values
     thresholds : tuple of Threshold
         The last one that covers a value counts; values that none covers have the default limits.
     """
@@ -97,7 +96,6 @@ class Comparator:
 
         Parameters
         ----------
-        filename : str
         observed : dict
             All its values, by their dotted names.
         sound : bool

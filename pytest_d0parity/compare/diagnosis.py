@@ -68,7 +68,6 @@ def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, com
 
     Parameters
     ----------
-    differences : iterable of Difference
     filenames : sequence of str
         The datasets of the log.
     complete : bool

@@ -54,10 +54,6 @@ def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpd
     log : EvidenceLog
         What was observed.
 
-    Returns
-    -------
-    ReferenceUpdate
-
     Raises
     ------
     LogError

@@ -46,7 +46,6 @@ class Values:
         For each of the users' own checks that ran, by its id: what it recorded.
     unsound : frozenset of str
         Datasets in which something could not be read.
-    scenario_id : str
     has_errors : bool
         Whether something could not be read, in a dataset or besides.
     """

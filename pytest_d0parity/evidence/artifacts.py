@@ -24,10 +24,6 @@ class ReportError(ParityError):
 def prepare_folder(folder: str) -> None:
     """Make the folder for the artifacts, and check that it can be written to before anything is measured.
 
-    Parameters
-    ----------
-    folder : str
-
     Raises
     ------
     ReportError
@@ -45,11 +41,6 @@ def prepare_folder(folder: str) -> None:
 
 def write_artifact(path: str, content: bytes) -> None:
     """Write a file atomically.
-
-    Parameters
-    ----------
-    path : str
-    content : bytes
 
     Raises
     ------

@@ -78,10 +78,6 @@ def _key(key: Any) -> str:
 def to_json(log: EvidenceLog) -> str:
     """Return a log as strict JSON.
 
-    Parameters
-    ----------
-    log : EvidenceLog
-
     Returns
     -------
     str

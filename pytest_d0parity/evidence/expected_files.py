@@ -28,7 +28,6 @@ class ExpectedFile:
         Its path from the top, as the log or the manifest spells it.
     hashes : mapping of str to str
         Its SHA-256 according to the log and each manifest, by who says so.
-    size_bytes : int or None
     kind : str
         The log holds the values of a ``dataset`` and of the ``params`` as well.
     refusal : str
@@ -56,7 +55,6 @@ def expected_datasets(file: LogFile, folder: str = "") -> list[ExpectedFile]:
 
     Parameters
     ----------
-    file : LogFile
     folder : str
         Where the datasets lie below the top: ``data/datasets/``, say. A name that is more than the plain name of a
         file is refused, and never looked for.
@@ -69,7 +67,6 @@ def expected_params(file: LogFile, name: str) -> list[ExpectedFile]:
 
     Parameters
     ----------
-    file : LogFile
     name : str
         What the file is called where it is looked for.
     """
@@ -112,7 +109,6 @@ def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:
 
     Parameters
     ----------
-    file : LogFile
     path : object
         As it stands in the log.
     what : str

@@ -47,10 +47,6 @@ def read_log(path: str, shown_as: str | None = None) -> LogFile:
     shown_as : str, optional
         What to call the file in the record and in messages; its path by default.
 
-    Returns
-    -------
-    LogFile
-
     Raises
     ------
     LogError

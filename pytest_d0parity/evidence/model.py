@@ -19,7 +19,6 @@ class Problem:
 
     Attributes
     ----------
-    severity : str
     where : str
         A dataset, ``dataset:array``, or the name of the option that is concerned.
     message : str

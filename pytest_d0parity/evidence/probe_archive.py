@@ -59,7 +59,6 @@ def collect_probes(datasets: Iterable[Dataset], path_of: Callable[[str], str]) -
 
     Parameters
     ----------
-    datasets : iterable of Dataset
     path_of : callable
         Returns the path of a dataset, given its file name.
 
@@ -114,10 +113,6 @@ def probes_to_bytes(arrays: Arrays) -> bytes:
 
 def read_probes(folder: str) -> Probes:
     """Read the probes beside a log.
-
-    Parameters
-    ----------
-    folder : str
 
     Returns
     -------

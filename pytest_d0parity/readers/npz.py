@@ -48,7 +48,6 @@ class Member:
     ----------
     name : str
         Name of the array, without ``.npy``.
-    shape : tuple of int
     dtype : numpy.dtype
         As stored, including the byte order.
     fortran_order : bool
