@@ -1,4 +1,4 @@
-"""An attestation as it was handed over, held against the log that it speaks of."""
+"""Attestations that were handed over, checked against the log that they are about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..evidence.file import LogError, LogFile, parse_object
-from ..util.text import printable, valid_utf8
+from ..util.text import listed, valid_utf8
 from .signature import SignatureError, open_envelope
 from .statement import FAILED, PREDICATE_TYPE, STATEMENT_TYPE, statement_of
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 _LISTS = ("passedTests", "warnedTests", "failedTests")
-_SHOWN = 3
+_MAX_NAMES = 3
 
 
 def is_signed(data: bytes) -> bool:
-    """Whether an attestation looks like an envelope, and not like a bare statement."""
+    """Whether an attestation is an envelope, and not a bare statement."""
     try:
         return "_type" not in parse_object(data)
     except (ValueError, RecursionError):
@@ -30,7 +30,7 @@ def is_signed(data: bytes) -> bool:
 
 
 def is_about(data: bytes, file: LogFile) -> bool:
-    """Whether an envelope, be it signed by whomever, speaks of a log."""
+    """Whether an envelope is about a log; its signature is not checked."""
     try:
         return file.sha256.encode() in base64.b64decode(parse_object(data)["payload"])
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -65,7 +65,7 @@ def check_attestation(data: bytes, shown_as: str, file: LogFile | None, key: SSl
             content = parse_object(open_envelope(content, key))
         stated = content.get("predicate")
         result = stated.get("result") if isinstance(stated, dict) else None
-        faults = list(_faults(content, file))
+        faults = list(_problems(content, file))
     except SignatureError as error:
         key, faults = None, [str(error)]
     except (ValueError, RecursionError) as error:
@@ -79,7 +79,7 @@ def check_attestation(data: bytes, shown_as: str, file: LogFile | None, key: SSl
     )
 
 
-def _faults(stated: Mapping[str, Any], file: LogFile | None) -> Iterator[str]:
+def _problems(stated: Mapping[str, Any], file: LogFile | None) -> Iterator[str]:
     if (stated.get("_type"), stated.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
         yield f"it is no in-toto Statement v1 with the predicate {PREDICATE_TYPE}"
         return
@@ -91,7 +91,7 @@ def _faults(stated: Mapping[str, Any], file: LogFile | None) -> Iterator[str]:
     except LogError as error:
         yield str(error)
         return
-    yield from _faults_of_subjects(_by_name(stated.get("subject")), _by_name(expected["subject"]))
+    yield from _problems_of_subjects(_by_name(stated.get("subject")), _by_name(expected["subject"]))
     predicate, ours = stated.get("predicate"), expected["predicate"]
     if not isinstance(predicate, dict):
         yield "it states no result"
@@ -106,7 +106,7 @@ def _faults(stated: Mapping[str, Any], file: LogFile | None) -> Iterator[str]:
 
 
 def _by_name(subjects: Any) -> dict[str, Any]:
-    """Give the digests by name; what is none of both is kept in a way that equals nothing."""
+    """Return the digests by name; a subject without a name, or of a name seen before, matches nothing."""
     found: dict[str, Any] = {}
     for number, subject in enumerate(subjects if isinstance(subjects, list) else []):
         name = subject.get("name") if isinstance(subject, dict) else None
@@ -117,24 +117,22 @@ def _by_name(subjects: Any) -> dict[str, Any]:
     return found
 
 
-def _faults_of_subjects(stated: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_subjects(stated: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
     for names, what in (
         ([name for name in expected if name not in stated], "says nothing of"),
         ([name for name in stated if name not in expected], "speaks of what the log does not hold:"),
         ([name for name in stated if name in expected and stated[name] != expected[name]], "is about another"),
     ):
         if names:
-            shown = ", ".join(map(printable, names[:_SHOWN]))
-            yield f"it {what} {shown}{f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''}"
+            yield f"it {what} {listed(names, _MAX_NAMES)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attested:
-    """What came of an attestation.
+    """The result of checking an attestation.
 
     Attributes
     ----------
-    path : str
     sha256 : str
         Of the file.
     key_id : str or None
@@ -153,6 +151,6 @@ class Attested:
 
     @property
     def text(self) -> str:
-        """What it says, and on whose word."""
+        """What it states, and who signed it."""
         word = f"signed by the key {self.key_id}" if self.key_id else "not signed, so anybody can have written it"
         return f"{self.result}, {word}"

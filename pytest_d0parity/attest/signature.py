@@ -1,4 +1,4 @@
-"""Signatures: a DSSE envelope around a text, signed and verified by securesystemslib.
+"""Signed envelopes (DSSE), made and verified by securesystemslib.
 
 Source: Dead Simple Signing Envelope (DSSE) 1.0.
 """
@@ -28,15 +28,15 @@ K = TypeVar("K")
 
 
 class KeyFileError(ParityError, ValueError):
-    """A key that cannot be used, in words that name its file and nothing of what is in it."""
+    """A key that cannot be used. The message names its file, and quotes nothing of its content."""
 
 
 class SignatureError(ParityError, ValueError):
-    """An envelope whose signature does not hold, in words that follow its name."""
+    """An envelope whose signature is not valid, for a reason that follows its name in messages."""
 
 
 class _RefusalError(ValueError):
-    """Why a key is not used, said by us: what a library says of one could hold a part of it."""
+    """Why a key is refused, in our own words: a library's message could quote a part of the key."""
 
 
 def load_signer(path: str) -> CryptoSigner:
@@ -46,10 +46,6 @@ def load_signer(path: str) -> CryptoSigner:
     ----------
     path : str
         PEM, not encrypted: Ed25519, or ECDSA on one of the curves P-256, P-384 and P-521.
-
-    Returns
-    -------
-    CryptoSigner
 
     Raises
     ------
@@ -120,7 +116,6 @@ def sign(payload: bytes, signer: CryptoSigner) -> dict[str, Any]:
     ----------
     payload : bytes
         The JSON of an in-toto Statement.
-    signer : CryptoSigner
 
     Returns
     -------
@@ -136,7 +131,7 @@ def sign(payload: bytes, signer: CryptoSigner) -> dict[str, Any]:
 
 
 def open_envelope(content: dict[str, Any], key: SSlibKey) -> bytes:
-    """Verify an envelope, and take out what was signed.
+    """Verify an envelope and return its payload.
 
     Parameters
     ----------
@@ -166,7 +161,7 @@ def open_envelope(content: dict[str, Any], key: SSlibKey) -> bytes:
         payload: bytes = envelope.payload
     except (LookupError, TypeError, ValueError, AttributeError):
         raise SignatureError("it is no DSSE envelope, or a damaged one") from None
-    if not plain:  # bits that no decoder looks at would be a place for somebody to write in
+    if not plain:  # unused bits would let somebody change the file without breaking the signature
         raise SignatureError("its base64 is not as an encoder writes it: somebody has changed it")
     if kind != PAYLOAD_TYPE:
         raise SignatureError(f"it holds {printable(str(kind))}; {PAYLOAD_TYPE} is expected")
@@ -180,7 +175,7 @@ def open_envelope(content: dict[str, Any], key: SSlibKey) -> bytes:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text in base64 is the one that stands for its bytes: its last letter may hold bits that say nothing."""
+    """Whether a base64 text is the canonical one of its bytes: unused bits of its last letter must be zero."""
     try:
         return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
     except binascii.Error:

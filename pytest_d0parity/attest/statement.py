@@ -1,4 +1,4 @@
-"""A log as a statement that others understand: an in-toto Statement v1 about the result of its tests.
+"""A log as an in-toto Statement v1 about the results of its tests.
 
 Source: the in-toto Attestation Framework, ``Statement/v1``, and its predicate ``test-result/v0.1``.
 """
@@ -12,9 +12,9 @@ from ..compare.diagnosis import dataset_at
 from ..compare.difference import MISSING, PRESENT
 from ..evidence.artifacts import LOG, STATEMENT, write_artifact
 from ..evidence.encoding import json_text
-from ..evidence.expected_files import is_sha256
 from ..evidence.file import LogError, LogFile, read_log
 from ..evidence.model import Difference, EvidenceLog, Problem
+from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import printable
 
@@ -22,17 +22,13 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 PASSED, WARNED, FAILED = "PASSED", "WARNED", "FAILED"
 
-# What a log is about that was made without tests; its datasets go by their names.
+# The tests of a log that was made without pytest; those of datasets have their names.
 _SWEEP, _RUN = "datasets", "baseline_run"
-_BY_OUTCOME = {"passed": PASSED, "skipped": WARNED}  # all others have failed, or were planned and did not run
+_BY_OUTCOME = {"passed": PASSED, "skipped": WARNED}  # all other outcomes count as failed
 
 
 def statement_of(file: LogFile) -> dict[str, Any]:
-    """Say what a log attests.
-
-    Parameters
-    ----------
-    file : LogFile
+    """Return the statement that a log attests.
 
     Returns
     -------
@@ -66,7 +62,7 @@ def statement_of(file: LogFile) -> dict[str, Any]:
 
 
 def statement_text(file: LogFile) -> str:
-    """Write the statement of a log as JSON: see `statement_of`."""
+    """Return the statement of a log as JSON: see `statement_of`."""
     return json_text(statement_of(file))
 
 
@@ -128,7 +124,7 @@ def _test_of_difference(difference: Difference, filenames: list[str]) -> str:
 
 
 def write_statement(folder: str) -> None:
-    """Write what the log in a folder attests, not signed, as an in-toto statement beside it.
+    """Write the statement of the log in a folder beside it, not signed.
 
     Raises
     ------

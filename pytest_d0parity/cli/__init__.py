@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Callable, Sequence
 
 from .._version import __version__
 from ..util.errors import ParityError
-from .arguments import DONE, INTERRUPTED, UNREADABLE
+from .arguments import INTERRUPTED
 from .attest import add_attest
 from .bundle import add_bundle
 from .compare import add_compare
 from .demo import add_demo
 from .log import add_log
 from .report import add_report
+from .schema import add_schema
 from .terminal import Terminal
 from .verify import add_verify
 
@@ -29,6 +28,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "bundle": (add_bundle, "put a log and all that it tells of into a bundle"),
     "attest": (add_attest, "say what a log attests, signed or not, for others to verify"),
     "demo": (add_demo, "simulate a small sweep and show record, match and drift"),
+    "schema": (add_schema, "print the JSON Schema of the log"),
 }
 
 
@@ -54,9 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, (add, summary) in _COMMANDS.items():
         add(commands.add_parser(name, help=summary))
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of the log", description=_SCHEMA)
-    schema.set_defaults(run=_schema)
-
     return _run(parser.parse_args(argv))
 
 
@@ -67,11 +64,8 @@ def log_main(argv: Sequence[str] | None = None) -> int:
     return _run(parser.parse_args(argv))
 
 
-_SCHEMA = "Print the JSON Schema (2020-12) of dose_parity_log.json."
-
-
 def _run(options: argparse.Namespace) -> int:
-    """Run a command, and tell in words what keeps it from being done."""
+    """Run a command; print errors that the user can put right."""
     run: Callable[[argparse.Namespace, Terminal], int] = options.run
     quiet, progress = getattr(options, "quiet", False), getattr(options, "progress", None)
     with Terminal(quiet=quiet, progress=progress) as terminal:
@@ -83,20 +77,3 @@ def _run(options: argparse.Namespace) -> int:
             return error.exit_code
         except KeyboardInterrupt:
             return INTERRUPTED
-
-
-def _schema(options: argparse.Namespace, terminal: Terminal) -> int:
-    del options
-    import json
-
-    from ..evidence.schema import json_schema
-
-    try:
-        print(json.dumps(json_schema(), indent=2), flush=True)
-    except OSError as error:
-        # What is left in the buffer must not raise again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # whoever reads may stop when he has had enough
-            terminal.error(f"the schema cannot be written: {error.strerror}")
-            return UNREADABLE
-    return DONE

@@ -1,4 +1,4 @@
-"""Arguments of the commands: how they are read, and what several commands share."""
+"""Arguments of the commands, and the exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_DOSE = 1e15  # of Poisson counts that NumPy can draw
 
 
 def add_terminal_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how much is said."""
+    """Declare the options for progress and quiet."""
     parser.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
@@ -27,7 +27,7 @@ def jobs(text: str) -> int | None:
 
 
 def doses(text: str) -> tuple[str, ...]:
-    """Read doses, each given once."""
+    """Read a list of different doses."""
     found = split_names(text)
     for dose in found:
         if not re.fullmatch(r"\d+(\.\d+)?([eE][+-]?\d+)?", dose) or not 0 < float(dose) <= _MAX_DOSE:

@@ -1,4 +1,4 @@
-"""``d0parity attest``: say what a log attests."""
+"""``d0parity attest``: write the statement of a log, signed or not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_attest(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of ``attest``."""
+    """Declare the command."""
     parser.description = (
         "Say what a log attests as an in-toto Statement v1 about the result of its tests; with a key, as a signed DSSE "
         "envelope, which needs the extra 'attest'. The key is read, and never written or printed."

@@ -1,4 +1,4 @@
-"""``d0parity bundle`` and ``d0parity attest``: what the side that sends the files does with them."""
+"""``d0parity bundle``: pack a log and its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ARCHIVES = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z")
 
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of ``bundle``."""
+    """Declare the command."""
     parser.description = (
         "Put a log and all that it tells of (datasets, params, digest, page, reference) into a bag (BagIt, RFC 8493), "
         "which is checked by 'd0parity verify', by bagit.py, and by sha256sum alone. Needs the extra 'bundle'."
@@ -57,7 +57,7 @@ def _bundle(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
-    """Find out what goes into the bundle.
+    """Find the files for the bundle.
 
     Raises
     ------

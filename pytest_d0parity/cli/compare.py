@@ -1,4 +1,4 @@
-"""``d0parity compare``: one log beside another."""
+"""``d0parity compare``: compare two logs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _compare(options: argparse.Namespace, terminal: Terminal) -> int:
 
     project, file = find_project("."), read_log(options.log)
     outcome, _ = compare_with(read_log(options.reference), file, project, options.threshold, terminal)
-    terminal.say(outcome.told_as(options.format))
+    terminal.say(outcome.render(options.format))
     if options.format == "table":
         terminal.say(f"\n{sweep_table(file.log, outcome)}")
     return exit_code_of(outcome, file, terminal)
@@ -55,7 +55,6 @@ def compare_with(
 
     Parameters
     ----------
-    reference, file : LogFile
     project : Project
         Whose thresholds for the reference's scenario count.
     thresholds : sequence of str or None
@@ -65,7 +64,6 @@ def compare_with(
 
     Returns
     -------
-    outcome : Outcome
     record : Reference
         As it stands in a log.
     """
@@ -76,7 +74,7 @@ def compare_with(
 
     observed = values_of(file.log)
     comparator = Comparator.of(reference)
-    # The side that is trusted decides how strictly the other is looked at.
+    # The scenario of the trusted log names the thresholds.
     limits = thresholds_of(project, comparator.values.scenario_id, thresholds)
     comparator = replace(comparator, thresholds=limits)
     comparison = comparator.compare(observed)
@@ -95,7 +93,7 @@ def compare_with(
 
 
 def exit_code_of(outcome: Outcome, file: LogFile, terminal: Terminal) -> int:
-    """Return the exit code of a comparison of two logs, and tell of a log that is not complete itself."""
+    """Return the exit code of a comparison of two logs; report a log that is incomplete itself."""
     if file.log.has_errors:
         terminal.error(f"{printable(file.path)} itself says that something could not be read, so parity is not shown")
         return UNREADABLE

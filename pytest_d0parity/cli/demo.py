@@ -1,4 +1,4 @@
-"""The demo: a simulated sweep, recorded, matched, and compared with a reference in which one value was moved."""
+"""``d0parity demo``: a simulated sweep that is recorded, matches, and drifts from a reference with a changed value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .terminal import Terminal
 
 
-_MOVED = 1.02  # what the third act does to one value of the reference
+_MOVED = 1.02  # factor of the changed value in the reference of the third run
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +46,11 @@ def _demo(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 class DemoError(ParityError):
-    """A demo that could not be given, said in words."""
+    """A demo that failed."""
 
 
 def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, terminal: Terminal) -> None:
-    """Simulate a sweep, and show on it what the plugin does.
+    """Simulate a sweep, and run the plugin on it three times.
 
     Parameters
     ----------
@@ -60,8 +60,6 @@ def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, t
         Photons per pattern, as the file names will spell them.
     frames : int
         Patterns per dose.
-    seed : int
-    terminal : Terminal
 
     Raises
     ------
@@ -75,7 +73,7 @@ def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, t
         os.makedirs(folder, exist_ok=True)
         simulate_sweep(folder, photon_doses, frames, seed)
         write_params(os.path.join(folder, "params.dill"), frames)
-        # The sweep is a project of its own, wherever it lies: what is configured above it is not for it.
+        # Settings of folders above the sweep must not apply to it.
         settings = Path(folder, "pytest.ini")
         if not settings.exists():
             settings.write_text("[pytest]\n", encoding="utf-8")
@@ -107,12 +105,12 @@ def _pytest(folder: str, terminal: Terminal, expected: int, *options: str) -> No
         raise DemoError(f"pytest ended with {code}, and {expected} was expected; what it says above tells why")
 
 
-# The options of whoever runs the demo, and the summary of his build, are not for its drift.
+# Options and the build summary of the user are not for the runs of the demo.
 _NOT_FOR_IT = ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY")
 
 
 def _move_a_value(folder: Path) -> str:
-    """Write a reference in which one value is not what it was; tell which one."""
+    """Write a reference with one changed value, and return which one."""
     log = json.loads((folder / "parity" / "dose_parity_log.json").read_text(encoding="utf-8"))
     dataset = log["datasets"][len(log["datasets"]) // 2]
     dataset["stats"]["normalized"]["mean"] *= _MOVED

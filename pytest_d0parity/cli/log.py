@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_log(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of the command."""
+    """Declare the command."""
     parser.description = (
         "Record every value of a photon-dose sweep and of the params of its baseline run in an evidence log."
     )
@@ -53,7 +53,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     scenario = make_scenario(project, options.scenario_id, vars(options))
     output = options.output or default_output(project)
     cache = None if options.no_cache else open_user_cache(terminal.note)
-    # Before anything else is imported: the helpers do that at the same time as this process.
+    # Started before anything else is imported, so that workers and this process import at the same time.
     n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
     with LocalPool(n_workers) as pool, contextlib.ExitStack() as stack:
         from ..capture.dask_cluster import DaskCluster
@@ -76,7 +76,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _sizes(scenario: Scenario) -> dict[str, int]:
-    """Return the bytes of the datasets, as far as a glance at the folder tells."""
+    """Return the sizes of the datasets in bytes, without those that cannot be looked at."""
     from ..scenario.sweep import SweepError, list_sweep
 
     sizes = {}

@@ -1,4 +1,4 @@
-"""What a person sees while a scenario is captured, and after."""
+"""Output to the terminal: messages, progress, and the outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from ..util.progress import Listener
-from ..util.text import printable
+from ..util.text import counted, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(Listener):
-    """A listener that speaks: problems to standard error, the outcome to standard output.
+    """A listener that prints: problems to standard error, the outcome to standard output.
 
     Parameters
     ----------
@@ -46,25 +46,25 @@ class Terminal(Listener):
         self._stop_bar()
 
     def say(self, text: str) -> None:
-        """Tell what is going on."""
+        """Print a message, unless quiet."""
         if not self._quiet:
-            _speak(sys.stdout, text)
+            _print(sys.stdout, text)
 
-    def insist(self, text: str) -> None:
-        """Tell what has to be known, be it quiet or not."""
-        _speak(sys.stderr if self._quiet else sys.stdout, text)
+    def say_always(self, text: str) -> None:
+        """Print a message; if quiet, to standard error."""
+        _print(sys.stderr if self._quiet else sys.stdout, text)
 
     def error(self, text: str) -> None:
-        """Tell what went wrong."""
-        self._complain(f"error: {text}")
+        """Print an error."""
+        self._print_error(f"error: {text}")
 
     def note(self, text: str) -> None:
-        """Tell what is good to know, and changes nothing in the log."""
-        self._complain(f"note: {text}")
+        """Print a note, which does not stand in the log."""
+        self._print_error(f"note: {text}")
 
     def problem(self, problem: Problem) -> None:
-        """Tell of a problem as it is found."""
-        self._complain(f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}")
+        """Print a problem of the log."""
+        self._print_error(f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}")
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""
@@ -89,18 +89,18 @@ class Terminal(Listener):
         """Move the progress bar, also within a file."""
         if self._bar is None or self._task is None:
             return
-        # Several datasets may be on their way at once.
+        # Several datasets are measured at once.
         self._done[filename] = share * self._sizes[filename]
         self._bar.update(self._task, description=printable(filename), completed=sum(self._done.values()))
 
     def done(self, log: EvidenceLog, output: str | None) -> None:
-        """Tell what came of it and, where it was written, where to look."""
+        """Print the outcome and, if it was written, where."""
         from ..evidence.artifacts import PAGE
         from ..reports.outcome import outcome_of
         from ..reports.sweep_table import sweep_table
 
         self._stop_bar()
-        count = f"{log.total_datasets} dataset{'s' * (log.total_datasets != 1)}"
+        count = counted(log.total_datasets, "dataset")
         outcome = outcome_of(log)
         line = f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}"
         if log.reference is not None:
@@ -123,9 +123,9 @@ class Terminal(Listener):
             self._bar.stop()
             self._bar = None
 
-    def _complain(self, text: str) -> None:
+    def _print_error(self, text: str) -> None:
         if self._bar is None:
-            _speak(sys.stderr, text)
+            _print(sys.stderr, text)
         else:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -134,8 +134,8 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def _speak(stream: TextIO | None, text: str) -> None:
-    """Print a line, if it can be printed: whether anybody listens decides nothing about the log."""
+def _print(stream: TextIO | None, text: str) -> None:
+    """Print a line. A stream that cannot be written to is silently closed: it does not change the outcome."""
     if stream is None:
         return
     try:
@@ -143,8 +143,8 @@ def _speak(stream: TextIO | None, text: str) -> None:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
     except (OSError, ValueError):
-        # The reader has gone, or the disk behind it is full. What is still in the buffer must not
-        # raise again when the interpreter ends.
+        # The reader has closed the pipe, or the disk is full. The rest of the buffer must not
+        # raise once more when the interpreter exits.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -154,5 +154,5 @@ def _tally(problems: Sequence[Problem]) -> str:
     for severity in ("error", "warning"):
         count = sum(problem.severity == severity for problem in problems)
         if count:
-            parts.append(f"{count} {severity}{'s' * (count != 1)}")
+            parts.append(counted(count, severity))
     return f" ({', '.join(parts)})" if parts else ""

@@ -1,4 +1,4 @@
-"""``d0parity verify``: what the side that receives the files does with them."""
+"""``d0parity verify``: check files against a log, or a bundle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CODES = {"match": DONE, "within_thresholds": DONE, "drift": DRIFT, "incomplete"
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
-    """Make a parser that of ``verify``."""
+    """Declare the command."""
     parser.description = (
         "Check that the files are those of a log: each one there, with the size and the SHA-256 that the log says, "
         "and no other dataset beside them; or that a bundle holds what its manifests and log say, and nothing else. "
@@ -62,18 +62,24 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..evidence.artifacts import prepare_folder
-    from ..handover.receipt import forget_receipt
-    from ..handover.submission import attested_by, submission_of
+    from ..handover.receipt import remove_receipt
+    from ..handover.submission import check_submitted_attestation, open_submission
     from ..scenario.pyproject import find_project
     from ..scenario.scenario import default_output
     from ..util.runtime import interruptible
 
     project = find_project(".")
     output = options.output or default_output(project)
-    forget_receipt(output)
+    remove_receipt(output)
     with interruptible():
-        submission = submission_of(options, output)
-        attested = attested_by(submission, options)
+        submission = open_submission(
+            options.log,
+            output,
+            dataset_root=options.dataset_root,
+            baseline_params=options.baseline_params,
+            has_key=bool(options.public_key),
+        )
+        attested = check_submitted_attestation(submission, options.attestation, options.public_key)
         prepare_folder(output)
         return _check(submission, attested, options, project, output, terminal)
 
@@ -112,7 +118,7 @@ def _check(
         problems=verification.problems,
         not_looked_at=submission.not_looked_at,
     )
-    (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.insist)(receipt.to_text())
+    (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always)(receipt.to_text())
     terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
     return INTERRUPTED if interrupted else _CODES[receipt.verdict]
 
@@ -127,7 +133,7 @@ def _verification(
         submission.expected_files,
         submission.tree,
         partial(_remeasurement, submission.file, thresholds),
-        belongs=submission.belongs,
+        is_expected=submission.is_expected,
         listener=terminal,
     )
     if not measured:
@@ -137,7 +143,7 @@ def _verification(
     sizes = {
         expected.name: expected.size_bytes or 0 for expected in submission.expected_files if expected.kind == "dataset"
     }
-    # Before anything else is imported: the helpers do that at the same time as this process.
+    # Started before anything else is imported, so that workers and this process import at the same time.
     with LocalPool(pool_size(None, sizes)) as pool:
         for problem in _remeasurement(submission.file, thresholds).warnings():
             terminal.problem(problem)
@@ -145,7 +151,7 @@ def _verification(
 
 
 def _thresholds(submission: Submission, options: argparse.Namespace, project: Project) -> tuple[Threshold, ...]:
-    """Give those of the project, for the scenario of the log, and those of the command line.
+    """Return the thresholds of the project for the log's scenario, and those of the command line.
 
     Raises
     ------
@@ -164,7 +170,7 @@ def _thresholds(submission: Submission, options: argparse.Namespace, project: Pr
 
 
 def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold]) -> Remeasurement:
-    """Make one that knows the values in the log.
+    """Return what compares files with the values in the log.
 
     Raises
     ------
@@ -194,5 +200,5 @@ def _identity(submission: Submission, path: str) -> LogIdentity:
         sha256=file.sha256,
         scenario_id=text(file.log.metadata.scenario_id),
         timestamp=text(file.log.metadata.timestamp),
-        verdict=file.log.verdict if file.log.schema_version else None,  # of which older logs know nothing
+        verdict=file.log.verdict if file.log.schema_version else None,  # logs of version 0 have none
     )

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ..evidence.expected_files import is_sha256
 from ..evidence.file import LogFile, read_log
 from ..evidence.model import Difference, EvidenceLog, Problem, Reference
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import EXACT, Threshold
+from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import printable, valid_utf8
 from .difference import MISSING, PRESENT, ROUNDING, Comparison, find_difference, is_finite_number, within, worst_first

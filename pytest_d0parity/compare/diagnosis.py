@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..evidence.model import Difference
-from ..util.text import printable, valid_utf8
+from ..util.text import listed, printable, valid_utf8
 from .difference import MISSING, PRESENT
 
 # In the order of the pipeline: a part drifts because an earlier one does.
@@ -22,7 +22,7 @@ _PARTS = {
 }
 # The values that are computed from an array: they drift with it, unless only its order, dtype or shape has changed.
 _FOLLOWS = {"diff3d": "raw", "probeGuess": "probe", "scan_index": "grouped"}
-_SHOWN = 3
+_MAX_NAMES = 3
 
 
 @dataclass
@@ -95,8 +95,8 @@ def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, com
         else:
             others.append(difference.where)
 
-    sentences = [f"In the reference alone: {_listed(there)}."] if there else []
-    sentences += [f"Not in the reference: {_listed(here)}."] if here else []
+    sentences = [f"In the reference alone: {listed(there, _MAX_NAMES)}."] if there else []
+    sentences += [f"Not in the reference: {listed(here, _MAX_NAMES)}."] if here else []
     sentences += _swapped(by_dataset)
     starts: dict[tuple[str, str], list[str]] = {}
     for name in names:
@@ -111,7 +111,7 @@ def diagnose(differences: Iterable[Difference], filenames: Sequence[str], *, com
             sentences.append(f"{_who(kept, names)}{f'; {meaning}' if complete else ''}.")
     if others:
         agree = "" if by_dataset or there or here or not complete else "The datasets agree. "
-        sentences.append(f"{agree}Drifting beside the datasets: {_listed(others)}.")
+        sentences.append(f"{agree}Drifting beside the datasets: {listed(others, _MAX_NAMES)}.")
     return " ".join(sentences)
 
 
@@ -139,9 +139,4 @@ def _who(starting: Sequence[str], names: Sequence[str]) -> str:
     if len(starting) == len(names):
         return "Every dataset drifts" if len(names) > 1 else f"{printable(names[0])} drifts"
     verb = "drifts" if len(starting) == 1 else "drift"
-    return f"{len(starting)} of {len(names)} datasets {verb} ({_listed(starting)})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    text = ", ".join(map(printable, names[:_SHOWN]))
-    return f"{text} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else text
+    return f"{len(starting)} of {len(names)} datasets {verb} ({listed(starting, _MAX_NAMES)})"

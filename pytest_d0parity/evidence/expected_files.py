@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from typing import Literal
 
+from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import printable
 from .file import LogError, LogFile
 from .model import Dataset
 
 THE_LOG = "the log"
-
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +41,6 @@ class ExpectedFile:
     def contradicted_by(self, sha256: str) -> list[str]:
         """Return who says another hash."""
         return [who for who, expected in self.hashes.items() if expected != sha256]
-
-
-def is_sha256(value: object) -> TypeGuard[str]:
-    """Whether a value is 64 lower-case hexadecimal digits."""
-    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def expected_datasets(file: LogFile, folder: str = "") -> list[ExpectedFile]:

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from ..util.files import SHA256_PATTERN
 from ..util.records import PRESENT_WHEN_NOT_ZERO
 from .model import SCHEMA_VERSION, EvidenceLog
 
-_PATTERNS = {"sha256": "^[0-9a-f]{64}$", "params_sha256": "^[0-9a-f]{64}$", "crc32": "^[0-9a-f]{8}$"}
+_PATTERNS = {"sha256": SHA256_PATTERN, "params_sha256": SHA256_PATTERN, "crc32": "^[0-9a-f]{8}$"}
 _SAYABLE = ["NaN", "Infinity", "-Infinity"]
 
 

@@ -1,4 +1,4 @@
-"""What goes into a bundle: everything that a log tells of, found and looked at before anything is copied."""
+"""The files that go into a bundle, found and checked before anything is copied."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_F
 from .file_tree import ByteRange
 
 _BESIDE = (DIGEST, PAGE, PROBES)
-_ROOM = 1 << 20  # bytes for what the bag and its README say
-_TAR_ROOM = 2048  # and for what a tar adds to each file
+_BAG_SPACE = 1 << 20  # bytes for what the bag and its README say
+_TAR_SPACE = 2048  # bytes that a tar adds to each file, at most
 _MAX_NAME = 100
 
 
 class BundleError(ParityError):
-    """A bundle that could not be made; nothing of it is left. Each argument is a sentence for the maintainer."""
+    """A bundle that cannot be made; nothing of it is left behind. Each argument is a sentence of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One file of a bundle: its name in there, where it comes from, and the SHA-256 that it must have, if any."""
+    """A file of a bundle: its name there, its source, and the SHA-256 that it must have, if that is known."""
 
     name: str
     path: str
@@ -44,11 +44,10 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What goes into a bundle.
+    """The contents of a bundle.
 
     Attributes
     ----------
-    file : LogFile
     items : tuple of Item
         By name.
     missing : tuple of str
@@ -61,7 +60,7 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """What it is about."""
+        """The name of the scenario."""
         return printable(str(self.file.log.metadata.scenario_id))
 
     @property
@@ -71,7 +70,7 @@ class Plan:
 
     @property
     def time(self) -> datetime.datetime:
-        """When the log was made: the one time that depends on nothing else."""
+        """When the log was made, which is the time of everything in the bundle."""
         try:
             time = datetime.datetime.fromisoformat(str(self.file.log.metadata.timestamp))
             return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
@@ -80,12 +79,12 @@ class Plan:
 
     @property
     def datasets(self) -> tuple[Item, ...]:
-        """The large ones."""
+        """The datasets."""
         return tuple(item for item in self.items if item.name.startswith(DATASETS))
 
     @property
     def documents(self) -> tuple[Item, ...]:
-        """All others."""
+        """Everything but the datasets."""
         return tuple(item for item in self.items if not item.name.startswith(DATASETS))
 
     @property
@@ -94,13 +93,13 @@ class Plan:
         return sum(item.size for item in self.items)
 
     @property
-    def room(self) -> int:
-        """Bytes that it takes to make the bundle; documents lie there twice when they go into a tar."""
-        return self.size + sum(item.size for item in self.documents) + _TAR_ROOM * len(self.items) + _ROOM
+    def space(self) -> int:
+        """Bytes of free space that it takes to make the bundle; documents are there twice while a tar is made."""
+        return self.size + sum(item.size for item in self.documents) + _TAR_SPACE * len(self.items) + _BAG_SPACE
 
 
 def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | None) -> Plan:
-    """Find everything that a log tells of.
+    """Find the files that a log tells of.
 
     Parameters
     ----------
@@ -111,10 +110,6 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
     params, reference : str or None
         The params file and the reference; None where the log was made without.
 
-    Returns
-    -------
-    Plan
-
     Raises
     ------
     BundleError
@@ -122,7 +117,7 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
     LogError
         If it is no evidence log.
     """
-    found = _Found()
+    found = _Contents()
     found.add(ExpectedFile(name=LOG_FILE, hashes={"": file.sha256}), file.path, "the evidence log")
     folder = os.path.dirname(file.path)
     missing = [name for name in _BESIDE if not os.path.lexists(os.path.join(folder, name))]
@@ -135,7 +130,7 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
     for name in abouts:
         path = os.path.join(folder, name)
         if os.path.lexists(path):
-            if not _is_of(file, path):
+            if not _is_made_of(file, path):
                 found.problems.append(f"{printable(path)} is not of this log; make it again, or remove it")
             found.add(ExpectedFile(name=PAYLOAD + name), path, abouts[name])
     expected_files = expected_datasets(file, DATASETS)
@@ -143,12 +138,12 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
         found.problems.append(f"log {printable(file.path)} tells of no dataset, so that there is nothing to hand over")
     for expected in expected_files:
         name = expected.name.removeprefix(DATASETS)
-        refusal = expected.refusal or _unportable(name)
+        refusal = expected.refusal or _why_not_portable(name)
         if refusal:
             found.problems.append(f"{printable(name)}: {refusal}")
         else:
             found.add(expected, os.path.join(root, name), "a dataset")
-    found.problems += _look_alikes(item.name for item in found.items)
+    found.problems += _same_names(item.name for item in found.items)
     if params is not None:
         for expected in expected_params(file, PARAMS_FILE):
             found.add(expected, params, "the params of the baseline run; a pickle: do not load it")
@@ -160,8 +155,8 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
     return Plan(file=file, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
 
 
-class _Found:
-    """What was found, and what was not."""
+class _Contents:
+    """The files that were found, and what is wrong with others."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
@@ -183,12 +178,12 @@ class _Found:
         self.items.append(Item(name=expected.name, path=path, sha256=sha256, size=size, about=about))
 
 
-def _is_of(file: LogFile, path: str) -> bool:
-    """Whether what lies beside a log is about this log: digest and page say when it was made."""
+def _is_made_of(file: LogFile, path: str) -> bool:
+    """Whether a file beside a log was made of this log: digest and page hold its timestamp."""
     try:
         data = ByteRange(path).read()
     except (OSError, ValueError):
-        return True  # which is told when it is copied
+        return True  # copying it will fail, and say why
     match os.path.basename(path):
         case name if name == ATTESTATION:
             return is_about(data, file)
@@ -198,7 +193,7 @@ def _is_of(file: LogFile, path: str) -> bool:
 
 
 def _holds_probes_of(file: LogFile, path: str) -> bool:
-    """Whether an archive holds nothing but probes that a log tells of."""
+    """Whether all probes of an archive are probes of a log."""
     known = set(map(name_of_probe, file.log.datasets))
     try:
         with zipfile.ZipFile(path) as archive:
@@ -207,14 +202,14 @@ def _holds_probes_of(file: LogFile, path: str) -> bool:
         return False
 
 
-def _unportable(name: str) -> str:
-    """Say why a name cannot be written in a manifest that every tool reads."""
+def _why_not_portable(name: str) -> str:
+    """Return why a name cannot be written in a manifest that every tool reads; empty if it can."""
     plain = name.isprintable() and name == name.strip() and not any(mark in name for mark in "\\%")
     return "" if plain else "no manifest can name it so that every tool understands it; rename it, and record again"
 
 
-def _look_alikes(names: Iterable[str]) -> Iterator[str]:
-    """Tell of names that some file system, or bagit, takes for one and the same."""
+def _same_names(names: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each two names that some file systems, or bagit, take for the same."""
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)

@@ -1,4 +1,4 @@
-"""A bundle as it was handed over: a BagIt bag (RFC 8493) of a log and all that it tells of, read without trust."""
+"""Bundles that were handed over: BagIt bags (RFC 8493) of a log and its files, read without trusting them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..evidence.artifacts import ATTESTATION, LOG
-from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference, is_sha256
+from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
 from ..evidence.file import LogError, LogFile, parse_log
-from ..util.files import describe_os_error, open_regular
+from ..util.files import describe_os_error, is_sha256, open_regular
 from ..util.text import printable
 from .file_tree import FileTree, FolderTree, RefusedError, TreeError
 
@@ -36,7 +36,7 @@ _MAGIC = slice(257, 262)  # where a tar says what it is
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A bundle.
+    """A bundle that was read.
 
     Attributes
     ----------
@@ -61,13 +61,13 @@ class Bundle:
     attestation: bytes | None
     problems: tuple[str, ...]
 
-    def belongs(self, name: str) -> bool:
-        """Whether a file that nobody speaks of is one too many."""
+    def is_expected(self, name: str) -> bool:
+        """Whether a file that is in no manifest is too many."""
         return name != TAG_MANIFEST  # it lists the others
 
 
 def is_bundle(path: str) -> bool:
-    """Whether a path is that of a folder or of a tar, and not of a log.
+    """Whether a path leads to a folder or a tar, and not to a log.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def is_bundle(path: str) -> bool:
         with open_regular(path) as file:
             start = file.read(_MAGIC.stop) or b""
     except OSError:
-        return _is_called_tar(path)  # which is told to whoever reads it
+        return _is_called_tar(path)  # reading it will fail, and say why
     if start.startswith(_COMPRESSED) or start.startswith(b"PK\x03\x04"):
         raise TreeError(f"{printable(path)} is compressed; a bundle is a folder or a plain .tar: unpack it first")
     return start[_MAGIC] == b"ustar" or _is_called_tar(path)
@@ -91,7 +91,7 @@ def _is_called_tar(path: str) -> bool:
 
 
 def read_bundle(path: str) -> Bundle:
-    """Read what a bundle says of itself.
+    """Read the manifests and the log of a bundle.
 
     Parameters
     ----------
@@ -120,20 +120,20 @@ def read_bundle(path: str) -> Bundle:
         if manifest not in tree.names:
             continue
         try:
-            for expected in _listed(manifest, _read(tree, manifest)):
+            for expected in _read_manifest(manifest, _read(tree, manifest)):
                 if expected.name in expected_files:
                     problems.append(f"the manifests list {printable(expected.name)} twice")
                 expected_files[expected.name] = expected
         except (TreeError, ValueError) as error:
             problems.append(str(error))
-    for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # without which it is no bag, whatever the others say
+    for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # a bag without them is none, whatever the manifests list
         if name != TAG_MANIFEST or name not in tree.names:
             expected_files.setdefault(name, ExpectedFile(name=name))
-    problems += _faults_of_bag(tree)
+    problems += _problems_of_bag(tree)
     file = None
     try:
         file = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
-        for expected in _of_log(file):
+        for expected in _files_of_log(file):
             known = expected_files.get(expected.name, ExpectedFile(name=expected.name))
             if expected.name in tree.names and MANIFEST not in known.hashes:
                 problems.append(f"{MANIFEST} does not list {printable(expected.name)}")
@@ -178,9 +178,9 @@ def _read(tree: FileTree, name: str) -> bytes:
         raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
 
 
-def _faults_of_bag(tree: FileTree) -> Iterator[str]:
-    """Say what the standard does not accept in what a bag says of itself."""
-    # What is missing, or cannot be read, is told as such.
+def _problems_of_bag(tree: FileTree) -> Iterator[str]:
+    """Yield what in a bag breaks the standard."""
+    # Files that are missing or cannot be read are found by the check of all files.
     with contextlib.suppress(TreeError):
         if not _DECLARATION.fullmatch(_read(tree, BAGIT)):
             yield f"{BAGIT} is not that of a bag in UTF-8"
@@ -200,7 +200,7 @@ def _sizes(tree: FileTree) -> Iterator[int]:
                 yield tree.byte_range(name).length
 
 
-def _listed(manifest: str, data: bytes) -> Iterator[ExpectedFile]:
+def _read_manifest(manifest: str, data: bytes) -> Iterator[ExpectedFile]:
     """Read the lines of a manifest."""
     try:
         lines = re.split("\r\n|\r|\n", data.decode())
@@ -222,8 +222,8 @@ def _listed(manifest: str, data: bytes) -> Iterator[ExpectedFile]:
         yield ExpectedFile(name=path, hashes={manifest: sha256}, refusal=refusal)
 
 
-def _of_log(file: LogFile) -> Iterator[ExpectedFile]:
-    """Say what a log claims of a bundle."""
+def _files_of_log(file: LogFile) -> Iterator[ExpectedFile]:
+    """Yield the files of a bundle that its log tells of."""
     yield from expected_datasets(file, DATASETS)
     yield from expected_params(file, PARAMS_FILE)
     yield from expected_reference(file, REFERENCE_FILE)

@@ -1,4 +1,4 @@
-"""A bundle made: a log and all that it tells of, hashed on the way, as a BagIt bag."""
+"""Bundles, made: a log and its files as a BagIt bag, hashed while they are copied."""
 
 from __future__ import annotations
 
@@ -47,11 +47,10 @@ and writes the receipt to send back; with `--measure` it measures every value ag
 
 
 def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> None:
-    """Make a bundle: whole, or not at all.
+    """Make a bundle, as a whole or not at all.
 
     Parameters
     ----------
-    plan : Plan
     target : str
         A folder, or a file that ends in ``.tar``. It must not be there yet.
     listener : Listener
@@ -69,9 +68,9 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> No
         raise BundleError(f"{printable(target)} cannot be made: {printable(parent)} is no folder; make it first")
     try:
         free = shutil.disk_usage(parent).free
-        if free < plan.room:
+        if free < plan.space:
             raise BundleError(
-                f"{printable(target)} needs {plan.room:,} bytes, and {free:,} are left there; nothing was copied"
+                f"{printable(target)} needs {plan.space:,} bytes, and {free:,} are left there; nothing was copied"
             )
         with scratch_folder(parent) as folder:
             listener.planned([(item.name, item.size) for item in plan.items])
@@ -88,7 +87,7 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> No
         raise BundleError(f"{printable(target)} cannot be made: {describe_os_error(error)}") from None
 
 
-def _expect(item: Item, sha256: str) -> None:
+def _check_hash(item: Item, sha256: str) -> None:
     if item.sha256 not in (None, sha256):
         raise BundleError(
             f"{printable(item.path)} is not the file of the log: its SHA-256 is {sha256}, "
@@ -97,7 +96,7 @@ def _expect(item: Item, sha256: str) -> None:
 
 
 def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
-    """Make a bag of all but the datasets, and list those: they are copied once, to where they belong."""
+    """Make a bag of all but the datasets, and add these to its manifest; they are copied later, and once."""
     import bagit
 
     info = {
@@ -111,14 +110,14 @@ def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
     for item in plan.documents:
         place = os.path.join(folder, item.name.removeprefix(PAYLOAD))
         sha256, copied = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
-        _expect(item, sha256)
+        _check_hash(item, sha256)
         size += copied
     try:
         with quiet_logger("bagit"):
             bag = bagit.make_bag(folder, info, checksums=["sha256"])
             lines = {f"{item.sha256}  {item.name}\n" for item in plan.datasets}
             _write_manifest(folder, MANIFEST, lines | _lines(folder, MANIFEST))
-            # The library writes the draft before the standard, which differs in nothing else that is used here.
+            # The library writes the version of the draft, which differs in nothing else that is used here.
             _write(folder, BAGIT, "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
             _write(folder, "README.md", _readme(plan))
             bag.info["Payload-Oxum"] = f"{size}.{len(plan.items)}"
@@ -134,7 +133,7 @@ def _lines(folder: str, manifest: str) -> set[str]:
 
 
 def _write_manifest(folder: str, name: str, lines: set[str]) -> None:
-    """Write a manifest in an order that depends on nothing, and in the form that ``sha256sum`` writes."""
+    """Write a manifest sorted by name, in the form of ``sha256sum``."""
     _write(folder, name, "".join(sorted(lines, key=lambda line: line.partition("  ")[2])))
 
 
@@ -150,7 +149,7 @@ def _copy_datasets(plan: Plan, bag: str, listener: Listener) -> None:
     for item in plan.datasets:
         place = os.path.join(bag, *item.name.split("/"))
         sha256, _ = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
-        _expect(item, sha256)
+        _check_hash(item, sha256)
 
 
 def _readme(plan: Plan) -> str:
@@ -166,7 +165,7 @@ def _readme(plan: Plan) -> str:
 
 
 def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
-    """Write a bag, with its datasets, as a tar whose bytes depend on what is in it, and on nothing else."""
+    """Write a bag and its datasets as a tar; the same contents give the same bytes."""
     datasets = {item.name: item for item in plan.datasets}
     folders = [PAYLOAD.rstrip("/"), DATASETS.rstrip("/")]
     names = [*folders, *datasets, *FolderTree(bag, deep=True).names]
@@ -175,7 +174,7 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
             fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=_PIECE
         ) as archive:
             archive.addfile(_member(plan, plan.base, tarfile.DIRTYPE))
-            # Manifests before what they list: of a tar that is cut off somewhere, all is known that should be there.
+            # Manifests come first: from a truncated tar, one still learns what should be there.
             for name in sorted(names, key=lambda name: (name.startswith(DATASETS), name.startswith(PAYLOAD), name)):
                 if name in folders:
                     archive.addfile(_member(plan, f"{plan.base}/{name}", tarfile.DIRTYPE))
@@ -187,7 +186,7 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
                     member.size = os.fstat(source.fileno()).st_size if item is None else item.size
                     archive.addfile(member, source)
                     if item is not None:
-                        _expect(item, source.sha256())
+                        _check_hash(item, source.sha256())
                         listener.progress(name, 1.0)
         file.flush()
         os.fsync(file.fileno())
@@ -202,7 +201,7 @@ def _member(plan: Plan, name: str, kind: bytes) -> tarfile.TarInfo:
 
 
 def _publish(source: str, target: str) -> None:
-    """Give a finished file its name, unless somebody else has taken it meanwhile."""
+    """Move a finished file to its name, unless a file of that name has appeared meanwhile."""
     try:
         os.link(source, target)
     except FileExistsError:
@@ -212,7 +211,7 @@ def _publish(source: str, target: str) -> None:
 
 
 def _rename(source: str, target: str) -> None:
-    # It would take the place of a file, and of an empty folder, that somebody has made since.
+    # os.rename would replace a file or an empty folder that has appeared meanwhile.
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     os.rename(source, target)

@@ -1,4 +1,4 @@
-"""The files that somebody handed over: found and hashed, and nothing is written."""
+"""Files below a folder, as they were handed over: found, hashed and read."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ..util.errors import ParityError
-from ..util.files import describe_os_error, open_regular, size_of
+from ..util.files import describe_os_error, open_regular, read_pieces, size_of
 from ..util.text import printable, valid_utf8
 
-_PIECE = 1 << 20
 _LIMIT = 1 << 29
 
 
 class TreeError(ParityError, ValueError):
-    """A folder or tar of which nothing can be said, in words that name it."""
+    """A folder or tar that cannot be read. The message names it."""
 
 
 class RefusedError(ParityError, ValueError):
-    """A file that is there and is left alone, in words that follow its name."""
+    """A file that is not read, for a reason that follows its name in messages."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class ByteRange:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a file of its own."""
+        """Whether it is a whole file."""
         return self.size is None
 
     def sha256(self, progress: Callable[[float], None] = lambda _: None) -> tuple[str, int]:
@@ -58,7 +57,6 @@ class ByteRange:
 
         Returns
         -------
-        sha256 : str
         size : int
             Number of bytes.
 
@@ -70,7 +68,7 @@ class ByteRange:
         return self._hash(progress, lambda _: None)
 
     def copy(self, target: str, progress: Callable[[float], None] = lambda _: None) -> tuple[str, int]:
-        """Write the bytes to a file that is not there yet, and hash them on the way: see `sha256`."""
+        """Copy the bytes to a new file, and hash them meanwhile: see `sha256`."""
         with open(target, "xb") as file:
             result = self._hash(progress, file.write)
             file.flush()
@@ -88,11 +86,11 @@ class ByteRange:
 
     @property
     def length(self) -> int:
-        """Number of bytes; zero where that cannot be found out."""
+        """Number of bytes; zero if the file cannot be looked at."""
         return size_of(self.path) if self.size is None else self.size
 
     def read(self, limit: int = _LIMIT) -> bytes:
-        """Read a file that should be small: a log, or what is made of one.
+        """Read a file of limited size, such as a log.
 
         Raises
         ------
@@ -108,14 +106,12 @@ class ByteRange:
 
     def _pieces(self) -> Iterator[tuple[memoryview, int]]:
         """Yield the bytes in pieces, and how many there will be; each is overwritten by the next."""
-        buffer = memoryview(bytearray(_PIECE))
         with open_regular(self.path) as file:
             before = os.fstat(file.fileno())
-            total = left = before.st_size if self.size is None else self.size
+            total = before.st_size if self.size is None else self.size
             file.seek(self.start)
-            while left and (length := file.readinto(buffer[: min(left, _PIECE)])):
-                left -= length
-                yield buffer[:length], total
+            for piece in read_pieces(file, total):
+                yield piece, total
             after = os.fstat(file.fileno())
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise OSError("somebody wrote to it while it was read; run again when it is complete")
@@ -139,7 +135,7 @@ class FileTree(Protocol):
     damage: str
 
     def byte_range(self, name: str) -> ByteRange:
-        """Give the bytes of one of `names`.
+        """Return the bytes of one of `names`.
 
         Raises
         ------
@@ -153,10 +149,9 @@ class FolderTree:
 
     Parameters
     ----------
-    path : str
     deep : bool
         Whether the folders in it belong to it.
-    besides : mapping of str to str
+    extra_files : mapping of str to str
         Files elsewhere that belong to it as well, by name: those that the user has named himself.
 
     Raises
@@ -167,11 +162,11 @@ class FolderTree:
 
     damage = ""
 
-    def __init__(self, path: str, *, deep: bool = False, besides: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, path: str, *, deep: bool = False, extra_files: Mapping[str, str] = MappingProxyType({})) -> None:
         self.shown_as = path
-        self._besides = besides
+        self._extra_files = extra_files
         try:
-            self.names = tuple(dict.fromkeys([*sorted(_below(path) if deep else os.listdir(path)), *besides]))
+            self.names = tuple(dict.fromkeys([*sorted(_below(path) if deep else os.listdir(path)), *extra_files]))
         except FileNotFoundError:
             raise TreeError(f"{printable(self.shown_as)} does not exist; check the path") from None
         except NotADirectoryError:
@@ -180,9 +175,9 @@ class FolderTree:
             raise TreeError(f"{printable(self.shown_as)} cannot be listed: {describe_os_error(error)}") from None
 
     def byte_range(self, name: str) -> ByteRange:
-        """Give the bytes of a file: see `FileTree.byte_range`."""
-        if name in self._besides:
-            return ByteRange(self._besides[name])
+        """Return the bytes of a file: see `FileTree.byte_range`."""
+        if name in self._extra_files:
+            return ByteRange(self._extra_files[name])
         path = os.path.join(self.shown_as, *name.split("/"))
         inside = os.path.realpath(self.shown_as)
         if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
@@ -194,7 +189,7 @@ class FolderTree:
 
 
 def _below(root: str) -> Iterator[str]:
-    """Yield what is below a folder; a link to a folder is not entered."""
+    """Yield the files below a folder; links to folders are not followed."""
 
     def fail(error: OSError) -> None:
         raise error
@@ -205,8 +200,8 @@ def _below(root: str) -> Iterator[str]:
             yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 
-def spelled(names: tuple[str, ...]) -> dict[str, list[str]]:
-    """Group names by how a log or a manifest spells them: one that is not UTF-8 is escaped there."""
+def names_by_spelling(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Group file names by their spelling in a log or manifest, where bytes that are not UTF-8 are escaped."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(valid_utf8(name), []).append(name)

@@ -1,4 +1,4 @@
-"""All that a run leaves behind, written in one way for the command line and for pytest."""
+"""The artifacts of a run, written in the same way for the command line and for pytest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..util.errors import ParityError
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What was written.
+    """The artifacts that were written.
 
     Attributes
     ----------
@@ -50,11 +50,10 @@ def publish(
     shown_output: str | None = None,
     attest: bool = False,
 ) -> Publication:
-    """Write the artifacts of a log; what goes wrong with one does not keep the others from being written.
+    """Write the artifacts of a log. One that fails does not keep the others from being written.
 
     Parameters
     ----------
-    log : EvidenceLog
     scenario : Scenario
         What it is about, and where the datasets and the reference lie.
     output : str
@@ -92,8 +91,8 @@ def _show(log: EvidenceLog, scenario: Scenario, output: str, reference: LogFile 
     """Write the page, and the probes that it shows; return why there is no page."""
     path = scenario.reference_path
     if log.verdict != "match" and is_log_of(output, path):
-        return ""  # the log there is the reference, and so are its probes and its page
-    # Before the probes are written: the reference's may lie in the same folder.
+        return ""  # the log there is the reference, whose probes and page stay
+    # Read before the probes of the run are written: those of the reference may lie in the same folder.
     trusted = _with_probes(reference, path) if log.reference is not None else None
     probes = collect_probes(log.datasets, scenario.dataset_path)
     write_artifact(os.path.join(output, PROBES), probes_to_bytes(probes.arrays))

@@ -1,4 +1,4 @@
-"""The receipt: what was checked against which log, when, and what came of it."""
+"""The receipt of a verification: what was checked, against which log, when, and with which result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..evidence.model import Verdict
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
 from ..util.records import as_dict
-from ..util.text import printable
+from ..util.text import counted, more_than, printable
 from .verification import CheckedFile
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class LogIdentity:
-    """Which log it was: its path as given, its SHA-256, and what it says of itself."""
+    """The log that files were checked against."""
 
     path: str
     sha256: str | None
@@ -47,21 +47,16 @@ class LogIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What is sent back.
+    """The result of a verification, to send back.
 
     Attributes
     ----------
-    verdict : str
-    timestamp, tool : str
-    log : LogIdentity
     checked : str
         The folder of the files, or the bundle, as given.
     measured : bool
         Whether every value was measured again, and not only the bytes compared.
     thresholds : tuple of str
         Those that were given, and those of the project.
-    attestation : Attested or None
-    files : tuple of CheckedFile
     differences : tuple of Difference
         The values that were compared and differ.
     problems : tuple of str
@@ -89,21 +84,21 @@ class Receipt:
         """The verdict in one line of plain text."""
         counts = Counter(each.outcome for each in self.files)
         tally = ", ".join(f"{count} {_WORDS.get(outcome, outcome)}" for outcome, count in counts.items())
-        files = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
+        files = counted(len(self.files), "file")
         faulty = self.attestation is not None and self.attestation.faults
         found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
         return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'})"
 
     @property
     def remarks(self) -> list[str]:
-        """What else is to be known, in plain sentences."""
+        """What is wrong with the whole, and with the attestation, in sentences."""
         remarks = list(self.problems)
         if self.attestation is not None:
             remarks += [f"{printable(self.attestation.path)}: {fault}" for fault in self.attestation.faults]
         return remarks
 
     def to_json(self) -> str:
-        """Write it as strict JSON."""
+        """Return it as strict JSON."""
         content = as_dict(self)
         if self.differences:
             from ..evidence.encoding import convert_for_json
@@ -112,12 +107,12 @@ class Receipt:
         return json.dumps(content, default=as_dict, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
-        """Write it for people."""
+        """Return it as Markdown."""
         sections = [
             "# D0 Parity Receipt",
             f"**{self.verdict}**: {escape(self.sentence.partition(': ')[2])}.",
             "\n".join(f"- {escape(remark)}" for remark in self.remarks),
-            table(["what", "value"], self._facts()),
+            table(["what", "value"], self._summary_rows()),
             "## Files",
             table(
                 ["file", "outcome", "what", "SHA-256"],
@@ -126,33 +121,32 @@ class Receipt:
                     for each in self.files
                 ),
             ),
-            *self._values(),
+            *self._differing_values(),
             "\n".join(f"- Not looked at: {escape(remark)}" for remark in self.not_looked_at),
         ]
         return "\n\n".join(filter(None, sections)) + "\n"
 
     def to_text(self) -> str:
-        """Write it for a terminal: the verdict, then the files, those that are not the same first."""
+        """Return it as plain text: the verdict, then the files, those that differ first."""
         files = sorted(self.files, key=lambda each: each.outcome == "same")
         width = max((len(printable(each.name)) for each in files[:_ROWS]), default=0)
-        lines = [self.sentence, *self.remarks, *self._attested(), ""]
+        lines = [self.sentence, *self.remarks, *self._attestation_lines(), ""]
         for each in files[:_ROWS]:
             outcome = _WORDS.get(each.outcome, each.outcome)
             lines.append(f"{printable(each.name):{width}}  {outcome:12}  {printable(each.remark)}".rstrip())
-        if len(files) > _ROWS:
-            lines.append(f"... and {len(files) - _ROWS} more files")
+        lines += more_than(_ROWS, len(files), "files")
         if self.differences and self.measured:
             from ..reports.difference_table import difference_table
 
             lines += ["", difference_table(self.differences)]
         return "\n".join([*lines, *(f"not looked at: {remark}" for remark in self.not_looked_at)])
 
-    def _attested(self) -> list[str]:
+    def _attestation_lines(self) -> list[str]:
         if self.attestation is None or self.attestation.faults:
             return []
         return [f"attested: {self.attestation.text}"]
 
-    def _facts(self) -> list[Sequence[Any]]:
+    def _summary_rows(self) -> list[Sequence[Any]]:
         facts: list[Sequence[Any]] = [
             ["checked", self.checked],
             ["against the log", self.log.path],
@@ -171,7 +165,7 @@ class Receipt:
             ]
         return [*facts, ["checked at", self.timestamp], ["by", self.tool]]
 
-    def _values(self) -> list[str]:
+    def _differing_values(self) -> list[str]:
         if not self.differences:
             return []
         from ..reports.difference_table import difference_markdown
@@ -179,8 +173,8 @@ class Receipt:
         return ["## Values That Differ", difference_markdown(self.differences)]
 
 
-def forget_receipt(folder: str) -> None:
-    """Remove the receipt of an earlier check, which nobody shall take for that of this one.
+def remove_receipt(folder: str) -> None:
+    """Remove the receipt of an earlier verification, so that it is not taken for the one of this.
 
     Raises
     ------
@@ -202,7 +196,6 @@ def write_receipt(receipt: Receipt, folder: str) -> str:
 
     Parameters
     ----------
-    receipt : Receipt
     folder : str
         A folder that is there.
 

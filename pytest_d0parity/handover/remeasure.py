@@ -1,4 +1,4 @@
-"""A dataset, or the params, looked at value by value beside what a log says: where the bytes alone do not decide."""
+"""Files whose bytes differ from the log, compared value by value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BYTES = ("sha256", "size_bytes", "arrays")
 
 @dataclass(frozen=True, kw_only=True)
 class RemeasuredFile:
-    """What a look at one file has shown.
+    """The values of a file, compared with a log.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class RemeasuredFile:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Names of the arrays that are not those of the log."""
+        """Names of the arrays that differ from the log."""
         found: dict[str, None] = {}
         for difference in self.comparison.drifted:
             _, known, name = difference.where.partition(":arrays.")
@@ -52,12 +52,7 @@ class RemeasuredFile:
 
 
 class Remeasurement:
-    """Knows a log, and how far values may be from it.
-
-    Parameters
-    ----------
-    file : LogFile
-    thresholds : sequence of Threshold
+    """Compares files with the values in a log.
 
     Raises
     ------
@@ -74,11 +69,11 @@ class Remeasurement:
         return self._comparator.values.version > 0
 
     def warnings(self) -> tuple[Problem, ...]:
-        """Tell of thresholds that cover no value."""
+        """Return a warning for each threshold that covers no value."""
         return self._comparator.unused_thresholds(self._comparator.values)
 
     def inspect(self, folder: str, filename: str) -> RemeasuredFile:
-        """Look at a file of other bytes: which of its arrays are not those of the log.
+        """Compare hash, size and arrays of a file with the log, without measuring it.
 
         Parameters
         ----------
@@ -94,14 +89,12 @@ class Remeasurement:
         executor: Executor,
         progress: Callable[[str, float], None],
     ) -> Iterator[tuple[str, RemeasuredFile]]:
-        """Measure datasets anew, and give each one as soon as it is done.
+        """Measure datasets anew, and yield each comparison as soon as it is done.
 
         Parameters
         ----------
-        folder : str
         sizes : mapping of str to int
             The files in it, and how many bytes each has.
-        executor : Executor
         progress : callable
             Told which share of a file is done.
         """
@@ -127,10 +120,10 @@ class Remeasurement:
             comparison=self._comparator.compare_dataset(
                 valid_utf8(dataset.filename), values_of_dataset(dataset), sound=not errors, names=names
             ),
-            errors=tuple(_told(problem, dataset.filename) for problem in errors),
+            errors=tuple(_problem_text(problem, dataset.filename) for problem in errors),
         )
 
 
-def _told(problem: Problem, filename: str) -> str:
+def _problem_text(problem: Problem, filename: str) -> str:
     array = problem.where.removeprefix(filename).removeprefix(":")
     return f"{array}: {problem.message}" if array else problem.message

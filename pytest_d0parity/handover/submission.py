@@ -1,8 +1,7 @@
-"""What was handed over to be verified: found out from the options of ``d0parity verify``."""
+"""What was handed over to be verified: a log with a folder of files, or a bundle."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,29 +21,42 @@ if TYPE_CHECKING:
     from ..attest.attestation import Attested
 
 
-_UNASKED = "the attestation in the bundle; name the key that should have signed it, by --public-key"
+_UNCHECKED_ATTESTATION = "the attestation in the bundle; name the key that should have signed it, by --public-key"
 
 
 class OptionError(UsageError, ValueError):
-    """Options that do not go together."""
+    """Options that exclude each other, or need another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What was handed over: the log, where it can be read; what is said of the files; and the files."""
+    """The log, what it and the manifests say of files, and the files themselves."""
 
     file: LogFile | None
     expected_files: Sequence[ExpectedFile]
     tree: FileTree
     checked: str
-    belongs: Callable[[str], bool]
+    is_expected: Callable[[str], bool]
     problems: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     attestation: bytes | None = None  # one that came along
 
 
-def submission_of(options: argparse.Namespace, output: str) -> Submission:
-    """Find out what is to be checked.
+def open_submission(
+    path: str, output: str, *, dataset_root: str | None, baseline_params: str | None, has_key: bool
+) -> Submission:
+    """Open a log or a bundle that is to be verified.
+
+    Parameters
+    ----------
+    path : str
+        Of the log, or of the bundle.
+    output : str
+        The folder for the receipt, which must not lie in the bundle.
+    dataset_root, baseline_params : str or None
+        Where the files of a log are; by default the folder that the log names, and no params.
+    has_key : bool
+        Whether the attestation of a bundle will be checked.
 
     Raises
     ------
@@ -52,45 +64,47 @@ def submission_of(options: argparse.Namespace, output: str) -> Submission:
         If the log, the folder or the bundle cannot be read.
     OptionError
     """
-    return _of_bundle(options, output) if is_bundle(options.log) else _of_log(options)
+    if not is_bundle(path):
+        return _of_log(path, dataset_root, baseline_params)
+    if dataset_root is not None or baseline_params is not None:
+        raise OptionError(
+            "a bundle brings its datasets and params along: leave --dataset-root and --baseline-params out"
+        )
+    return _of_bundle(path, output, has_key)
 
 
-def _of_log(options: argparse.Namespace) -> Submission:
-    file = read_log(options.log)
+def _of_log(path: str, dataset_root: str | None, baseline_params: str | None) -> Submission:
+    file = read_log(path)
     expected_files = expected_datasets(file)
-    root = root_of_log(file, options.dataset_root)
-    besides: dict[str, str] = {}
+    root = root_of_log(file, dataset_root)
+    extra_files: dict[str, str] = {}
     not_looked_at: tuple[str, ...] = ()
-    if options.baseline_params is not None and params_of_log(file, options.baseline_params):
-        name = valid_utf8(options.baseline_params)
+    if baseline_params is not None and params_of_log(file, baseline_params):
+        name = valid_utf8(baseline_params)
         if any(expected.name == name for expected in expected_files):
             name = f"./{name}"
         expected_files += expected_params(file, name)
-        besides = {name: options.baseline_params}
+        extra_files = {name: baseline_params}
     elif expected_params(file, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
     try:
-        tree = FolderTree(root, besides=besides)
+        tree = FolderTree(root, extra_files=extra_files)
     except TreeError as error:
-        hint = "" if options.dataset_root else "; the log names this folder, and --dataset-root names another"
+        hint = "" if dataset_root else "; the log names this folder, and --dataset-root names another"
         raise TreeError(f"{error}{hint}") from None
     return Submission(
         file=file,
         expected_files=expected_files,
         tree=tree,
         checked=root,
-        belongs=is_dataset,
+        is_expected=is_dataset,
         not_looked_at=not_looked_at,
     )
 
 
-def _of_bundle(options: argparse.Namespace, output: str) -> Submission:
-    if options.dataset_root is not None or options.baseline_params is not None:
-        raise OptionError(
-            "a bundle brings its datasets and params along: leave --dataset-root and --baseline-params out"
-        )
-    bundle = read_bundle(options.log)
-    inside = os.path.realpath(options.log)
+def _of_bundle(path: str, output: str, has_key: bool) -> Submission:
+    bundle = read_bundle(path)
+    inside = os.path.realpath(path)
     if os.path.commonpath([inside, os.path.realpath(output)]) == inside:
         raise OptionError(
             f"the receipt would become a part of the bundle; name another --output than {printable(output)}"
@@ -99,16 +113,25 @@ def _of_bundle(options: argparse.Namespace, output: str) -> Submission:
         file=bundle.file,
         expected_files=bundle.expected_files,
         tree=bundle.tree,
-        checked=options.log,
-        belongs=bundle.belongs,
+        checked=path,
+        is_expected=bundle.is_expected,
         problems=bundle.problems,
         attestation=bundle.attestation,
-        not_looked_at=() if bundle.attestation is None or options.public_key else (_UNASKED,),
+        not_looked_at=() if bundle.attestation is None or has_key else (_UNCHECKED_ATTESTATION,),
     )
 
 
-def attested_by(submission: Submission, options: argparse.Namespace) -> Attested | None:
-    """Check an attestation: the one that is named, or, where a key is, the one that came along.
+def check_submitted_attestation(
+    submission: Submission, attestation: str | None, public_key: str | None
+) -> Attested | None:
+    """Check the attestation that is named, or, with a key alone, the one in the bundle.
+
+    Parameters
+    ----------
+    submission : Submission
+        With the log that it is about.
+    attestation, public_key : str or None
+        Paths.
 
     Raises
     ------
@@ -119,22 +142,22 @@ def attested_by(submission: Submission, options: argparse.Namespace) -> Attested
     KeyFileError
         If the key cannot be used.
     """
-    if options.attestation is None and options.public_key is None:
+    if attestation is None and public_key is None:
         return None
     from ..attest.attestation import check_attestation, is_signed
     from ..attest.signature import load_public_key
 
-    data = submission.attestation if options.attestation is None else _read(options.attestation)
+    data = submission.attestation if attestation is None else _read(attestation)
     if data is None:
         raise OptionError("there is nothing that --public-key could have signed; name it by --attestation")
     key = None
-    if options.public_key is not None:
+    if public_key is not None:
         if missing := missing_extra("securesystemslib", "attest"):
             raise LogError(f"to verify a signature, {missing}")
-        key = load_public_key(options.public_key)
+        key = load_public_key(public_key)
     elif is_signed(data):
         raise OptionError("the attestation is signed: name the key that should have signed it, by --public-key")
-    return check_attestation(data, options.attestation or ATTESTATION_FILE, submission.file, key)
+    return check_attestation(data, attestation or ATTESTATION_FILE, submission.file, key)
 
 
 def _read(path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A tar as a tree of files, read where it lies: nothing is unpacked."""
+"""The files in a tar, read without unpacking it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ from .file_tree import ByteRange, RefusedError, TreeError
 _BAGIT = "bagit.txt"  # in every bag
 _BLOCK = 512  # bytes, of which a tar is made
 _MAX_HEADER = 1 << 16  # bytes that tarfile may ask for at once: a name is never longer
-_MANY_DIGITS = re.compile(rb"[0-9]{256}")  # over which the regular expressions of tarfile may take for ever
+_MANY_DIGITS = re.compile(rb"[0-9]{256}")  # tarfile's regular expressions take quadratic time over digits
 
 
 class TarTree:
-    """A tar with one folder at its top; paths begin below that.
-
-    Parameters
-    ----------
-    path : str
+    """The files in a tar that has one folder at its top; paths begin below it.
 
     Raises
     ------
@@ -64,7 +60,7 @@ class TarTree:
         try:
             with tarfile.open(fileobj=headers, mode="r:") as archive:
                 while (member := archive.next()) is not None:
-                    if member.size < 0 or member.offset_data <= end:  # it would go round for ever
+                    if member.size < 0 or member.offset_data <= end:  # headers that lead back would be read for ever
                         raise tarfile.ReadError("its headers contradict each other")
                     end = member.offset_data
                     self._add(member, size)
@@ -105,7 +101,7 @@ class TarTree:
 
 
 class _Headers(io.RawIOBase):
-    """The headers of a tar: a file of which nobody may read much at once, whatever the headers announce."""
+    """A file that refuses long reads: hostile headers of a tar announce gigabytes."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file

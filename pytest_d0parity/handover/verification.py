@@ -1,4 +1,4 @@
-"""What came of checking files."""
+"""The results of a verification."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _DRIFT = ("changed", "contradicted", "missing", "extra")
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedFile:
-    """What came of one file.
+    """The result for one file.
 
     Attributes
     ----------
-    name : str
     outcome : str
         ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``changed``: other
         bytes. ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``,
@@ -30,7 +29,6 @@ class CheckedFile:
         A sentence without its end.
     arrays : tuple of str
         Those that are not as in the log.
-    expected_sha256, observed_sha256 : str or None
     """
 
     name: str
@@ -43,11 +41,10 @@ class CheckedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What came of all files.
+    """The results for all files.
 
     Attributes
     ----------
-    files : tuple of CheckedFile
     differences : tuple of Difference
         Values that differ from the log, where they were looked at; the worst first.
     problems : tuple of str
@@ -60,13 +57,13 @@ class Verification:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything was looked at."""
+        """Whether all files were checked."""
         checked = [each for each in self.files if each.outcome != "not_checked"]
         return len(checked) == len(self.files) and not self.problems
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of what was found."""
+        """The worst result of all files."""
         if any(each.outcome in _DRIFT for each in self.files):
             return "drift"
         if not self.is_complete:
@@ -76,7 +73,7 @@ class Verification:
 
 
 class VerificationInterrupted(KeyboardInterrupt):
-    """The user stopped; `verification` holds what was finished."""
+    """Raised on Ctrl-C; `verification` holds the results so far."""
 
     def __init__(self, verification: Verification) -> None:
         super().__init__()

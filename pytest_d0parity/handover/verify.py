@@ -1,4 +1,4 @@
-"""Whether the files that are there are those that a log, or the manifests of a bundle, tell of."""
+"""The verification of files against a log, or against the manifests and the log of a bundle."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores, scratch_folder
-from ..util.text import printable
-from .file_tree import ByteRange, FileTree, RefusedError, TreeError, spelled
+from ..util.text import listed, printable
+from .file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ..evidence.model import Difference
     from .remeasure import RemeasuredFile, Remeasurement
 
-# Light: nothing that measures is imported before bytes differ, or every value is asked for.
+# What measures is imported only where bytes differ or values are asked for, so that a verification starts fast.
 
 
-Judgement = tuple[Outcome, str, tuple[str, ...]]  # with a remark, and the arrays that are not as in the log
+FileResult = tuple[Outcome, str, tuple[str, ...]]  # with a remark, and the arrays that are not as in the log
 
-_SHOWN = 5
+_MAX_NAMES = 5
 
 
 def verify(
@@ -38,29 +38,24 @@ def verify(
     tree: FileTree,
     make_remeasurement: Callable[[], Remeasurement],
     *,
-    belongs: Callable[[str], bool] = lambda _: True,
+    is_expected: Callable[[str], bool] = lambda _: True,
     executor: Executor | None = None,
     listener: Listener = NO_LISTENER,
 ) -> Verification:
-    """Check files against what is said of them.
+    """Check files against what a log and manifests say of them.
 
     Parameters
     ----------
-    expected_files : sequence of ExpectedFile
     tree : FileTree
         The files that are there.
     make_remeasurement : callable
         Makes the one who is asked where bytes differ.
-    belongs : callable
+    is_expected : callable
         Whether a file that nobody speaks of is one too many.
     executor : Executor, optional
         Who measures every dataset anew; without one, bytes alone are compared.
     listener : Listener
         Told of progress.
-
-    Returns
-    -------
-    Verification
 
     Raises
     ------
@@ -69,19 +64,19 @@ def verify(
     VerificationInterrupted
         On Ctrl-C.
     """
-    work = _Work(expected_files, tree, make_remeasurement, listener)
+    hash_file = _Verifier(expected_files, tree, make_remeasurement, listener)
     try:
-        work.find()
+        hash_file.find()
         if executor is not None:
-            work.measure(executor)
-        work.hash()
+            hash_file.measure(executor)
+        hash_file.hash()
     except KeyboardInterrupt as interrupt:
-        raise VerificationInterrupted(work.result(belongs)) from interrupt
-    return work.result(belongs)
+        raise VerificationInterrupted(hash_file.result(is_expected)) from interrupt
+    return hash_file.result(is_expected)
 
 
-class _Work:
-    """What is known so far; each file is judged as soon as its hash is known."""
+class _Verifier:
+    """The state of a verification; each file gets its result as soon as its hash is known."""
 
     def __init__(
         self,
@@ -94,8 +89,8 @@ class _Work:
         self._tree = tree
         self._make_remeasurement = make_remeasurement
         self._listener = listener
-        self._names = spelled(tree.names)
-        self._byte_ranges: dict[str, ByteRange] = {}  # by the name in the claim, of what is not judged yet
+        self._names = names_by_spelling(tree.names)
+        self._byte_ranges: dict[str, ByteRange] = {}  # of the files without a result
         self._remeasured: dict[str, RemeasuredFile] = {}
         self._checked: dict[str, CheckedFile] = {}
 
@@ -104,31 +99,31 @@ class _Work:
         return self._make_remeasurement()
 
     def find(self) -> None:
-        """Find out where the files are."""
+        """Find the files; those that are missing or refused get their result."""
         for expected in self._expected_files.values():
             there = self._names.get(expected.name, [])
             if expected.refusal:
-                self._put(expected, "not_checked", expected.refusal)
+                self._set_result(expected, "not_checked", expected.refusal)
             elif not there:
-                self._put(expected, "missing")
+                self._set_result(expected, "missing")
             elif len(there) > 1:
                 remark = f"{len(there)} files are written like that, and nobody can say which one is meant"
-                self._put(expected, "not_checked", remark)
+                self._set_result(expected, "not_checked", remark)
             else:
                 try:
                     self._byte_ranges[expected.name] = self._tree.byte_range(there[0])
                 except RefusedError as error:
-                    self._put(expected, "not_checked", str(error))
+                    self._set_result(expected, "not_checked", str(error))
 
     def measure(self, executor: Executor) -> None:
         """Measure every dataset anew, and compare the params."""
         kinds = {name: self._expected_files[name].kind for name in self._byte_ranges}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
             self._remeasured[name] = self._params(name)
-        with _on_disk({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
+        with _unpacked({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
             if not paths:
                 return
-            folder = os.path.dirname(next(iter(paths.values())))  # a log names files, and no folders
+            folder = os.path.dirname(next(iter(paths.values())))  # datasets of a log lie in one folder
             names = {os.path.basename(path): name for name, path in paths.items()}
             sizes = {filename: self._byte_ranges[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
@@ -136,18 +131,18 @@ class _Work:
                 name = names[filename]
                 self._remeasured[name] = remeasured
                 if remeasured.sha256 is None or remeasured.size_bytes is None:
-                    self._put(self._expected_files[name], "not_checked", "; ".join(remeasured.errors))
+                    self._set_result(self._expected_files[name], "not_checked", "; ".join(remeasured.errors))
                 else:
-                    self._judge(name, remeasured.sha256, remeasured.size_bytes)
+                    self._check(name, remeasured.sha256, remeasured.size_bytes)
 
     def hash(self) -> None:
-        """Hash on all cores what is not judged yet, the largest first."""
+        """Hash all files without a result on all cores, the largest first."""
         sizes = {name: byte_range.length for name, byte_range in self._byte_ranges.items()}
         names = sorted(sizes, key=lambda name: -sizes[name])
         self._listener.planned([(name, sizes[name]) for name in names])
         stop = threading.Event()
 
-        def work(name: str) -> tuple[str, int]:
+        def hash_file(name: str) -> tuple[str, int]:
             def progress(share: float) -> None:
                 if stop.is_set():
                     raise OSError("stopped")
@@ -157,37 +152,37 @@ class _Work:
 
         with ThreadPoolExecutor(available_cores()) as pool:
             try:
-                running = {pool.submit(work, name): name for name in names}
+                running = {pool.submit(hash_file, name): name for name in names}
                 for done in as_completed(running):
                     try:
-                        self._judge(running[done], *done.result())
+                        self._check(running[done], *done.result())
                     except OSError as error:
                         remark = f"it cannot be read: {describe_os_error(error)}"
-                        self._put(self._expected_files[running[done]], "not_checked", remark)
+                        self._set_result(self._expected_files[running[done]], "not_checked", remark)
             except BaseException:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _judge(self, name: str, sha256: str, size: int) -> None:
+    def _check(self, name: str, sha256: str, size: int) -> None:
         expected = self._expected_files[name]
         contradicted = expected.contradicted_by(sha256)
         values = expected.kind != "other" and (contradicted or not expected.hashes or name in self._remeasured)
-        judgement: Judgement = ("changed" if contradicted else "same", _said(contradicted), ())
+        result_of_file: FileResult = ("changed" if contradicted else "same", _contradiction_text(contradicted), ())
         if expected.kind != "params" and not expected.hashes:
-            judgement = "not_checked", "nobody says which SHA-256 it should have", ()
+            result_of_file = "not_checked", "nobody says which SHA-256 it should have", ()
         elif not contradicted and expected.size_bytes not in (None, size):
             remark = f"it is {size:,} bytes long, and the log says {expected.size_bytes:,}"
-            judgement = "contradicted", remark, ()
+            result_of_file = "contradicted", remark, ()
         elif values:
             try:
-                judgement = self._judge_values(expected, contradicted, sha256)
-            except (LogError, TreeError) as error:  # what differs cannot be told, and that it differs can
-                judgement = "changed", f"{_said(contradicted)}; {error}", ()
-        self._put(expected, *judgement, observed_sha256=sha256)
+                result_of_file = self._check_values(expected, contradicted, sha256)
+            except (LogError, TreeError) as error:  # that it differs is certain, only the details are not known
+                result_of_file = "changed", f"{_contradiction_text(contradicted)}; {error}", ()
+        self._set_result(expected, *result_of_file, observed_sha256=sha256)
 
-    def _judge_values(self, expected: ExpectedFile, contradicted: Sequence[str], sha256: str) -> Judgement:
-        """Say what came of a file whose values are compared, or have to be since its bytes differ."""
+    def _check_values(self, expected: ExpectedFile, contradicted: Sequence[str], sha256: str) -> FileResult:
+        """Return the result for a file whose values are compared with the log."""
         if expected.name not in self._remeasured:
             look = self._params if expected.kind == "params" else self._inspect
             self._remeasured[expected.name] = look(expected.name)
@@ -196,42 +191,46 @@ class _Work:
         whole = "parameter and metric" if expected.kind == "params" else "array"
         if expected.hashes and THE_LOG not in contradicted:
             if names:
-                return "contradicted", f"its bytes are those of the log, which says other values: {_listed(names)}", ()
+                return (
+                    "contradicted",
+                    f"its bytes are those of the log, which says other values: {listed(names, _MAX_NAMES)}",
+                    (),
+                )
             if remeasured.errors:
                 return "not_checked", "; ".join(remeasured.errors), ()
-            return ("changed" if contradicted else "same"), _said(contradicted), ()
+            return ("changed" if contradicted else "same"), _contradiction_text(contradicted), ()
         if names or remeasured.errors:
-            return "changed", self._how(expected, remeasured, sha256, names), remeasured.arrays
-        if contradicted and expected.hashes.keys() != {
-            THE_LOG
-        }:  # a manifest speaks of bytes alone, and so does its bundle
-            return "changed", f"{_said(contradicted)}; every {whole} is the same", ()
+            return "changed", self._difference_text(expected, remeasured, sha256, names), remeasured.arrays
+        if contradicted and expected.hashes.keys() != {THE_LOG}:  # a manifest is about bytes: a repacked file breaks it
+            return "changed", f"{_contradiction_text(contradicted)}; every {whole} is the same", ()
         if contradicted:
             return "repacked", f"other bytes, and every {whole} the same", ()
         return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
 
-    def _how(self, expected: ExpectedFile, remeasured: RemeasuredFile, sha256: str, names: Sequence[str]) -> str:
-        """Say how a file is not the one of the log."""
+    def _difference_text(
+        self, expected: ExpectedFile, remeasured: RemeasuredFile, sha256: str, names: Sequence[str]
+    ) -> str:
+        """Return how a file differs from the log."""
         for other in self._expected_files.values():
             if expected.kind == other.kind == "dataset" and other is not expected and sha256 in other.hashes.values():
                 return f"it is the file that should be {printable(other.name)}"
         if remeasured.errors:
             return "; ".join(remeasured.errors)
         if remeasured.arrays or expected.kind == "params":
-            return f"not as in the log: {_listed(remeasured.arrays or names)}"
+            return f"not as in the log: {listed(remeasured.arrays or names, _MAX_NAMES)}"
         if not self._remeasurement.knows_checksums:
             return "its arrays have the names, shapes and dtypes of the log, which holds no checksums of them"
         return "every array is the same, and the bytes are to be exact"
 
     def _inspect(self, name: str) -> RemeasuredFile:
-        with _on_disk({name: self._byte_ranges[name]}) as paths:
+        with _unpacked({name: self._byte_ranges[name]}) as paths:
             return self._remeasurement.inspect(*os.path.split(paths[name]))
 
     def _params(self, name: str) -> RemeasuredFile:
-        with _on_disk({name: self._byte_ranges[name]}) as paths:
+        with _unpacked({name: self._byte_ranges[name]}) as paths:
             return self._remeasurement.params(paths[name])
 
-    def _put(
+    def _set_result(
         self,
         expected: ExpectedFile,
         outcome: Outcome,
@@ -250,23 +249,23 @@ class _Work:
             observed_sha256=observed_sha256,
         )
 
-    def result(self, belongs: Callable[[str], bool]) -> Verification:
-        """Give what is known by now."""
+    def result(self, is_expected: Callable[[str], bool]) -> Verification:
+        """Return the results so far."""
         unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
         files = [self._checked.get(name, replace(unreached, name=name)) for name in self._expected_files]
         files += [
-            CheckedFile(name=name, outcome="extra", remark=self._refused(raw))
+            CheckedFile(name=name, outcome="extra", remark=self._reason_not_read(raw))
             for name, there in self._names.items()
             for raw in there
-            if name not in self._expected_files and belongs(name)
+            if name not in self._expected_files and is_expected(name)
         ]
         problems = [f"{printable(self._tree.shown_as)}: {self._tree.damage}"] if self._tree.damage else []
         if not any(expected.kind == "dataset" for expected in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
 
-    def _refused(self, name: str) -> str:
-        """Say why a file would not even be read, where that is so."""
+    def _reason_not_read(self, name: str) -> str:
+        """Return why a file is not read; empty if it is."""
         try:
             self._tree.byte_range(name)
         except RefusedError as error:
@@ -282,8 +281,8 @@ class _Work:
 
 
 @contextlib.contextmanager
-def _on_disk(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
-    """Give files by their paths; what is part of a tar is unpacked for as long as it takes.
+def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
+    """Give the paths of files; those in a tar are unpacked into a temporary folder meanwhile.
 
     Raises
     ------
@@ -315,11 +314,5 @@ def _on_disk(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
         yield paths
 
 
-def _said(contradicted: Sequence[str]) -> str:
+def _contradiction_text(contradicted: Sequence[str]) -> str:
     return f"its SHA-256 is not the one in {' and '.join(contradicted)}" if contradicted else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(printable, names[:_SHOWN]))
-    more = len(names) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

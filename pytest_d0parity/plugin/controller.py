@@ -21,7 +21,7 @@ from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
 from ..reports.writer import write_reports
 from ..util.errors import ParityError
-from ..util.text import printable
+from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
 from .results import CheckResults
 from .run_store import RunData, RunStore
@@ -216,6 +216,4 @@ def _runs_tests(config: pytest.Config) -> bool:
 
 def _were(names: Sequence[str]) -> str:
     """Begin a sentence about names: ``a, b and 3 more were``."""
-    shown = ", ".join(map(printable, names[:_MAX_NAMES]))
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"{shown}{more} {'was' if len(names) == 1 else 'were'}"
+    return f"{listed(names, _MAX_NAMES)} {'was' if len(names) == 1 else 'were'}"

@@ -20,7 +20,7 @@ from ..evidence.model import EvidenceLog
 from ..handover.publish import Publication
 from ..reports.difference_table import difference_table
 from ..reports.outcome import outcome_of
-from ..util.text import printable
+from ..util.text import counted, more_than, printable
 from .settings import Settings
 
 _MAX_PROBLEMS = 20
@@ -162,16 +162,14 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     yield f"{log.verdict}: {outcome.sentence}"
     counts = Counter(check.outcome for check in log.checks)
     tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
-    datasets = "1 dataset" if log.total_datasets == 1 else f"{log.total_datasets} datasets"
-    yield f"{len(log.checks)} checks, {datasets}: {tally or 'none'}"
+    yield f"{len(log.checks)} checks, {counted(log.total_datasets, 'dataset')}: {tally or 'none'}"
     if text := outcome.text():
         yield text
     if log.verdict == "drift":
         yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
     for problem in log.all_problems[:_MAX_PROBLEMS]:
         yield f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}"
-    if len(log.all_problems) > _MAX_PROBLEMS:
-        yield f"... and {len(log.all_problems) - _MAX_PROBLEMS} more problems"
+    yield from more_than(_MAX_PROBLEMS, len(log.all_problems), "problems")
 
 
 def _update_lines(update: ReferenceUpdate) -> Iterator[str]:
@@ -181,8 +179,7 @@ def _update_lines(update: ReferenceUpdate) -> Iterator[str]:
     elif not update.is_written:
         yield f"Reference {path} is left as it was: no value changed."
     elif update.changes:
-        count = "1 value" if len(update.changes) == 1 else f"{len(update.changes)} values"
-        yield f"Reference {path} is updated; {count} changed:"
+        yield f"Reference {path} is updated; {counted(len(update.changes), 'value')} changed:"
         yield difference_table(update.changes)
     else:
         yield f"Reference {path} is updated; no value changed."

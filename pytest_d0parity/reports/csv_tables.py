@@ -1,4 +1,4 @@
-"""The statistics as CSV (RFC 4180, UTF-8): every digit, one row for each dataset or stage."""
+"""Tables for programs: the statistics as CSV (RFC 4180, UTF-8), and SHA256SUMS."""
 
 from __future__ import annotations
 
@@ -32,11 +32,7 @@ _STAGE = [
 
 
 def probe_table(log: EvidenceLog) -> str:
-    """Give a row per dataset: the statistics of amplitude and phase, and the L2 norm.
-
-    Parameters
-    ----------
-    log : EvidenceLog
+    """Return a row for each dataset: the statistics of amplitude and phase, and the L2 norm.
 
     Returns
     -------
@@ -47,11 +43,7 @@ def probe_table(log: EvidenceLog) -> str:
 
 
 def stage_table(log: EvidenceLog) -> str:
-    """Give a row per dataset and measured stage.
-
-    Parameters
-    ----------
-    log : EvidenceLog
+    """Return a row for each measured stage of each dataset.
 
     Returns
     -------
@@ -93,11 +85,7 @@ def _csv(columns: list[str], rows: Iterable[dict[str, Any]]) -> str:
 
 
 def checksums(log: EvidenceLog) -> bytes:
-    """Give a line per dataset: its hash and the raw bytes of its name.
-
-    Parameters
-    ----------
-    log : EvidenceLog
+    """Return ``SHA256SUMS``, which ``sha256sum -c`` reads in the dataset root: a line for each dataset.
 
     Returns
     -------

@@ -23,11 +23,10 @@ _COLUMNS = ("value", "reference", "observed", "difference", "allowed", "times al
 
 
 def difference_table(differences: Sequence[Difference], prefix: str = "") -> str:
-    """Give a table in plain text, of the first ones where they are many.
+    """Return a table in plain text, of the first 20 differences if there are more.
 
     Parameters
     ----------
-    differences : sequence of Difference
     prefix : str
         Left out at the beginning of the names, where all are about one dataset.
     """
@@ -44,62 +43,62 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     with console.capture() as capture:
         console.print(grid)
     lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
-    return "\n".join([*lines, *_rest(differences)])
+    return "\n".join([*lines, *_more_rows_line(differences)])
 
 
 def difference_markdown(differences: Sequence[Difference]) -> str:
-    """Give a table in Markdown: see `difference_table`."""
+    """Return a table in Markdown: see `difference_table`."""
     rows = [difference_cells(difference) for difference in differences[:_ROWS]]
-    return "\n\n".join([table(_COLUMNS, rows), *_rest(differences)])
+    return "\n\n".join([table(_COLUMNS, rows), *_more_rows_line(differences)])
 
 
-def _rest(differences: Sequence[Difference]) -> list[str]:
+def _more_rows_line(differences: Sequence[Difference]) -> list[str]:
     more = len(differences) - _ROWS
     return [f"... and {more} more, {len(differences)} in all."] if more > 0 else []
 
 
 def difference_cells(difference: Difference, prefix: str = "") -> list[str]:
-    """Give a difference as the cells of a row: what, reference, observed, difference, allowed, times allowed."""
+    """Return the cells of a row: value, reference, observed, difference, allowed, times allowed."""
     return [
         printable(difference.where.removeprefix(prefix)),
-        *_pair(difference.expected, difference.observed),
-        _gap(difference),
+        *_both_values(difference.expected, difference.observed),
+        _signed_difference(difference),
         difference.threshold,
         "-" if difference.distance is None else f"{difference.distance:.3g}",
     ]
 
 
-def _pair(expected: Scalar, observed: Scalar) -> tuple[str, str]:
-    """Both values, with as many digits as it takes to tell them apart."""
-    for told in (_short, _full, _literal):
+def _both_values(expected: Scalar, observed: Scalar) -> tuple[str, str]:
+    """Return both values, with as many digits as it takes to distinguish them."""
+    for told in (_rounded, _with_all_digits, _as_json):
         pair = told(expected), told(observed)
         if pair[0] != pair[1]:
             break
     return pair
 
 
-def _short(value: Scalar) -> str:
+def _rounded(value: Scalar) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.8g}"
-    text = _full(value)
+    text = _with_all_digits(value)
     return text if len(text) <= _TEXT else f"{text[: _TEXT - 3]}..."
 
 
-def _full(value: Scalar) -> str:
+def _with_all_digits(value: Scalar) -> str:
     if isinstance(value, str):
         return printable(value)
-    return _literal(value).strip('"')
+    return _as_json(value).strip('"')
 
 
-def _literal(value: Scalar) -> str:
+def _as_json(value: Scalar) -> str:
     return json.dumps(convert_for_json(value), ensure_ascii=False)
 
 
-def _gap(difference: Difference) -> str:
+def _signed_difference(difference: Difference) -> str:
     expected: Any = difference.expected
     observed: Any = difference.observed
     try:
         return "-" if difference.distance is None else f"{observed - expected:+.4g}"
-    # Integers beyond all floats; in a log from elsewhere, a distance between what are no numbers.
+    # Integers beyond all floats, or in an edited log a distance between texts.
     except (OverflowError, TypeError):
         return "-"

@@ -1,4 +1,4 @@
-"""The digest for people: a log as Markdown (GitHub's dialect)."""
+"""The digest of a log, and the summary of a CI step, as Markdown (GitHub's dialect)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Dataset, EvidenceLog
-from ..readers.params.baseline import METRICS
+from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import PartStats, StageStats
 from ..util.markdown import escape, table
+from ..util.text import more_than
 from .outcome import outcome_of
 
-_STAGES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
-_FLAGS = ("probe.trainable", "probe.mask", "intensity_scale.trainable")
+_TITLES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
 VERDICTS = {
     "recorded": "**recorded**: these are the values; nothing was compared.",
     "match": "**match**: every compared value equals the reference.",
@@ -48,11 +48,7 @@ INTERPRETATION = """\
 
 
 def to_markdown(log: EvidenceLog) -> str:
-    """Write a log for people.
-
-    Parameters
-    ----------
-    log : EvidenceLog
+    """Return the digest of a log.
 
     Returns
     -------
@@ -74,7 +70,7 @@ def to_markdown(log: EvidenceLog) -> str:
         table(["metric", "train", "test"], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
         or "No baseline metrics were read.",
         "## Probe Flags",
-        table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in _FLAGS if flag in log.baseline_params))
+        table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in FLAGS if flag in log.baseline_params))
         or "No probe flags were read.",
         "## Datasets",
         _dataset_table(log.datasets) or "No dataset was read.",
@@ -132,7 +128,7 @@ def _dataset_table(datasets: Sequence[Dataset]) -> str:
 
 def _stages(dataset: Dataset) -> list[str]:
     parts = [f"### {escape(dataset.filename)} (photon dose: {_dose(dataset)})"]
-    for stage, title in _STAGES.items():
+    for stage, title in _TITLES.items():
         stats: StageStats | None = getattr(dataset.stats, stage)
         values = {} if stats is None else convert_for_json(stats)
         parts += [f"#### {title}", table(list(values), [list(values.values())] if values else []) or "Not measured."]
@@ -184,18 +180,17 @@ _PROBLEMS = 20
 
 
 def step_summary_file() -> str | None:
-    """Which file the CI system shows; None where there is no such system."""
+    """Return the file whose content a CI system shows (``$GITHUB_STEP_SUMMARY``); None without one."""
     return os.environ.get(VARIABLE) or None
 
 
 def step_summary(log: EvidenceLog) -> str:
-    """Give verdict, drift and problems of a log as Markdown."""
+    """Return verdict, drift and problems of a log as Markdown."""
     problems = [f"- {p.severity}: {escape(p.where)}: {escape(p.message)}" for p in log.all_problems[:_PROBLEMS]]
-    if len(log.all_problems) > _PROBLEMS:
-        problems.append(f"- ... and {len(log.all_problems) - _PROBLEMS} more problems")
+    problems += [f"- {line}" for line in more_than(_PROBLEMS, len(log.all_problems), "problems")]
     parts = [
         f"### D0 parity: {escape(log.metadata.scenario_id)}",
-        outcome_of(log).told_as("markdown"),
+        outcome_of(log).render("markdown"),
         "\n".join(problems),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"

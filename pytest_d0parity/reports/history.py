@@ -1,4 +1,4 @@
-"""The attempts history: a line about a run, in a Markdown file that people keep."""
+"""The attempts history: a line for each run, in a Markdown file of the user's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ATTEMPTS = re.compile(r"(\s*)(?:[-*+]\s+|#{1,6}\s+)?\**Attempts History\b", re.
 
 
 class HistoryError(ParityError):
-    """A history file that could not be brought up to date, said in words."""
+    """A history file that cannot be updated."""
 
 
 def append_to_history(path: str, log: EvidenceLog, output: str) -> None:
@@ -51,7 +51,7 @@ def append_to_history(path: str, log: EvidenceLog, output: str) -> None:
 
 
 def _lock(path: str) -> FileLock:
-    """Make a lock among the runs of one user, kept out of the project's folders."""
+    """Return a lock for the file, shared by the runs of a user, in the folder for temporary files."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
     user = os.getuid() if hasattr(os, "getuid") else ""
     return FileLock(os.path.join(tempfile.gettempdir(), f"d0parity-{user}-{name}.lock"))
@@ -104,7 +104,7 @@ def _insert(lines: list[str], scenario_id: str, entry: str) -> None:
 
 
 def _section(lines: list[str], scenario: str) -> tuple[int, int] | None:
-    """First and last line number of the section whose heading names the scenario."""
+    """Return the first and last line number of the section whose heading names the scenario."""
     named = re.compile(rf"(?<![\w-]){re.escape(scenario)}(?![\w-])")
     fenced = False
     start = level = None
@@ -122,7 +122,7 @@ def _section(lines: list[str], scenario: str) -> tuple[int, int] | None:
 
 
 def _end_of_list(lines: list[str], marker: int, end: int, indent: int, is_heading: bool) -> tuple[int, str]:
-    """Where a list's next item goes, and how it is indented."""
+    """Return the line number of a list's next item, and its indent."""
     place, prefix = marker + 1, "" if is_heading else " " * (indent + 2)
     for number in range(marker + 1, end):
         line = lines[number]

@@ -1,4 +1,4 @@
-"""The outcome of a comparison, for a terminal and for Markdown: verdict, origin, and the worst differences."""
+"""The outcome of a comparison in words: verdict, where drift starts, and the worst differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .difference_table import difference_markdown, difference_table
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a comparison.
+    """The outcome of a comparison.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Outcome:
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
             names = ", ".join(map(printable, dict.fromkeys(repacked)))
-            remarks.append(f"Repacked, which is no drift: {names} ({self._repacked_how()}).")
+            remarks.append(f"Repacked, which is no drift: {names} ({self._repacked_explanation()}).")
         if self.left_out:
             names = ", ".join(map(printable, self.left_out))
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
@@ -82,7 +82,7 @@ class Outcome:
     def _diagnosis(self) -> str:
         return diagnose(self.differences, self.filenames, complete=self.verdict != "incomplete")
 
-    def _repacked_how(self) -> str:
+    def _repacked_explanation(self) -> str:
         if self.verified:
             return "other bytes, and every array in them the same"
         return (
@@ -91,11 +91,11 @@ class Outcome:
         )
 
     def text(self) -> str:
-        """Give remarks and table for a terminal; empty where there is nothing to tell."""
+        """Return remarks and table as plain text; empty if there are none."""
         return "\n".join([*self.remarks, *self._tables(difference_table)])
 
-    def told_as(self, format: str) -> str:  # noqa: A002 - the name of the option
-        """Give everything, verdict first, as ``table``, ``markdown`` or ``json``."""
+    def render(self, format: str) -> str:  # noqa: A002 - the name of the option
+        """Return everything, verdict first, as ``table``, ``markdown`` or ``json``."""
         match format:
             case "json":
                 return json.dumps(convert_for_json(self._content()), indent=2, ensure_ascii=False)
@@ -115,7 +115,7 @@ class Outcome:
         }
 
     def markdown(self) -> str:
-        """Give remarks and table as Markdown."""
+        """Return remarks and table as Markdown."""
         return "\n\n".join([*map(escape, self.remarks), *self._tables(difference_markdown)])
 
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A sweep at a glance, for a terminal: a row for each dataset."""
+"""The datasets of a log as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from ..compare.diagnosis import dataset_at
 from ..compare.difference import MISSING, PRESENT
 from ..evidence.model import Dataset, EvidenceLog, Scalar
 from ..statistics.records import STAGES
-from ..util.text import printable, valid_utf8
+from ..util.text import counted, more_than, printable, valid_utf8
 from .outcome import Outcome
 
 _ROWS = 40
 
 
 def sweep_table(log: EvidenceLog, outcome: Outcome) -> str:
-    """Give a compact table: dose, photons counted back, SHA-256, the means of the stages, and drift.
+    """Return a table of datasets: dose, photons counted back, SHA-256, the means of the stages, and drift.
 
     Parameters
     ----------
-    log : EvidenceLog
     outcome : Outcome
         What came of the comparison, if there was one.
 
@@ -46,18 +45,16 @@ def sweep_table(log: EvidenceLog, outcome: Outcome) -> str:
     if outcome.reference is not None:
         grid.add_column("drift", no_wrap=True)
     for name in names[:_ROWS]:
-        grid.add_row(Text(printable(name)), *_cells(datasets.get(name)), *_told(drift.get(name), outcome))
+        grid.add_row(Text(printable(name)), *_cells(datasets.get(name)), *_drift_cells(drift.get(name), outcome))
     console = Console(file=sys.stdout, highlight=False)
     with console.capture() as capture:
         console.print(grid)
     lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
-    if len(names) > _ROWS:
-        lines.append(f"... and {len(names) - _ROWS} more datasets")
-    return "\n".join(lines)
+    return "\n".join([*lines, *more_than(_ROWS, len(names), "datasets")])
 
 
 def _drift(datasets: Mapping[str, Dataset], outcome: Outcome) -> dict[str, str]:
-    """Say, for each dataset that is not as in the reference, how."""
+    """Return how each dataset that differs from the reference does."""
     counts: dict[str, int] = {}
     told: dict[str, str] = {}
     for difference in outcome.differences:
@@ -69,7 +66,7 @@ def _drift(datasets: Mapping[str, Dataset], outcome: Outcome) -> dict[str, str]:
         elif (difference.expected, difference.observed) == (PRESENT, MISSING):
             told[difference.where] = "missing"
     for name, count in counts.items():
-        told[name] = f"{count} value{'s' * (count != 1)}"
+        told[name] = counted(count, "value")
     for difference in outcome.differences:
         if difference.where in datasets and difference.expected == MISSING:
             told[difference.where] = "extra"
@@ -83,20 +80,20 @@ def _cells(dataset: Dataset | None) -> list[Text]:
     counted = None if photons is None else photons.per_pattern
     cells = [
         printable(dataset.photon_dose or "-"),
-        "no quanta" if photons and photons.quantized is False else _short(counted),
+        "no quanta" if photons and photons.quantized is False else _rounded(counted),
         printable(str(dataset.sha256 or "-"))[:8],
-        *(_short(None if stats is None else stats.mean) for stats in stages),
+        *(_rounded(None if stats is None else stats.mean) for stats in stages),
     ]
     return [Text(cell) for cell in cells]
 
 
-def _told(drift: str | None, outcome: Outcome) -> list[Text]:
+def _drift_cells(drift: str | None, outcome: Outcome) -> list[Text]:
     if outcome.reference is None:
         return []
     return [Text(drift, style="bold red") if drift else Text("-", style="green")]
 
 
-def _short(value: Scalar) -> str:
+def _rounded(value: Scalar) -> str:
     if not isinstance(value, int | float):
         return "-"
     try:

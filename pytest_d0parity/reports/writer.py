@@ -1,4 +1,4 @@
-"""A log, written in the formats of its readers."""
+"""The files that are made of a log, written."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ _FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
 
 
 def is_log_of(folder: str, path: str | None) -> bool:
-    """Whether a path is that of the log that goes into a folder."""
+    """Whether a path is that of the log in a folder."""
     return path is not None and os.path.realpath(path) == os.path.realpath(os.path.join(folder, LOG))
 
 
 def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -> None:
-    """Write every artifact of a log, each of them whole or not at all.
+    """Write log, digest, tables and checksums, each of them atomically.
 
     Parameters
     ----------
-    log : EvidenceLog
     folder : str
         A folder that is there.
     reference : str, optional
@@ -60,7 +59,7 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         try:
             write_artifact(path, content.encode() if isinstance(content, str) else content)
             if name == LOG:
-                # A page or a statement about another log would be worse than none.
+                # A page or statement of an older log must not stay beside the new one.
                 for stale in (PAGE, STATEMENT):
                     path = os.path.join(folder, stale)
                     Path(path).unlink(missing_ok=True)
@@ -75,11 +74,10 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
 def write_page(
     log: EvidenceLog, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome, folder: str
 ) -> str:
-    """Write the page for people who look.
+    """Write the page of a log.
 
     Parameters
     ----------
-    log : EvidenceLog
     probes : Probes
         Those of the log.
     reference : (LogFile, Probes) or None
@@ -101,14 +99,14 @@ def write_page(
     """
     path = os.path.join(folder, PAGE)
     try:
-        with quiet_logger("matplotlib"):  # of fonts, and of its settings
+        with quiet_logger("matplotlib"):  # messages about fonts and settings
             from .page.render import to_html
             from .page.shown_log import ShownLog
 
             page = to_html(ShownLog(log, probes), reference and ShownLog(reference[0].log, reference[1]), outcome)
     except ImportError:
         return f"{PAGE} needs the extra 'report': python -m pip install 'pytest-d0parity[report]'"
-    # The last resort: whatever goes wrong with a picture must not look like the loss of the log, which is written.
+    # A defect in the page must not end the run: the log is written already.
     except Exception as error:
         raise ReportError(
             f"{printable(path)} cannot be made ({type(error).__name__}: {printable(str(error))}): a defect of "
@@ -119,7 +117,7 @@ def write_page(
 
 
 def append_to_step_summary(log: EvidenceLog) -> None:
-    """Append the outcome to the summary that a CI system shows, where there is such a system.
+    """Append the outcome to the summary of a CI step, if there is one.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from io import FileIO
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 File = TypeVar("File", bound=FileIO)
 
@@ -20,7 +20,7 @@ SHA256_PATTERN = "^[0-9a-f]{64}$"  # for JSON Schema and `re`
 _PIECE = 1 << 20  # bytes
 
 
-def is_sha256(value: object) -> bool:
+def is_sha256(value: object) -> TypeGuard[str]:
     """Whether a value is the text of a SHA-256 as ``sha256sum`` prints it: 64 lower-case hexadecimal digits."""
     return isinstance(value, str) and re.fullmatch(SHA256_PATTERN, value) is not None
 

@@ -47,7 +47,7 @@ def non_finite(value: float) -> str:
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """List names, separated by commas; of more than `most` the first ones and how many more there are.
+    """Return names in one line, printable; of more than `most` the first ones, and how many more there are.
 
     Examples
     --------
@@ -56,8 +56,19 @@ def listed(names: Sequence[str], most: int) -> str:
     >>> listed(["a", "b", "c", "d", "e"], 2)
     'a, b and 3 more'
     """
-    text = ", ".join(names[:most])
+    text = ", ".join(map(printable, names[:most]))
     return f"{text} and {len(names) - most} more" if len(names) > most else text
+
+
+def more_than(most: int, total: int, noun: str) -> list[str]:
+    """Return the line after a list that was cut, which says how many more there are; none if all are shown.
+
+    Examples
+    --------
+    >>> more_than(20, 23, "files"), more_than(20, 20, "files")
+    (['... and 3 more files'], [])
+    """
+    return [f"... and {total - most} more {noun}"] if total > most else []
 
 
 def counted(number: int, noun: str) -> str:

@@ -276,7 +276,7 @@ def test_too_little_space(
         assert "are left there; nothing was copied" in capsys.readouterr().err
         assert list(small.iterdir()) == []
         # And when somebody else fills the disk meanwhile.
-        monkeypatch.setattr("pytest_d0parity.handover.bundle_plan.Plan.room", 0)
+        monkeypatch.setattr("pytest_d0parity.handover.bundle_plan.Plan.space", 0)
         assert bundle(output=f"small/{output}") == 1
         assert "No space left on device" in capsys.readouterr().err
         assert list(small.iterdir()) == []

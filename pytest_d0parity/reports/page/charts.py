@@ -1,4 +1,4 @@
-"""Charts over the dose, as SVG that takes its colours from the page around it (matplotlib)."""
+"""Charts over the dose, drawn by matplotlib as SVG with the colours of the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-# Colours that stand for those of the page, which are other ones in the dark and on paper.
+# Placeholders for the colours of the page, which depend on light, dark and paper.
 _INKS = {"#010203": "--ink", "#010204": "--rule", "#010205": "--run", "#010206": "--reference", "#010207": "--bad"}
 _INK, _RULE, _RUN, _REFERENCE, _BAD = _INKS
 
@@ -72,7 +72,7 @@ class Curve:
 
 @contextmanager
 def _drawing() -> Iterator[None]:
-    """Draw with our own settings, and leave those of the process as they are."""
+    """Apply our own settings of matplotlib, and restore those of the process afterwards."""
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mpl.rcdefaults()
@@ -125,7 +125,7 @@ def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> s
 
 
 def _uncounted(axes: Axes, points: Sequence[Point], bottom: float) -> None:
-    """Mark at the lower edge what has a dose and no count."""
+    """Mark datasets without a count at the lower edge."""
     places = [(point.dose, bottom) for point in points]
     axes.plot(*_columns(places), linestyle="none", marker="X", markersize=9, color=_BAD, clip_on=False)
     for point in points if len(points) <= _NAMED else ():
@@ -148,7 +148,6 @@ def over_dose(name: str, title: str, curves: Sequence[Curve], doses: tuple[float
     ----------
     name : str
         Of the figure, for ids.
-    title : str
     curves : sequence of Curve
         Where there are several, each is labelled at its end.
     doses : (float, float)
@@ -191,8 +190,8 @@ def over_dose(name: str, title: str, curves: Sequence[Curve], doses: tuple[float
 
 
 def _label_ends(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Write the name of each curve at its end, and names that would cover each other below each other."""
-    axes.autoscale_view()  # the limits are found late otherwise
+    """Write the name of each curve at its end; names that would overlap are stacked."""
+    axes.autoscale_view()  # matplotlib computes the limits only when drawing
     spot = axes.transData + axes.transAxes.inverted()
     ends = sorted(
         ((float(spot.transform(curve.run[-1])[1]), curve) for curve in curves if curve.run), key=itemgetter(0)
@@ -237,7 +236,7 @@ def _decades(axes: Axes, *, x: bool, y: bool, ticks: int = 9) -> None:
 
 def _svg(name: str, size: tuple[float, float], margins: Margins, draw: Callable[[Axes], None], alt: str) -> str:
     with _drawing():
-        # The same salt every time: the same log gives the same page.
+        # A fixed salt for ids: the same log gives the same page.
         mpl.rcParams["svg.hashsalt"] = name
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
@@ -251,7 +250,7 @@ def _svg(name: str, size: tuple[float, float], margins: Margins, draw: Callable[
 
 
 def _embedded(svg: str, name: str, alt: str) -> str:
-    """Make an SVG file an element of a page, with the page's colours and an own set of ids."""
+    """Turn an SVG file into an element of a page, with the page's colours and ids of its own."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:xlink:href="|url\()#([^")]+)', svg))

@@ -44,7 +44,7 @@ class ComparedParts:
     def __init__(self, run: ShownLog, outcome: Outcome) -> None:
         self._run = run
         self._by_dataset = _by_dataset(outcome.differences, run.datasets)
-        # Where two logs are compared, it matters not which checks ran when they were made.
+        # For two logs that are compared anew it does not matter which checks ran when they were made.
         not_run = [check for check in run.log.checks if outcome.verified and check.outcome == "not_run"]
         self._not_compared = {(check.dataset, _checked_part(check.id)) for check in not_run}
         self._checks = {_checked_part(check.id) for check in run.log.checks}
@@ -64,7 +64,7 @@ class ComparedParts:
         values = self._run.datasets[name].values
         if not differences and not any(value.partition(".")[0] in names for value in values):
             return None
-        # What could not be read here and there was not compared either.
+        # What could not be read was not compared.
         left_out = (name, part) in self._not_compared or (name in self._damaged and part != "file")
         cell = _cell(differences, left_out)
         if part != "arrays":
@@ -72,8 +72,8 @@ class ComparedParts:
         places = [d.where.removeprefix(f"{name}:").split(".") for d in differences if d.verdict == cell.verdict]
         return replace(cell, arrays=tuple(dict.fromkeys(printable(place[1]) for place in places if place[1:])))
 
-    def beside(self) -> list[tuple[str, Cell]]:
-        """Return how all else compares: parameters, metrics, datasets of one side, the users' own checks."""
+    def rest_of_log(self) -> list[tuple[str, Cell]]:
+        """Return how parameters, metrics, and the rest (datasets of one side, own checks of the users) compare."""
         groups: dict[str, list[Difference]] = {"params": [], "metrics": [], "": []}
         for difference in self._by_dataset.get(None, []):
             kind = difference.where.partition(".")[0]
@@ -81,8 +81,6 @@ class ComparedParts:
         left_out = {(part or "").partition(".")[0] for dataset, part in self._not_compared if dataset is None}
         shown_as = {"params": "parameters", "metrics": "metrics", "": "datasets and checks"}
         return [(shown_as[group], _cell(found, group in left_out)) for group, found in groups.items()]
-
-    # --- charts
 
     def drifting(self, value: str) -> dict[str, ShownDataset]:
         """Return the datasets in which a value drifts."""

@@ -1,4 +1,4 @@
-"""What is drawn over the dose, and the distributions of ``diff3d``."""
+"""Charts over the dose, and histograms of ``diff3d``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ...evidence.model import Scalar
 from ...statistics.records import MISLABELLED
-from ...util.text import printable
+from ...util.text import counted, listed, printable
 from .charts import Curve, Point, dose_ladder, over_dose
 from .compared_parts import ComparedParts
 from .histogram_svg import Bars, draw_bars
@@ -47,42 +47,43 @@ class DoseCharts:
             if (point := _point(name, dataset))
         ]
         outliers = [point for point in points if point.stands_out]
-        counted = sum(point.counted > 0 for point in points)
-        alt = f"Photons counted back over the dose in the name, for {counted} dataset{'s' * (counted != 1)}"
-        alt += "; off the line or drifting: " if outliers else "; none lies off the line of equality" * (counted > 0)
+        on_ladder = sum(point.counted > 0 for point in points)
+        alt = f"Photons counted back over the dose in the name, for {counted(on_ladder, 'dataset')}"
+        alt += "; off the line or drifting: " if outliers else "; none lies off the line of equality" * (on_ladder > 0)
         alt += "; ".join(
             f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:_LISTED]
         )
         if uncounted := [point.name for point in points if not point.counted]:
-            alt += f"; not quantized: {_listed(uncounted)}"
+            alt += f"; not quantized: {listed(uncounted, _LISTED)}"
         return Markup(dose_ladder(points, reference, alt))  # noqa: S704 - escaped where it is made
 
     def off_the_ladder(self) -> list[str]:
-        """Say which datasets stand out on the ladder, or are not on it, and why."""
+        """Return sentences about the datasets that stand out on the ladder, or are not on it."""
         sentences = []
         uncounted = []
         for name, dataset in self._run.datasets.items():
             values = dataset.values
-            counted, ratio = values.get("photons.per_pattern"), values.get("photons.ratio")
+            photons, ratio = values.get("photons.per_pattern"), values.get("photons.ratio")
             if values.get("photons.quantized") is False:
                 uncounted.append(name)
-            elif isinstance(counted, float) and dataset.dose is None:
+            elif isinstance(photons, float) and dataset.dose is None:
                 sentences.append(
-                    f"{printable(name)} names no dose; {counted:.6g} photons per pattern are counted in it."
+                    f"{printable(name)} names no dose; {photons:.6g} photons per pattern are counted in it."
                 )
-            elif isinstance(counted, float) and isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED:
+            elif isinstance(photons, float) and isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED:
                 sentences.append(
-                    f"{printable(name)} stands out: its name says {dataset.record.photon_dose}, and {counted:.6g} "
+                    f"{printable(name)} stands out: its name says {dataset.record.photon_dose}, and {photons:.6g} "
                     f"photons per pattern are counted in it ({ratio:.4g} times as many)."
                 )
         total = len(self._run.datasets)
         left = [name for name, dataset in self._run.datasets.items() if "photons.quantized" not in dataset.values]
         if left:
-            sentences.append(f"No photons were counted ({len(left)} of {total}): {_listed(left)}.")
+            sentences.append(f"No photons were counted ({len(left)} of {total}): {listed(left, _LISTED)}.")
         if uncounted:
             sentences.append(
-                f"Not quantized, so that no photons can be counted ({len(uncounted)} of {total}): {_listed(uncounted)}."
-                " A measured or processed set is like that; a simulated one should not be."
+                f"Not quantized, so that no photons can be counted ({len(uncounted)} of {total}): "
+                f"{listed(uncounted, _LISTED)}. A measured or processed set is like that; a simulated one should not "
+                "be."
             )
         return sentences
 
@@ -133,23 +134,17 @@ class DoseCharts:
             raw = dataset.record.histograms.raw
             yield name, draw_bars(raw, other.record.histograms.raw if other else None, _count(dataset)) if raw else None
 
-    # --- probes
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names[:_LISTED])) + (" …" if len(names) > _LISTED else "")
-
 
 def _point(name: str, dataset: ShownDataset) -> Point | None:
-    counted, ratio = dataset.values.get("photons.per_pattern"), dataset.values.get("photons.ratio")
+    photons, ratio = dataset.values.get("photons.per_pattern"), dataset.values.get("photons.ratio")
     if not dataset.dose or not _is_charted(dataset.dose):
         return None
     if dataset.values.get("photons.quantized") is False:
         return Point(printable(name), dataset.dose, 0.0)
-    if not isinstance(counted, float) or counted <= 0 or not _is_charted(counted):
+    if not isinstance(photons, float) or photons <= 0 or not _is_charted(photons):
         return None
     wrong = isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED
-    return Point(printable(name), dataset.dose, counted, wrong)
+    return Point(printable(name), dataset.dose, photons, wrong)
 
 
 def _places(datasets: Mapping[str, ShownDataset], name: str) -> list[tuple[float, float]]:
@@ -167,5 +162,5 @@ def _count(dataset: ShownDataset) -> int | None:
 
 
 def _is_charted(value: Scalar) -> bool:
-    """Whether a chart can hold a value: beyond these lie errors, which no axis should have to reach."""
+    """Whether a value is drawn: those beyond 1e±100 are errors, and would stretch the axes."""
     return isinstance(value, int | float) and (value == 0 or 1e-100 <= abs(value) <= 1e100)

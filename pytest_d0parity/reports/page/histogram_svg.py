@@ -1,4 +1,4 @@
-"""Bars: a histogram as SVG, which is so little that a page may hold hundreds."""
+"""Histograms as SVG paths, small enough for hundreds of them on a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...statistics.records import Histogram
 
 _WIDTH, _HEIGHT = 240.0, 100.0
-_BAR = 0.9  # of its room
+_BAR = 0.9  # width of a bar, as a share of its slot
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from PIL import Image
 
 _AMPLITUDE = "viridis"  # perceptually uniform
 _PHASE = "twilight"  # cyclic: -pi and pi are one colour
-_GREY = 128  # what a phase without amplitude fades to: it is no colour of the map
+_GREY = 128  # the phase fades to it where there is no amplitude; it is no colour of the map
 _STEPS = 12  # of a colour bar
 # Pixels a side, for up to so many pictures: 2 MB in all, even where they are noise that cannot be compressed.
 _SIDES = ((12, 256), (48, 128), (192, 64))
@@ -31,7 +31,6 @@ class Picture:
 
     Attributes
     ----------
-    title : str
     source : str
         A PNG as a ``data:`` address.
     shape : (int, int)
@@ -61,7 +60,7 @@ class Scale:
 
 
 def scales() -> list[Scale]:
-    """Give the colour bars."""
+    """Return the colour bars."""
     steps = np.linspace(0, 1, _STEPS)
     return [
         Scale(name, [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in colormaps[cmap](steps, bytes=True)])
@@ -70,12 +69,12 @@ def scales() -> list[Scale]:
 
 
 def picture_side(pictures: int) -> int:
-    """Say how many pixels a side each of so many pictures may have, so that a page with them stays small."""
+    """Return the largest side of each of a number of pictures, in pixels, so that the page stays small."""
     return next((side for most, side in _SIDES if pictures <= most), _SMALLEST)
 
 
 def to_plane(probe: NDArray[Any]) -> tuple[Plane, str] | None:
-    """Give what of a probe can be shown as a picture: its first mode.
+    """Return the first mode of a probe, which is shown as a picture.
 
     Parameters
     ----------
@@ -111,7 +110,7 @@ def to_plane(probe: NDArray[Any]) -> tuple[Plane, str] | None:
 
 
 def probe_pictures(plane: Plane, side: int, top: float | None = None) -> tuple[Picture, Picture]:
-    """Show a probe: its amplitude, and its phase as strong as the amplitude.
+    """Return pictures of a probe: its amplitude, and its phase, faded by the amplitude.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ def probe_pictures(plane: Plane, side: int, top: float | None = None) -> tuple[P
 
 
 def difference_pictures(plane: Plane, reference: Plane, side: int) -> tuple[Picture, Picture]:
-    """Show what differs between two probes of one shape: magnitude of the difference, and difference of phase."""
+    """Return pictures of the difference of two probes of one shape: its magnitude, and the difference of phase."""
     difference = plane - reference
     magnitude = _amplitude("magnitude of the difference", difference, side, float(np.abs(difference).max()))
     return magnitude, _phase("difference of phase", plane * reference.conj(), side, weight=np.abs(plane))

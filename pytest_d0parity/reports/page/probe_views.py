@@ -18,7 +18,7 @@ _NOT_KEPT = f"{PROBES} does not hold it."
 
 @dataclass(frozen=True)
 class ProbeView:
-    """A distinct probe, who shares it, and the same of the reference."""
+    """A distinct probe, the datasets that share it, and the reference's probe of the same datasets."""
 
     names: Sequence[str]
     run: Sequence[Picture]
@@ -28,7 +28,7 @@ class ProbeView:
 
 
 def probe_views(run: ShownLog, reference: ShownLog | None) -> list[ProbeView]:
-    """Show each distinct probe, with the reference's and what differs."""
+    """Return each distinct probe, with the reference's and their difference."""
     shared: dict[tuple[str | None, str | None], list[str]] = {}
     for name, dataset in run.datasets.items():
         other = reference.datasets.get(name) if reference else None
@@ -43,7 +43,7 @@ def _view(
 ) -> ProbeView:
     probe = run.probes.arrays.get(ours or "")
     if probe is None or (shown := to_plane(probe)) is None:
-        return ProbeView(names, (), (), (), _no_picture("it", run, probe))
+        return ProbeView(names, (), (), (), _why_no_picture("it", run, probe))
     plane, remark = shown
     pictures = probe_pictures(plane, side)
     if reference is None:
@@ -53,7 +53,7 @@ def _view(
         return ProbeView(names, pictures, (), (), f"{remark} {same}".strip())
     trusted = reference.probes.arrays.get(theirs or "")
     if trusted is None or (other := to_plane(trusted)) is None:
-        why = _no_picture("the reference's", reference, trusted)
+        why = _why_no_picture("the reference's", reference, trusted)
         return ProbeView(names, pictures, (), (), f"{remark} {why}".strip())
     before, its = other
     remark = f"{remark} {f'Of the reference: {its}' if its else ''}".strip()
@@ -73,6 +73,6 @@ def _view(
     )
 
 
-def _no_picture(whose: str, log: ShownLog, probe: NDArray[Any] | None) -> str:
+def _why_no_picture(whose: str, log: ShownLog, probe: NDArray[Any] | None) -> str:
     why = "It is empty." if probe is not None else log.probes.remark or _NOT_KEPT
     return f"There is no picture of {whose}. {why}"

@@ -28,7 +28,7 @@ from .view import PageView
 
 
 def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
-    """Write a log for people who look.
+    """Return the page of a log.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
     )
     environment.filters |= {
         "inline": lambda text: Markup(_inline(text)),  # noqa: S704 - our own words
-        "said": said,
+        "full_text": full_text,
         "cells": difference_cells,
         "number": number,
         "plain": printable,
@@ -80,7 +80,7 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
 
 
 def _policy(script: str) -> str:
-    """Allow the page nothing but its own script, its own style, and pictures that it holds."""
+    """Return a Content Security Policy that allows only the page's own script, style and pictures."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
@@ -89,16 +89,13 @@ def _policy(script: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Make HTML of a line of our own Markdown."""
+    """Return a line of our own Markdown as HTML."""
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
     return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 
-# --- values in words ---------------------------------------------------------------------------
-
-
-def said(value: Any) -> str:
-    """Say a value with every digit, as the log's JSON does."""
+def full_text(value: Any) -> str:
+    """Return a value with every digit, as in the log's JSON."""
     if value is None or value is ABSENT:
         return "null"
     if isinstance(value, bool):
@@ -109,9 +106,9 @@ def said(value: Any) -> str:
 
 
 def number(value: Any, digits: int = 6) -> Markup:
-    """Show a value shortly; the element holds every digit."""
+    """Return a value rounded, in an element that holds every digit."""
     if value is None:
         return Markup('<span class="none">-</span>')
     if not isinstance(value, float) or not math.isfinite(value):
-        return Markup("<data value='{0}'>{0}</data>").format(said(value))
-    return Markup("<data value='{}'>{}</data>").format(said(value), f"{value:.{digits}g}")
+        return Markup("<data value='{0}'>{0}</data>").format(full_text(value))
+    return Markup("<data value='{}'>{}</data>").format(full_text(value), f"{value:.{digits}g}")

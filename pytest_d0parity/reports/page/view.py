@@ -1,4 +1,4 @@
-"""Everything on the page that is computed, but for charts and probes."""
+"""The top of the page and its tables."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class PageView:
 
     @property
     def state(self) -> str:
-        """Which sign the verdict has: none that says that all is well where something could not be read."""
+        """The verdict that the page shows: ``incomplete`` instead of a good one if something could not be read."""
         well = ("recorded", "match", "within_thresholds")
         return "incomplete" if self.unsound and self._run.log.verdict in well else self._run.log.verdict
 
     @property
     def next_steps(self) -> list[str]:
-        """What to do now, in sentences; our own words."""
+        """What to do next, in sentences."""
         run, steps = self._run, []
         if self.unsound:
             steps.append("Something could not be read or measured: see the problems, put them right, and run again.")
@@ -96,11 +96,11 @@ class PageView:
                     yield name, scan, means.get(scan.scan_index)
 
     def many_scans(self) -> list[str]:
-        """Name the datasets whose scans are too many to be listed."""
+        """Return the names of datasets with too many scans to list."""
         return [
             printable(name)
             for name, dataset in self._run.datasets.items()
-            if not dataset.record.scans and _more(dataset.values.get("grouped.n_unique_scans"), 1)
+            if not dataset.record.scans and _is_more_than(dataset.values.get("grouped.n_unique_scans"), 1)
         ]
 
     def rows(self) -> Iterator[Row]:
@@ -123,5 +123,5 @@ class PageView:
         ]
 
 
-def _more(value: Scalar, than: int) -> bool:
+def _is_more_than(value: Scalar, than: int) -> bool:
     return isinstance(value, int) and value > than
