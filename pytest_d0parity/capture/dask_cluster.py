@@ -63,8 +63,8 @@ class DaskCluster:
         except BaseException:
             self.close()
             raise
-        # Whatever happens to the cluster becomes an error with a message; the client would also log a traceback.
-        for name in ("distributed.client", "tornado.application"):
+        # Whatever happens to the cluster becomes an error with a message; its library would also log tracebacks.
+        for name in ("distributed", "distributed.client", "tornado.application"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def __enter__(self) -> Self:

@@ -161,7 +161,7 @@ class LocalPool:
             self._changed.notify_all()
 
     def _feed(self, worker: subprocess.Popen[bytes]) -> None:
-        """Give a worker one dataset after the other, and receive its results, until the queue is empty."""
+        """Hand a worker one dataset after the other, and receive its results, until the queue is empty."""
         task = None
         try:
             _send(worker, self._job)

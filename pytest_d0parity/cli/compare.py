@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..scenario.options import add_threshold_option
@@ -67,6 +66,8 @@ def compare_with(
     record : Reference
         As it stands in a log.
     """
+    from dataclasses import replace
+
     from ..compare.comparator import Comparator
     from ..compare.values import values_of
     from ..reports.outcome import Outcome

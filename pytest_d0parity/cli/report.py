@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..scenario.options import add_threshold_option
@@ -32,6 +31,8 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace, terminal: Terminal) -> int:
+    from dataclasses import replace
+
     from ..evidence.artifacts import PAGE, prepare_folder
     from ..evidence.file import read_log
     from ..evidence.probe_archive import read_probes

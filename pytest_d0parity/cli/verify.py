@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -92,7 +91,11 @@ def _check(
     output: str,
     terminal: Terminal,
 ) -> int:
+    from dataclasses import replace
+
+    from ..handover.receipt import Receipt, write_receipt
     from ..handover.verification import VerificationInterrupted
+    from ..util.provenance import TOOL, timestamp
 
     measured, interrupted = options.measure and submission.file is not None, False
     thresholds = _thresholds(submission, options, project)
@@ -101,9 +104,6 @@ def _check(
     except VerificationInterrupted as interrupt:
         verification, interrupted = interrupt.verification, True
     verification = replace(verification, problems=submission.problems + verification.problems)
-    from ..handover.receipt import Receipt, write_receipt
-    from ..util.provenance import TOOL, timestamp
-
     receipt = Receipt(
         verdict="drift" if attested is not None and attested.faults else verification.verdict,
         timestamp=timestamp(),

@@ -49,7 +49,7 @@ class TarTree:
         self.names = tuple(sorted(self._members))
 
     def byte_range(self, name: str) -> ByteRange:
-        """Give the bytes of a file: see `FileTree.byte_range`."""
+        """Return the bytes of a file: see `FileTree.byte_range`."""
         member = self._members[name]
         if isinstance(member, str):
             raise RefusedError(member)

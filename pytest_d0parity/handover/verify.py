@@ -282,7 +282,7 @@ class _Verifier:
 
 @contextlib.contextmanager
 def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
-    """Give the paths of files; those in a tar are unpacked into a temporary folder meanwhile.
+    """Yield the paths of files; those in a tar are unpacked into a temporary folder meanwhile.
 
     Raises
     ------

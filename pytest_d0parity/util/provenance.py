@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import platform
-import subprocess
 
 from .._version import __version__
 
@@ -35,6 +34,8 @@ def git_state(folder: str = ".") -> tuple[str, bool | None]:
 
 
 def _git(folder: str, *arguments: str) -> str | None:
+    import subprocess  # slow to import, and verify does without git
+
     try:
         # No optional locks: otherwise git status may write to the user's repository.
         run = subprocess.run(  # noqa: S603 - the arguments are our own

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 import signal
@@ -67,6 +66,8 @@ def scratch_folder(parent: str) -> Iterator[str]:
 @contextmanager
 def quiet_logger(name: str) -> Iterator[None]:
     """Suppress all messages of a library's logger."""
+    import logging  # slow to import, and verify does without it
+
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

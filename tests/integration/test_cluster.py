@@ -107,7 +107,7 @@ def slow(root: Path, name: str, gigabytes: int = 5) -> None:
 
 
 def missing(log: Any) -> set[str]:
-    """Give the datasets that the log does not hold, of which it says exactly that."""
+    """Return the datasets that the log does not hold, of which it says exactly that."""
     (told,) = re.findall(r"these were not measured in this run: (.*)", "\n".join(p["message"] for p in log["problems"]))
     names = set(re.findall(r"data_p1e\d\.npz", told))
     held = {dataset["filename"] for dataset in log["datasets"]}

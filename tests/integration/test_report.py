@@ -346,7 +346,7 @@ class Tags(HTMLParser):
 
 
 def tags(log: EvidenceLog) -> list[tuple[str, ...]]:
-    """Give the tags of the page, on which a value drifts in the first dataset."""
+    """Return the tags of the page, on which a value drifts in the first dataset."""
     where = f"{valid_utf8(log.datasets[0].filename)}:raw.mean"
     drift = Difference(where=where, expected=1.0, observed=2.0, threshold="exact", distance=2.0, verdict="drift")
     drifted = dataclasses.replace(

@@ -30,7 +30,7 @@ def source(module: str) -> str:
 
 
 def imports(module: str) -> Iterator[tuple[str, str]]:
-    """Give what is imported anywhere in a module, inside functions as well: from where, and the name."""
+    """Return what is imported anywhere in a module, inside functions as well: from where, and the name."""
     for node in ast.walk(ast.parse(source(module))):
         if isinstance(node, ast.Import):
             yield from (("", alias.name) for alias in node.names)
