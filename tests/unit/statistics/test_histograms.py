@@ -74,7 +74,7 @@ def test_the_log_holds_those_of_every_stage(tmp_path: Path) -> None:
     assert d0parity("log", "--dataset-root", tmp_path, "--output", tmp_path / "out").returncode == 0
     text = (tmp_path / "out" / "dose_parity_log.json").read_text()
     dataset = json.loads(text)["datasets"][0]
-    values = {"raw": diff3d, "normalized": diff3d / (np.float64(diff3d.max()) + 1e-12)}
+    values = {"raw": diff3d, "normalized": diff3d.astype(float) / (float(diff3d.max()) + 1e-12)}
     values["grouped"] = np.array([diff3d[index == scan].astype(float).mean() for scan in (-2, 7, 30)])
     for stage, array in values.items():
         found = dataset["histograms"][stage]
