@@ -25,7 +25,7 @@ LEGACY_PHOTONS = 1e9  # nphotons in the params of a baseline run, whatever the d
 _CHUNK = 256  # frames in memory at a time
 
 
-def simulate_sweep(folder: str, doses: Sequence[str], frames: int, seed: int = 0) -> list[str]:
+def simulate_sweep(folder: str, doses: Sequence[str], frames: int, seed: int = 0, *, redraw: int = 0) -> list[str]:
     """Write one NPZ file for each dose.
 
     Parameters
@@ -38,6 +38,8 @@ def simulate_sweep(folder: str, doses: Sequence[str], frames: int, seed: int = 0
         Number of patterns in each file.
     seed : int
         The same seed gives the same files. All files have the same probe, object and positions.
+    redraw : int
+        Another number draws other photons of the same sweep.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def simulate_sweep(folder: str, doses: Sequence[str], frames: int, seed: int = 0
     paths = []
     for dose in doses:
         path = os.path.join(folder, f"data_p{dose}.npz")
-        photons = np.random.default_rng([seed, round(float(dose))])
+        photons = np.random.default_rng([seed, round(float(dose)), *([redraw] if redraw else [])])
         _write_dataset(path, float(dose), probe, specimen, corners, power, photons)
         paths.append(path)
     return paths

@@ -146,6 +146,7 @@ def _metadata(
     sha, dirty = git_state(folder)
     return Metadata(
         scenario_id=scenario.scenario_id,
+        compare=scenario.compare,
         dataset_root=scenario.dataset_root,
         baseline_params=scenario.baseline_params,
         timestamp=timestamp(),

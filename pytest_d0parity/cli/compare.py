@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..scenario.options import add_threshold_option
+from ..scenario.options import add_comparison_options
 from ..util.text import printable
 from .arguments import DONE, DRIFT, UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..evidence.file import LogFile
     from ..evidence.model import Reference
     from ..reports.outcome import Outcome
@@ -27,7 +25,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("reference", metavar="REFERENCE", help="the evidence log that is trusted")
     parser.add_argument("log", metavar="LOG", help="the evidence log that is compared with it")
-    add_threshold_option(parser.add_argument)
+    add_comparison_options(parser.add_argument)
     parser.add_argument(
         "--format", choices=("table", "markdown", "json"), default="table", help="how to tell (%(default)s)"
     )
@@ -40,7 +38,7 @@ def _compare(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..scenario.pyproject import find_project
 
     project, file = find_project("."), read_log(options.log)
-    outcome, _ = compare_with(read_log(options.reference), file, project, options.threshold, terminal)
+    outcome, _ = compare_with(read_log(options.reference), file, project, options, terminal)
     terminal.say(outcome.render(options.format))
     if options.format == "table":
         terminal.say(f"\n{sweep_table(file.log, outcome)}")
@@ -48,16 +46,16 @@ def _compare(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def compare_with(
-    reference: LogFile, file: LogFile, project: Project, thresholds: Sequence[str] | None, terminal: Terminal
+    reference: LogFile, file: LogFile, project: Project, options: argparse.Namespace, terminal: Terminal
 ) -> tuple[Outcome, Reference]:
     """Compare a log with a reference.
 
     Parameters
     ----------
     project : Project
-        Whose thresholds for the reference's scenario count.
-    thresholds : sequence of str or None
-        Those of the command line, which win.
+        Whose level and thresholds for the reference's scenario count.
+    options : argparse.Namespace
+        With those of the command line, which win.
     terminal : Terminal
         Told of thresholds without effect.
 
@@ -66,28 +64,27 @@ def compare_with(
     record : Reference
         As it stands in a log.
     """
-    from dataclasses import replace
-
     from ..compare.comparator import Comparator
     from ..compare.values import values_of
     from ..reports.outcome import Outcome
-    from ..scenario.scenario import thresholds_of
+    from ..scenario.scenario import level_of, thresholds_of
 
     observed = values_of(file.log)
-    comparator = Comparator.of(reference)
     # The scenario of the trusted log names the thresholds.
-    limits = thresholds_of(project, comparator.values.scenario_id, thresholds)
-    comparator = replace(comparator, thresholds=limits)
+    scenario_id = str(reference.log.metadata.scenario_id)
+    thresholds = thresholds_of(project, scenario_id, options.threshold)
+    comparator = Comparator.of(reference, thresholds, level_of(project, scenario_id, options.compare))
     comparison = comparator.compare(observed)
-    for problem in comparator.unused_thresholds(observed):
+    for problem in comparator.problems(observed, comparison):
         terminal.problem(problem)
-    record = comparator.record_beside(observed.checks)
+    record = comparator.record_beside(observed.checks, comparison)
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
         filenames=tuple(observed.datasets),
         reference=reference.path,
         left_out=record.left_out,
+        not_compared=record.not_compared,
         verified=False,
     )
     return outcome, record

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from ..scenario.options import add_threshold_option
+from ..scenario.options import add_comparison_options
 from ..util.errors import ParityError, UsageError
 from ..util.text import printable
 from .arguments import DONE
@@ -25,7 +25,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("log", metavar="LOG", help="the evidence log that is shown")
     parser.add_argument("--reference", metavar="LOG", help="the evidence log that it is compared with")
-    add_threshold_option(parser.add_argument)
+    add_comparison_options(parser.add_argument)
     parser.add_argument("--output", metavar="DIR", help="where the page goes (beside LOG)")
     parser.set_defaults(run=_report)
 
@@ -41,15 +41,16 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..scenario.pyproject import find_project
     from .compare import compare_with, exit_code_of
 
-    if options.threshold and options.reference is None:
-        raise UsageError("--threshold is for a comparison: give a --reference as well")
+    for name in ("threshold", "compare"):
+        if getattr(options, name) and options.reference is None:
+            raise UsageError(f"--{name} is for a comparison: give a --reference as well")
     project, folder = find_project("."), os.path.dirname(options.log)
     file, code = read_log(options.log), DONE
     reference: tuple[LogFile, Probes] | None = None
     log, outcome = file.log, outcome_of(file.log)
     if options.reference is not None:
         file_of_reference = read_log(options.reference)
-        outcome, record = compare_with(file_of_reference, file, project, options.threshold, terminal)
+        outcome, record = compare_with(file_of_reference, file, project, options, terminal)
         code = exit_code_of(outcome, file, terminal)
         outcome = replace(outcome, verdict="incomplete" if log.verdict == "incomplete" else outcome.verdict)
         log = replace(log, verdict=outcome.verdict, reference=record)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..scenario.options import add_threshold_option
+from ..scenario.options import add_comparison_options
 from ..util.text import printable, valid_utf8
 from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, add_terminal_options
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..handover.submission import Submission
     from ..handover.verification import Verification
     from ..scenario.pyproject import Project
-    from ..scenario.thresholds import Threshold
+    from ..scenario.thresholds import Level, Threshold
     from .terminal import Terminal
 
 
@@ -43,7 +43,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure", action="store_true", help="measure every value again, and compare it with the one in the log"
     )
-    add_threshold_option(parser.add_argument)
+    add_comparison_options(parser.add_argument)
     parser.add_argument(
         "--attestation", metavar="FILE", help="check this attestation of the log as well (the one in the bundle)"
     )
@@ -95,12 +95,16 @@ def _check(
 
     from ..handover.receipt import Receipt, write_receipt
     from ..handover.verification import VerificationInterrupted
+    from ..scenario.scenario import level_of
     from ..util.provenance import TOOL, timestamp
 
-    measured, interrupted = options.measure and submission.file is not None, False
-    thresholds = _thresholds(submission, options, project)
+    scenario_id = None if submission.file is None else submission.file.log.metadata.scenario_id
+    level = level_of(project, str(scenario_id), options.compare)
+    measured, interrupted = _is_measured(options, level) and submission.file is not None, False
+    thresholds = _thresholds(str(scenario_id), options, level, project)
+    make_remeasurement = partial(_remeasurement, submission.file, thresholds, level)
     try:
-        verification = _verification(submission, measured, thresholds, terminal)
+        verification = _verification(submission, measured, make_remeasurement, terminal)
     except VerificationInterrupted as interrupt:
         verification, interrupted = interrupt.verification, True
     verification = replace(verification, problems=submission.problems + verification.problems)
@@ -111,6 +115,7 @@ def _check(
         log=_identity(submission, options.log),
         checked=valid_utf8(submission.checked),
         measured=measured,
+        compare=level,
         thresholds=tuple(f"{each.pattern}:{each.text}" for each in thresholds),
         attestation=attested,
         files=verification.files,
@@ -124,7 +129,7 @@ def _check(
 
 
 def _verification(
-    submission: Submission, measured: bool, thresholds: Sequence[Threshold], terminal: Terminal
+    submission: Submission, measured: bool, make_remeasurement: Callable[[], Remeasurement], terminal: Terminal
 ) -> Verification:
     from ..handover.verify import verify
 
@@ -132,7 +137,7 @@ def _verification(
         verify,
         submission.expected_files,
         submission.tree,
-        partial(_remeasurement, submission.file, thresholds),
+        make_remeasurement,
         is_expected=submission.is_expected,
         listener=terminal,
     )
@@ -145,12 +150,16 @@ def _verification(
     }
     # Started before anything else is imported, so that workers and this process import at the same time.
     with LocalPool(pool_size(None, sizes)) as pool:
-        for problem in _remeasurement(submission.file, thresholds).warnings():
+        for problem in make_remeasurement().warnings():
             terminal.problem(problem)
         return check(executor=pool)
 
 
-def _thresholds(submission: Submission, options: argparse.Namespace, project: Project) -> tuple[Threshold, ...]:
+def _is_measured(options: argparse.Namespace, level: Level) -> bool:
+    return options.measure or level == "statistics"
+
+
+def _thresholds(scenario_id: str, options: argparse.Namespace, level: Level, project: Project) -> tuple[Threshold, ...]:
     """Return the thresholds of the project for the log's scenario, and those of the command line.
 
     Raises
@@ -162,14 +171,13 @@ def _thresholds(submission: Submission, options: argparse.Namespace, project: Pr
     from ..scenario.scenario import thresholds_of
     from ..scenario.thresholds import parse_threshold
 
-    for text in () if options.measure else options.threshold or ():
+    for text in () if _is_measured(options, level) else options.threshold or ():
         if not parse_threshold(text).may_cover("sha256"):
             raise OptionError(f"--threshold {printable(text)} is for a value: add --measure, which compares values")
-    scenario_id = None if submission.file is None else submission.file.log.metadata.scenario_id
-    return thresholds_of(project, str(scenario_id), options.threshold)
+    return thresholds_of(project, scenario_id, options.threshold)
 
 
-def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold]) -> Remeasurement:
+def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold], level: Level) -> Remeasurement:
     """Return what compares files with the values in the log.
 
     Raises
@@ -182,7 +190,7 @@ def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold]) -> Rem
 
     if file is None:
         raise LogError("without its log, nothing is known of the values in a bundle")
-    return Remeasurement(file, thresholds)
+    return Remeasurement(file, thresholds, level)
 
 
 def _identity(submission: Submission, path: str) -> LogIdentity:

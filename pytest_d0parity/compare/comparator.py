@@ -7,13 +7,25 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..evidence.file import LogFile, read_log
-from ..evidence.model import Difference, EvidenceLog, Problem, Reference
+from ..evidence.model import Difference, EvidenceLog, NotCompared, Problem, Reference
 from ..scenario.scenario import Scenario
-from ..scenario.thresholds import EXACT, Threshold
+from ..scenario.thresholds import EXACT, Level, Threshold
 from ..util.files import is_sha256
 from ..util.records import ABSENT
-from ..util.text import printable, valid_utf8
-from .difference import MISSING, PRESENT, ROUNDING, Comparison, find_difference, is_finite_number, within, worst_first
+from ..util.text import listed, printable, valid_utf8
+from .difference import (
+    MISSING,
+    PRESENT,
+    ROUNDING,
+    Comparison,
+    are_same,
+    find_difference,
+    is_finite_number,
+    joined,
+    within,
+    worst_first,
+)
+from .levels import left_out_by_statistics
 from .values import CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
@@ -32,16 +44,19 @@ class Comparator:
         Which log the reference is.
     thresholds : tuple of Threshold
         The last one that covers a value counts; values that none covers have the default limits.
+    level : str
+        ``bytes``, where everything is compared, or ``statistics``: see `levels`.
     """
 
     record: Reference
     values: Values
     thresholds: tuple[Threshold, ...] = ()
+    level: Level = "bytes"
 
     @classmethod
-    def of(cls, file: LogFile, thresholds: Sequence[Threshold] = ()) -> Comparator:
+    def of(cls, file: LogFile, thresholds: Sequence[Threshold] = (), level: Level = "bytes") -> Comparator:
         """Return a comparator with a log that is trusted."""
-        return cls(Reference(path=file.path, sha256=file.sha256), values_of(file.log), tuple(thresholds))
+        return cls(Reference(path=file.path, sha256=file.sha256), values_of(file.log), tuple(thresholds), level)
 
     def limited_to(self, filenames: Collection[str] | None) -> Comparator:
         """Leave out of the reference the datasets that are not in a scenario's list; None keeps all."""
@@ -52,10 +67,10 @@ class Comparator:
         left_out = tuple(name for name in self.values.datasets if name not in asked)
         return replace(self, record=replace(self.record, left_out=left_out), values=replace(self.values, datasets=kept))
 
-    def record_beside(self, checks: Collection[str]) -> Reference:
+    def record_beside(self, checks: Collection[str], comparison: Comparison) -> Reference:
         """Return the record for the log of a run: it names what the run, with these own checks, leaves out."""
         left_out = tuple(name for name in self.values.checks if name not in checks)
-        return replace(self.record, left_out=self.record.left_out + left_out)
+        return replace(self.record, left_out=self.record.left_out + left_out, not_compared=comparison.not_compared)
 
     def compare(self, observed: Values) -> Comparison:
         """Compare all values. A check of the users' own that did not run is left out."""
@@ -73,7 +88,7 @@ class Comparator:
         )
 
     def compare_names(self, filenames: Collection[str]) -> Comparison:
-        """Compare the lists of datasets: one that only one side has is drift."""
+        """Compare the lists of datasets: one that only one side has is drift. Nothing is shown by equal names."""
         names = dict.fromkeys([*self.values.datasets, *filenames])
         rows = [
             Difference(
@@ -87,7 +102,7 @@ class Comparator:
             for name in names
             if name not in self.values.datasets or name not in filenames
         ]
-        return Comparison(tuple(rows), len(names))
+        return Comparison(tuple(rows), len(rows))
 
     def compare_dataset(
         self, filename: str, observed: Named, *, sound: bool, names: Sequence[str] = ("",)
@@ -104,23 +119,23 @@ class Comparator:
             Compare the values of these names, and those below them; all by default.
         """
         expected = self.values.datasets[filename]
-        part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names))
-        if sound and self.is_repacked(filename, observed):
-            return replace(part, differences=tuple(map(_as_repacked, part.differences)))
-        return part
+        repacked = sound and self.is_repacked(filename, observed)
+        # Where the arrays are the same, to the last bit, no level has anything to leave out.
+        level: Level = "bytes" if repacked else self.level
+        part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names), level)
+        return replace(part, differences=tuple(map(_as_repacked, part.differences))) if repacked else part
 
     def compare_whole(self, observed: Named, expected: Named | None = None) -> Comparison:
         """Compare parameters and metrics with the reference's, or with those that are given."""
-        return self._compare("", None, self.values.whole if expected is None else expected, observed)
+        return self._compare("", None, self.values.whole if expected is None else expected, observed, self.level)
 
     def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
         """Compare the values that one of the users' own checks recorded."""
         if not self.values.knows_checks:
             return Comparison((), 0)
         known = self.values.checks.get(check_id)
-        return self._compare(
-            f"{check_id}:", observed.dataset, known.values if known else {}, observed.values, observed.limits
-        )
+        expected = known.values if known else {}
+        return self._compare(f"{check_id}:", observed.dataset, expected, observed.values, "bytes", observed.limits)
 
     def _as_trusted(self, check_id: str, observed: CheckValues) -> CheckValues:
         """Replace the limits that a check brings along by those of the reference, which is trusted."""
@@ -142,6 +157,18 @@ class Comparator:
             and all(type(values.get("size_bytes")) is int for values in (expected, observed))
             and hashes[0] != hashes[1]
         )
+
+    def problems(self, observed: Values, comparison: Comparison) -> tuple[Problem, ...]:
+        """Return what is wrong with a comparison of all values: thresholds without effect, and that it is empty."""
+        unused = self.unused_thresholds(observed)
+        if comparison.compared or comparison.differences or not comparison.not_compared:
+            return unused
+        reasons = dict.fromkeys(f"{item.name} ({item.why})" for item in comparison.not_compared)
+        message = (
+            f"nothing is left to compare with {printable(self.record.path)}: {listed([*reasons], 3)} is left out, "
+            "which is everything"
+        )
+        return (*unused, Problem(severity="error", where="reference", message=message))
 
     def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
         """Return a warning for each threshold that covers no value on either side, as after a typing error."""
@@ -169,13 +196,19 @@ class Comparator:
         dataset: str | None,
         expected: Named,
         observed: Named,
+        level: Level,
         own: Mapping[str, Threshold] = MappingProxyType({}),
     ) -> Comparison:
-        names = [name for name in dict.fromkeys([*expected, *observed]) if self.values.knows(name)]
+        names = {name: None for name in (*expected, *observed) if self.values.knows(name)}
         magnitudes = _magnitudes(expected)
-        found = []
+        found, left_out = [], []
         for name in names:
             limit = self._threshold_for(dataset, name, own)
+            reason = _reason_to_leave_out(name, names, limit, level)
+            if reason is not None:
+                differs = not are_same(expected.get(name, ABSENT), observed.get(name, ABSENT))
+                left_out.append(_not_compared(*reason, where + name if differs else None))
+                continue
             group, _, statistic = name.rpartition(".")
             floor = ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
             difference = find_difference(
@@ -183,7 +216,8 @@ class Comparator:
             )
             if difference is not None:
                 found.append(difference)
-        return Comparison(tuple(sorted(found, key=worst_first)), len(names))
+        compared = len(names) - len(left_out)
+        return Comparison(tuple(sorted(found, key=worst_first)), compared, joined(left_out))
 
     def _threshold_for(
         self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
@@ -207,7 +241,7 @@ def comparator_for(scenario: Scenario, reference: LogFile | None) -> Comparator 
     """Return a comparator for the datasets that a scenario asks for; None if there is no reference."""
     if reference is None:
         return None
-    return Comparator.of(reference, scenario.thresholds).limited_to(scenario.limit_datasets)
+    return Comparator.of(reference, scenario.thresholds, scenario.compare).limited_to(scenario.limit_datasets)
 
 
 def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
@@ -216,11 +250,28 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
     comparison = comparator.compare(observed)
     return replace(
         log,
-        reference=comparator.record_beside(observed.checks),
+        reference=comparator.record_beside(observed.checks, comparison),
         drift=comparison.differences,
         verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
-        problems=log.problems + comparator.unused_thresholds(observed),
+        problems=log.problems + comparator.problems(observed, comparison),
     )
+
+
+def _reason_to_leave_out(
+    name: str, names: Mapping[str, None], limit: Threshold | None, level: Level
+) -> tuple[str, str] | None:
+    """Return under which name a value is left out, and why; None if it is compared."""
+    if limit is not None and limit.is_ignore:
+        return limit.pattern, limit.text
+    if level == "bytes" or (limit is not None and limit.is_exact):
+        return None
+    listed_as = left_out_by_statistics(name, names)
+    return None if listed_as is None else (listed_as, f"level {level}")
+
+
+def _not_compared(name: str, why: str, differs_at: str | None) -> NotCompared:
+    where = () if differs_at is None else (differs_at,)
+    return NotCompared(name=name, why=why, values=1, differ=len(where), where=where)
 
 
 def _magnitudes(values: Named) -> dict[str, float]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeGuard
 
-from ..evidence.model import Difference, Scalar, Verdict
+from ..evidence.model import Difference, NotCompared, Scalar, Verdict
 from ..scenario.thresholds import DEFAULT, EXACT, Threshold
 from ..util.records import ABSENT
 from .values import Named
@@ -17,6 +17,7 @@ from .values import Named
 MISSING = "(missing)"  # how a value that one side does not hold is shown
 PRESENT = "present"  # and a dataset that it holds
 
+_PLACES = 5  # that are named where values that were left out differ
 ROUNDING = 1e-12  # of the largest magnitude in a group: differences below it are rounding
 
 
@@ -30,17 +31,24 @@ class Comparison:
         The worst first.
     compared : int
         Number of values that were compared.
+    not_compared : tuple of NotCompared
+        What was left out.
     """
 
     differences: tuple[Difference, ...]
     compared: int
+    not_compared: tuple[NotCompared, ...] = ()
 
     @classmethod
     def of(cls, parts: Iterable[Comparison]) -> Comparison:
         """Join several comparisons."""
         parts = list(parts)
         differences = [difference for part in parts for difference in part.differences]
-        return cls(tuple(sorted(differences, key=worst_first)), sum(part.compared for part in parts))
+        return cls(
+            tuple(sorted(differences, key=worst_first)),
+            sum(part.compared for part in parts),
+            joined(item for part in parts for item in part.not_compared),
+        )
 
     @property
     def drifted(self) -> tuple[Difference, ...]:
@@ -49,11 +57,36 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of all differences; incomplete where nothing was compared."""
+        """The worst verdict of all differences; incomplete where nothing was compared.
+
+        It is no match where something differs that was left out.
+        """
+        found = {difference.verdict for difference in self.differences}
+        if "drift" in found:
+            return "drift"
         if not self.compared:
             return "incomplete"
-        found = {difference.verdict for difference in self.differences}
-        return "drift" if "drift" in found else "within_thresholds" if "within_thresholds" in found else "match"
+        is_within = "within_thresholds" in found or any(item.differ for item in self.not_compared)
+        return "within_thresholds" if is_within else "match"
+
+
+def joined(items: Iterable[NotCompared]) -> tuple[NotCompared, ...]:
+    """Join what was left out under the same name for the same reason."""
+    found: dict[tuple[str, str], NotCompared] = {}
+    for item in items:
+        key = item.name, item.why
+        known = found.get(key)
+        found[key] = (
+            item
+            if known is None
+            else replace(
+                known,
+                values=known.values + item.values,
+                differ=known.differ + item.differ,
+                where=(known.where + item.where)[:_PLACES],
+            )
+        )
+    return tuple(found.values())
 
 
 def find_difference(
@@ -78,7 +111,7 @@ def find_difference(
         None where both are the same.
     """
     missing = expected is ABSENT or observed is ABSENT
-    if not missing and _are_same(expected, observed):
+    if not missing and are_same(expected, observed):
         return None
     limit = given or (DEFAULT if isinstance(expected, float) or isinstance(observed, float) else EXACT)
     distance, text = None, limit.text
@@ -100,7 +133,8 @@ def find_difference(
     )
 
 
-def _are_same(expected: object, observed: object) -> bool:
+def are_same(expected: object, observed: object) -> bool:
+    """Whether two values are one: NaN is NaN, and a flag no number."""
     if isinstance(expected, float) and isinstance(observed, float) and math.isnan(expected):
         return math.isnan(observed)
     return expected == observed and isinstance(expected, bool) == isinstance(observed, bool)

@@ -15,6 +15,8 @@ from ..util.text import NUMBERS, valid_utf8
 
 BUILT_IN = "d0parity::"  # how the ids of our own checks begin
 
+_PHOTONS = ("quantum", "per_pattern", "quantized", "expected", "ratio")
+
 Named = Mapping[str, Scalar]
 
 # What logs of schema version 0 do not hold.
@@ -94,7 +96,8 @@ def values_of_dataset(dataset: Dataset) -> Named:
         values.update(_fields(prefix, array, ("dtype", "size_bytes", "crc32")))
     for stage in STAGES:
         values.update(_fields(f"{stage}.", getattr(dataset.stats, stage)))
-    values.update(_fields("photons.", dataset.photons))
+    # Not `residual`: it is rounding, of which any change would be told.
+    values.update(_fields("photons.", dataset.photons, _PHOTONS))
     if dataset.probe is not None:
         for part in ("amplitude", "phase"):
             values.update(_fields(f"probe.{part}.", getattr(dataset.probe, part)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..scenario.thresholds import Level
 from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
 
-SCHEMA_VERSION: Literal[3] = 3
+SCHEMA_VERSION: Literal[4] = 4
 
 Verdict = Literal["recorded", "match", "within_thresholds", "drift", "incomplete"]
 Scalar = bool | int | float | str | None
@@ -97,6 +98,8 @@ class Metadata:
 
     Attributes
     ----------
+    compare : str
+        The level at which the log was compared with its reference: ``bytes``, or ``statistics``.
     params_read : str or None
         ``safe`` when nothing of the params file was executed, ``trusted`` when dill loaded it, null
         without a params file.
@@ -109,6 +112,7 @@ class Metadata:
     """
 
     scenario_id: str
+    compare: Level = "bytes"
     dataset_root: str
     baseline_params: str | None
     timestamp: str
@@ -136,6 +140,31 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotCompared:
+    """Values that a comparison left out.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name of the values, or a pattern for it.
+    why : str
+        The level or the limit that leaves them out, or that only one side has measured them.
+    values : int
+        How many they are.
+    differ : int
+        How many of them are not the same on both sides.
+    where : tuple of str
+        The first five of those.
+    """
+
+    name: str
+    why: str
+    values: int
+    differ: int
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """The log that this one was compared with.
 
@@ -148,11 +177,14 @@ class Reference:
     left_out : tuple of str
         What it holds and this run did not compare: datasets that `limit_datasets` leaves out, and own checks of the
         users that did not run.
+    not_compared : tuple of NotCompared
+        What both hold and was not compared.
     """
 
     path: str
     sha256: str
     left_out: tuple[str, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +221,7 @@ class EvidenceLog:
     Everything outside `metadata` is a function of the input bytes and the scenario.
     """
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     metadata: Metadata
     baseline_params: dict[str, Scalar]
     metrics: dict[str, tuple[Scalar, Scalar]]

@@ -20,6 +20,7 @@ from .verification import CheckedFile
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
     from ..evidence.model import Difference
+    from ..scenario.thresholds import Level
 
 
 RECEIPT = "dose_parity_receipt"
@@ -55,6 +56,8 @@ class Receipt:
         The folder of the files, or the bundle, as given.
     measured : bool
         Whether every value was measured again, and not only the bytes compared.
+    compare : str
+        The level of comparison: ``bytes``, or ``statistics``.
     thresholds : tuple of str
         Those that were given, and those of the project.
     differences : tuple of Difference
@@ -72,6 +75,7 @@ class Receipt:
     log: LogIdentity
     checked: str
     measured: bool
+    compare: Level = "bytes"
     thresholds: tuple[str, ...] = ()
     attestation: Attested | None = None
     files: tuple[CheckedFile, ...] = ()
@@ -155,6 +159,7 @@ class Receipt:
             ["made at", self.log.timestamp],
             ["its own verdict", self.log.verdict],
             ["how", "every compared value measured again" if self.measured else "sizes and SHA-256"],
+            ["level", self.compare],
             ["thresholds", self.thresholds],
         ]
         if self.attestation is not None:

@@ -15,7 +15,7 @@ from ..compare.values import values_of_dataset, whole_values
 from ..evidence.file import LogFile
 from ..evidence.model import Dataset, Problem
 from ..scenario.scenario import Scenario
-from ..scenario.thresholds import Threshold
+from ..scenario.thresholds import Level, Threshold
 from ..util.text import valid_utf8
 
 _BYTES = ("sha256", "size_bytes", "arrays")
@@ -60,8 +60,8 @@ class Remeasurement:
         If it is no evidence log.
     """
 
-    def __init__(self, file: LogFile, thresholds: Sequence[Threshold]) -> None:
-        self._comparator = Comparator.of(file, thresholds)
+    def __init__(self, file: LogFile, thresholds: Sequence[Threshold], level: Level) -> None:
+        self._comparator = Comparator.of(file, thresholds, level)
 
     @property
     def knows_checksums(self) -> bool:

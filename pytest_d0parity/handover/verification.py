@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ..evidence.model import Difference, Verdict
 
 
-Outcome = Literal["same", "repacked", "changed", "contradicted", "missing", "extra", "not_checked"]
+Outcome = Literal["same", "repacked", "agrees", "changed", "contradicted", "missing", "extra", "not_checked"]
 
 
 _DRIFT = ("changed", "contradicted", "missing", "extra")
@@ -22,9 +22,10 @@ class CheckedFile:
     Attributes
     ----------
     outcome : str
-        ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``changed``: other
-        bytes. ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``,
-        ``extra``; ``not_checked``: for a reason that `remark` gives.
+        ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``agrees``: other
+        bytes, and the statistics within their thresholds, at the level ``statistics``. ``changed``: other bytes.
+        ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``, ``extra``;
+        ``not_checked``: for a reason that `remark` gives.
     remark : str
         A sentence without its end.
     arrays : tuple of str
@@ -68,7 +69,8 @@ class Verification:
             return "drift"
         if not self.is_complete:
             return "incomplete"
-        within = any(each.verdict == "within_thresholds" for each in self.differences)
+        within = any(each.outcome == "agrees" for each in self.files)
+        within = within or any(each.verdict == "within_thresholds" for each in self.differences)
         return "within_thresholds" if within else "match"
 
 

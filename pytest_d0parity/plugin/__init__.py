@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         start_session(config)
         return
-    for name in ("reference", "threshold", "update-reference", "attest"):
+    for name in ("reference", "compare", "threshold", "update-reference", "attest"):
         if config.getoption(f"--parity-{name}"):  # whoever gives it expects parity to be checked
             raise pytest.UsageError(
                 f"--parity-{name} has no effect without --parity-scenario=ID, which turns the checks on"

@@ -13,7 +13,7 @@ from ..compare.difference import MISSING
 from ..evidence.model import Problem
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import STAGES
-from ..util.text import printable, valid_utf8
+from ..util.text import listed, printable, valid_utf8
 from .check_spec import PARTS, CheckSpec
 from .recording import record_built_in
 from .run_store import RunData
@@ -131,6 +131,8 @@ def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
         pytest.fail("\n\n".join(filter(None, [_sentences(problems), drift])), pytrace=False)
     if not values:
         pytest.skip(_sentences(problems) or _reason_without_values(parity, spec))
+    if reason := _left_out(parity, spec):
+        pytest.skip(reason)
     if spec.dataset is not None and _is_new(parity.comparator, spec.dataset):
         pytest.skip(f"the reference has no {printable(spec.dataset)}, which d0parity::test_datasets tells")
 
@@ -146,6 +148,17 @@ def _drift(parity: ParitySession, spec: CheckSpec, has_errors: bool) -> str:
         return ""
     about = f"{printable(spec.dataset)}: " if spec.dataset else ""
     return f"{about}{drift_message(drifted, parity.comparator, f'{spec.dataset}:')}"
+
+
+def _left_out(parity: ParitySession, spec: CheckSpec) -> str:
+    """Return why nothing of a check was compared; empty if something was, or nothing could be."""
+    if parity.comparator is None or spec.kind == "datasets":
+        return ""
+    comparison = spec.compare(parity.data, parity.comparator)
+    if comparison.compared or not comparison.not_compared:
+        return ""
+    reasons = dict.fromkeys(f"{item.name} ({item.why})" for item in comparison.not_compared)
+    return f"not compared: {listed([*reasons], 3)}"
 
 
 def _is_new(comparator: Comparator | None, filename: str) -> bool:

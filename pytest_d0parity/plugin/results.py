@@ -99,10 +99,10 @@ class CheckResults:
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
-            reference=self._comparator.record_beside(ran),
+            reference=self._comparator.record_beside(ran, comparison),
             drift=comparison.differences,
             verdict=comparison.verdict if complete else "incomplete",
-            problems=log.problems + (self._comparator.unused_thresholds(everything) if everything else ()),
+            problems=log.problems + (self._comparator.problems(everything, comparison) if everything else ()),
         )
 
     def without_unchecked(self, log: EvidenceLog) -> EvidenceLog:

@@ -94,11 +94,12 @@ def _check_update(scenario: Scenario, options: dict[str, Any], output: str) -> N
         raise ScenarioError(
             "which reference is to be updated? Name it by --parity-reference LOG or in the project's table"
         )
-    if options["threshold"]:
-        raise ScenarioError(
-            "--parity-update-reference accepts the observed values instead of comparing them, so it cannot be combined "
-            "with --parity-threshold"
-        )
+    for name in ("threshold", "compare"):
+        if options[name]:
+            raise ScenarioError(
+                "--parity-update-reference accepts the observed values instead of comparing them, so it cannot be "
+                f"combined with --parity-{name}"
+            )
     if is_log_of(output, scenario.reference_path):
         raise ScenarioError("the reference is the log that this session writes; name another --parity-output")
 

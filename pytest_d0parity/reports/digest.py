@@ -16,13 +16,6 @@ from ..util.text import more_than
 from .outcome import outcome_of
 
 _TITLES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
-VERDICTS = {
-    "recorded": "**recorded**: these are the values; nothing was compared.",
-    "match": "**match**: every compared value equals the reference.",
-    "within_thresholds": "**within thresholds**: some values differ from the reference, none beyond its threshold.",
-    "drift": "**drift**: values differ from the reference beyond their thresholds.",
-    "incomplete": "**incomplete**: not everything that was planned was checked, so parity is not shown.",
-}
 _PROBLEM_STATEMENT = """\
 Two maintainers compare ptychographic reconstructions, and one of them cannot run the other's legacy pipeline. Before
 any reconstruction is compared, both need proof that they hold the same photon-dose sweep, the same probe, the same
@@ -59,7 +52,7 @@ def to_markdown(log: EvidenceLog) -> str:
         "# D0 Parity Log",
         _PROBLEM_STATEMENT,
         "## Verdict",
-        VERDICTS[log.verdict],
+        outcome_of(log).headline,
         *_checks(log),
         *_problems(log),
         "## Metadata",

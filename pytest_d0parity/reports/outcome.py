@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..compare.diagnosis import diagnose
+from ..compare.levels import is_about_bytes
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Difference, EvidenceLog, Verdict
+from ..evidence.model import Difference, EvidenceLog, NotCompared, Verdict
 from ..util.markdown import escape
-from ..util.text import printable, valid_utf8
+from ..util.text import listed, printable, valid_utf8
 from .difference_table import difference_markdown, difference_table
+
+_MOST_LEFT_OUT = 12  # names of what was left out for one reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Outcome:
         Which log it was compared with.
     left_out : tuple of str
         What the reference has, and this run did not look at.
+    not_compared : tuple of NotCompared
+        What both have, and a level or a limit leaves out.
     verified : bool
         Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
     """
@@ -40,13 +45,16 @@ class Outcome:
     filenames: tuple[str, ...]
     reference: str | None
     left_out: tuple[str, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
     verified: bool = True
 
     @property
     def sentence(self) -> str:
         """The verdict in one line of plain text."""
+        if self.reference is None and self.verdict == "incomplete":
+            return "not everything that was planned was checked, so parity is not shown"
         if self.reference is None:
-            return "nothing was compared"
+            return "these are the values; nothing was compared"
         reference = f"reference {printable(self.reference)}"
         drifted, within = self._count("drift"), self._count("within_thresholds")
         beyond = (
@@ -58,11 +66,22 @@ class Outcome:
             case "match":
                 return f"every compared value equals the {reference}"
             case "within_thresholds":
-                return f"{_values(within)} from the {reference}, none beyond its threshold"
+                return self._within(within, reference)
             case "drift":
                 return beyond
         found = f"; {beyond}" if drifted else ""
         return f"not everything was compared with the {reference}, so parity is not shown{found}"
+
+    def _within(self, count: int, reference: str) -> str:
+        agree = f"{_values(count)} from the {reference}, none beyond its threshold"
+        if not count:
+            agree = f"every compared value equals the {reference}"
+        differing = [item for item in self.not_compared if item.differ]
+        if any(is_about_bytes(item.name) for item in differing):
+            return f"the statistics agree within their thresholds; the bytes differ: {agree}"
+        if differing:
+            return f"{agree}; what was left out differs"
+        return agree
 
     @property
     def remarks(self) -> list[str]:
@@ -74,6 +93,7 @@ class Outcome:
         if repacked:
             names = ", ".join(map(printable, dict.fromkeys(repacked)))
             remarks.append(f"Repacked, which is no drift: {names} ({self._repacked_explanation()}).")
+        remarks += [_left_out(why, self.not_compared) for why in dict.fromkeys(item.why for item in self.not_compared)]
         if self.left_out:
             names = ", ".join(map(printable, self.left_out))
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
@@ -90,6 +110,11 @@ class Outcome:
             "verified by 'd0parity log --reference' and by pytest"
         )
 
+    @property
+    def headline(self) -> str:
+        """The verdict and its sentence in one line of Markdown."""
+        return f"**{self.verdict.replace('_', ' ')}**: {escape(self.sentence)}."
+
     def text(self) -> str:
         """Return remarks and table as plain text; empty if there are none."""
         return "\n".join([*self.remarks, *self._tables(difference_table)])
@@ -100,7 +125,7 @@ class Outcome:
             case "json":
                 return json.dumps(convert_for_json(self._content()), indent=2, ensure_ascii=False)
             case "markdown":
-                return "\n\n".join(filter(None, [f"**{self.verdict}**: {escape(self.sentence)}.", self.markdown()]))
+                return "\n\n".join(filter(None, [self.headline, self.markdown()]))
         return "\n".join(filter(None, [f"{self.verdict}: {self.sentence}", self.text()]))
 
     def _content(self) -> dict[str, Any]:
@@ -110,7 +135,8 @@ class Outcome:
             "drifted": self._count("drift"),
             "within_thresholds": self._count("within_thresholds"),
             "origin": self._diagnosis(),
-            "not_compared": self.left_out,
+            "left_out": self.left_out,
+            "not_compared": self.not_compared,
             "differences": self.differences,
         }
 
@@ -140,7 +166,21 @@ def outcome_of(log: EvidenceLog) -> Outcome:
         filenames=tuple(valid_utf8(dataset.filename) for dataset in log.datasets),
         reference=str(log.reference.path) if log.reference else None,
         left_out=log.reference.left_out if log.reference else (),
+        not_compared=log.reference.not_compared if log.reference else (),
     )
+
+
+def _left_out(why: str, items: Sequence[NotCompared]) -> str:
+    """Return which values were left out for one reason, in a sentence: first those that differ."""
+    items = sorted((item for item in items if item.why == why), key=lambda item: not item.differ)
+    names = [f"{item.name} ({_differing(item)})" if item.differ else item.name for item in items]
+    return f"Not compared ({why}): {listed(names, _MOST_LEFT_OUT)}."
+
+
+def _differing(item: NotCompared) -> str:
+    if item.values == 1:
+        return "differs"
+    return f"{item.differ} of {item.values} differ" if item.differ > 1 else f"1 of {item.values} differs"
 
 
 def _values(count: int) -> str:

@@ -10,12 +10,15 @@ from typing import Any
 
 DEFAULT_ID = "UNKNOWN"
 
+LEVELS = ("bytes", "statistics")
+
 OPTIONS = (
     "dataset_root",
     "baseline_params",
     "limit_datasets",
     "output",
     "reference",
+    "compare",
     "threshold",
     "trust_params",
     "history",
@@ -51,7 +54,7 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         help="where artifacts go ($ARTIFACT_DIR, or plans/active/seed/reports/<UTC time>)",
     )
     add(f"--{prefix}reference", metavar="LOG", help="compare with this evidence log")
-    add_threshold_option(add, prefix)
+    add_comparison_options(add, prefix)
     add(
         f"--{prefix}trust-params",
         action="store_true",
@@ -65,15 +68,21 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
     )
 
 
-def add_threshold_option(add: Callable[..., Any], prefix: str = "") -> None:
-    """Declare the option for thresholds: see `add_options`."""
+def add_comparison_options(add: Callable[..., Any], prefix: str = "") -> None:
+    """Declare the options for the level and for thresholds: see `add_options`."""
+    add(
+        f"--{prefix}compare",
+        choices=LEVELS,
+        help="how much has to agree: everything (bytes, the default), or what does not depend on how the values are "
+        "stored and when they were made (statistics)",
+    )
     add(
         f"--{prefix}threshold",
         type=_checked_threshold,
         action="append",
         metavar="PATTERN:LIMIT",
-        help="allow a difference from the reference: raw.mean:5%%, '*.p99:0.001', sha256:exact; may be repeated, and "
-        "the last one that covers a value counts",
+        help="allow a difference from the reference: raw.mean:5%%, '*.p99:0.001', sha256:exact, "
+        "params.label:ignore; may be repeated, and the last one that covers a value counts",
     )
 
 

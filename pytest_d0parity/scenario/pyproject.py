@@ -10,7 +10,7 @@ from typing import Any
 from ..util.errors import UsageError
 from ..util.files import describe_os_error
 from ..util.text import printable
-from .thresholds import Threshold, ThresholdError, threshold_of
+from .thresholds import Level, Threshold, ThresholdError, threshold_of
 
 
 class ProjectError(UsageError, ValueError):
@@ -28,6 +28,7 @@ class ScenarioTable:
     baseline_params: str | None = None
     limit_datasets: tuple[str, ...] | None = None
     reference: str | None = None
+    compare: Level | None = None
     thresholds: tuple[Threshold, ...] = ()
 
 
@@ -125,6 +126,7 @@ def _scenario(name: str, table: Any) -> ScenarioTable:
         baseline_params=keys.baseline_params,
         limit_datasets=keys.limit_datasets,
         reference=keys.reference,
+        compare=keys.compare,
         thresholds=_thresholds(name, keys.thresholds),
     )
 

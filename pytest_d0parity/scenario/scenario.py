@@ -12,12 +12,13 @@ from ..util.errors import UsageError
 from ..util.text import printable
 from .options import DEFAULT_ID
 from .pyproject import Project, ScenarioTable
-from .thresholds import Threshold, parse_threshold
+from .thresholds import Level, Threshold, parse_threshold
 
 DEFAULT_ROOT = "photon_grid_study_20250826_152459"
 REPORTS_ROOT = "plans/active/seed/reports"
 
 _PATHS = ("dataset_root", "baseline_params", "reference")
+_SETTINGS = (*_PATHS, "limit_datasets", "compare")
 
 
 class ScenarioError(UsageError, ValueError):
@@ -42,6 +43,8 @@ class Scenario:
         Load the params with dill itself, which executes code in the file.
     reference : str or None
         The evidence log to compare with, as given.
+    compare : str
+        The level: ``bytes``, where everything has to agree, or ``statistics``.
     thresholds : tuple of Threshold
         Allowed differences from the reference; of those that cover a value the last one applies.
     folders : dict of str to str
@@ -54,6 +57,7 @@ class Scenario:
     limit_datasets: tuple[str, ...] | None = None
     trust_params: bool = False
     reference: str | None = None
+    compare: Level = "bytes"
     thresholds: tuple[Threshold, ...] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,10 +109,11 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
         if project.scenarios and options["dataset_root"] is None and scenario_id != DEFAULT_ID:
             raise ScenarioError(_unknown_scenario(project, scenario_id))
         table = ScenarioTable()
-    given = {name: options[name] for name in (*_PATHS, "limit_datasets") if options[name] is not None}
-    in_table = {name: getattr(table, name) for name in (*_PATHS, "limit_datasets") if getattr(table, name) is not None}
-    if options["threshold"] and "reference" not in in_table | given:
-        raise ScenarioError("a threshold has no effect without a reference; name the log to compare with as well")
+    given = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    in_table = {name: getattr(table, name) for name in _SETTINGS if getattr(table, name) is not None}
+    for name, what in (("threshold", "a threshold"), ("compare", "a level of comparison")):
+        if options[name] and "reference" not in in_table | given:
+            raise ScenarioError(f"{what} has no effect without a reference; name the log to compare with as well")
     return Scenario(
         scenario_id=scenario_id,
         trust_params=bool(options["trust_params"]),
@@ -122,6 +127,11 @@ def thresholds_of(project: Project, scenario_id: str, given: Iterable[str] | Non
     """Return the thresholds of the project, of the scenario's table, and of the command line; later ones override."""
     table = project.scenarios.get(scenario_id, ScenarioTable())
     return (*project.thresholds, *table.thresholds, *map(parse_threshold, given or ()))
+
+
+def level_of(project: Project, scenario_id: str, given: Level | None) -> Level:
+    """Return the level that was given, or else that of the scenario's table, or else ``bytes``."""
+    return given or project.scenarios.get(scenario_id, ScenarioTable()).compare or "bytes"
 
 
 def _unknown_scenario(project: Project, scenario_id: str) -> str:

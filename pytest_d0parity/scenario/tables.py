@@ -5,7 +5,7 @@ Imported only where a file has such a table, since an idle pytest session must n
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 
 _MISTAKES = {
     "limit_datasets": "is no list of file names",
+    "compare": "is no level; 'bytes' or 'statistics' is expected",
     "thresholds": "is no table of patterns and limits",
     "scenarios": "is no table",
 }
@@ -26,6 +27,7 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
     baseline_params: Text | None = None
     limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
+    compare: Literal["bytes", "statistics"] | None = None
     thresholds: dict[str, Any] = {}
 
 

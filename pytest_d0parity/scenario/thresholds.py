@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 from ..util.errors import UsageError
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf", re.ASCII)
-_LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, or exact"
+_LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, exact, or ignore"
+
+
+Level = Literal["bytes", "statistics"]  # how much has to agree
 
 
 class ThresholdError(UsageError, ValueError):
@@ -34,12 +37,15 @@ class Threshold:
         The limit as written.
     pattern : str
         Glob for the dotted name of a value, optionally after one for the dataset: ``data_p1e5.npz:raw.*``.
+    is_ignore : bool
+        Leave the values out of the comparison.
     """
 
     relative: float
     absolute: float
     text: str
     pattern: str = "*"
+    is_ignore: bool = False
 
     def covers(self, dataset: str | None, name: str) -> bool:
         """Whether the pattern matches a value, or a group that contains it (``probe`` contains ``probe.l2_norm``)."""
@@ -55,7 +61,7 @@ class Threshold:
     @property
     def is_exact(self) -> bool:
         """Whether no difference is allowed."""
-        return self.relative == self.absolute == 0
+        return self.relative == self.absolute == 0 and not self.is_ignore
 
 
 DEFAULT = Threshold(1e-6, 0.0, "1e-6 relative")
@@ -68,7 +74,7 @@ def parse_threshold(text: str) -> Threshold:
     Parameters
     ----------
     text : str
-        ``PATTERN:5%``, ``PATTERN:0.001`` or ``PATTERN:exact``.
+        ``PATTERN:5%``, ``PATTERN:0.001``, ``PATTERN:exact`` or ``PATTERN:ignore``.
 
     Raises
     ------
@@ -106,7 +112,9 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
     if isinstance(setting, dict):
         return _from_table(pattern, setting)
     if setting == "exact":
-        return Threshold(0.0, 0.0, "exact", pattern)
+        return replace(EXACT, pattern=pattern)
+    if setting == "ignore":
+        return Threshold(0.0, 0.0, "ignore", pattern, is_ignore=True)
     text = str(setting)
     number = text.removesuffix("%")
     if isinstance(setting, bool) or not _NUMBER.fullmatch(number):

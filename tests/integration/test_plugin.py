@@ -735,7 +735,7 @@ def test_an_older_reference_is_replaced_as_a_whole_or_not_at_all(parity: Parity)
     result.stdout.fnmatch_lines(["ERROR: log * is of an older schema*data_p1e4.npz*"])
     assert path.read_bytes() == before
     assert parity.run(reference, "--parity-update-reference").ret == OK
-    assert content(path)["schema_version"] == 3
+    assert content(path)["schema_version"] == 4
 
 
 # --- what a hostile reader found ---------------------------------------------------------------

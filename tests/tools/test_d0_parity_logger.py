@@ -72,7 +72,7 @@ def test_cli_emits_outputs(tiny: Path, tmp_path: Path) -> None:
     assert run(tiny, output) == 0
 
     log = read_log(output)
-    assert log["schema_version"] == 3
+    assert log["schema_version"] == 4
     assert log["metadata"]["scenario_id"] == "TINY"
     assert log["metadata"]["params_read"] == "safe"
     assert log["metadata"]["params_sha256"] == hashlib.sha256((tiny / "params.dill").read_bytes()).hexdigest()

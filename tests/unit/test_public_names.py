@@ -55,6 +55,7 @@ RECORDS = {
     "Histogram",
     "Histograms",
     "Metadata",
+    "NotCompared",
     "PartStats",
     "Photons",
     "ProbeStats",

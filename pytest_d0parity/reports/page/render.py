@@ -17,7 +17,7 @@ from ...evidence.encoding import convert_for_json
 from ...util.records import ABSENT
 from ...util.text import printable
 from ..difference_table import difference_cells
-from ..digest import INTERPRETATION, VERDICTS
+from ..digest import INTERPRETATION
 from ..outcome import Outcome
 from .compared_parts import ComparedParts
 from .dose_charts import DoseCharts
@@ -74,7 +74,6 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
         run=run,
         reference=reference,
         outcome=outcome,
-        verdict=VERDICTS[run.log.verdict],
         interpretation=INTERPRETATION.removeprefix("- ").split("\n- "),
     )
 

@@ -35,7 +35,7 @@ def test_a_log_is_valid(record: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (["schema_version"], 4),
+        (["schema_version"], 5),
         (["verdict"], "fine"),
         (["extra"], 1),
         (["datasets", 0, "sha256"], "0"),
