@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The number of processes is chosen before NumPy and msgspec are imported, and depends on what is cached. So these are
 # imported only where an entry is read or written.
 
-ALGORITHM_VERSION = 3  # raised whenever a measured value, a sentence about one, or the form of an entry changes
+ALGORITHM_VERSION = 4  # raised whenever a measured value, a sentence about one, or the form of an entry changes
 MAX_ENTRIES = 20_000  # some 5 KB each
 
 _DIGEST_BYTES = 32
@@ -101,13 +101,13 @@ class MeasurementCache:
             self._sizes = {int(head) for name in names if (head := name.partition("-")[0]).isdecimal()}
         return size in self._sizes
 
-    def load(self, sha256: str, size: int) -> Measurement | None:
+    def load(self, sha256: str, size: int, variant: str = "") -> Measurement | None:
         """Return the measurement of a file, or None if there is no good entry for it."""
         import msgspec
 
         from .measurement import Measurement
 
-        path = self._path(sha256, size)
+        path = self._path(sha256, size, variant)
         try:
             entry = path.read_bytes()
             if hashlib.sha256(entry[_DIGEST_BYTES:]).digest() != entry[:_DIGEST_BYTES]:
@@ -119,14 +119,14 @@ class MeasurementCache:
         is_same_file = (measurement.sha256, measurement.size_bytes) == (sha256, size)
         return measurement if is_same_file else None
 
-    def save(self, measurement: Measurement) -> None:
+    def save(self, measurement: Measurement, variant: str = "") -> None:
         """Write an entry, if the measurement is repeatable. A folder that cannot be written to is no error."""
         if not measurement.is_repeatable or measurement.sha256 is None or measurement.size_bytes is None:
             return
         import msgspec
 
         content = msgspec.msgpack.encode(measurement)
-        path = self._path(measurement.sha256, measurement.size_bytes)
+        path = self._path(measurement.sha256, measurement.size_bytes, variant)
         try:
             write_atomically(path, hashlib.sha256(content).digest() + content, durable=False)
         except OSError:
@@ -134,8 +134,8 @@ class MeasurementCache:
         if self._sizes is not None:
             self._sizes.add(measurement.size_bytes)
 
-    def _path(self, sha256: str, size: int) -> Path:
-        return self._folder / f"{size}-{sha256}.msgpack"
+    def _path(self, sha256: str, size: int, variant: str) -> Path:
+        return self._folder / f"{size}-{sha256}{variant and f'-{variant}'}.msgpack"
 
 
 def _last_used(entry: os.DirEntry[str]) -> float:

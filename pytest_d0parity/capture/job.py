@@ -75,7 +75,12 @@ class CaptureJob:
         """
         path = self.scenario.dataset_path(filename)
         measurement, from_cache = measure(
-            path, progress, partial(self._looks_repacked, filename), self.cache, overlap=overlap
+            path,
+            progress,
+            partial(self._looks_repacked, filename),
+            self.cache,
+            measure_all=self.scenario.measure_all,
+            overlap=overlap,
         )
         return CaptureResult(_dataset_record(self.scenario, filename, measurement), from_cache)
 
@@ -100,6 +105,8 @@ def _dataset_record(scenario: Scenario, filename: str, measurement: Measurement)
         sha256=measurement.sha256,
         size_bytes=measurement.size_bytes,
         arrays=measurement.arrays,
+        frames=measurement.frames,
+        metadata=measurement.metadata,
         stats=measurement.stats,
         histograms=measurement.histograms,
         scans=measurement.scans,

@@ -11,19 +11,20 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evidence.model import ArrayInfo, Histograms, Scan, Stats
-from ..readers.npz import Member, NpzError, NpzFile
+from ..evidence.model import ArrayInfo, Frames, Histograms, Scalar, Scan, Stats
+from ..readers.npz import Member, NpzFile
+from ..readers.zip_member import NpzError
 from ..statistics.blocks import is_measurable
 from ..statistics.distribution import Distribution, describe
+from ..statistics.fingerprints import FrameFingerprints
 from ..statistics.histograms import ValueCounts, count_values
 from ..statistics.photons import AmplitudeSample, count_photons
 from ..statistics.records import PartStats, Photons, ProbeStats, StageStats
 from ..statistics.scans import FrameMeans, ScanIndexError, ScanMeans, check_scan_index, scan_means
 from ..statistics.stages import EPSILON, grouped_stats, measure_probe, normalized_stats, stage_stats
 from ..util.files import HashedFile, describe_os_error, open_hashed
-from .read_ahead import read_ahead
-
-Progress = Callable[[float], None]
+from .member_source import MemberSource, Progress, ProgressCounter
+from .other_arrays import SMALL, is_absent, metadata_of, text_elements, with_statistics, with_text
 
 _MAX_SCANS = 256  # that are listed one by one
 _MEASURED_ARRAYS = ("diff3d", "probeGuess", "scan_index")
@@ -49,6 +50,8 @@ class Measurement:
     sha256: str | None = None
     size_bytes: int | None = None
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
+    frames: Frames | None = None
+    metadata: dict[str, Scalar] = field(default_factory=dict)
     stats: Stats = field(default_factory=Stats)
     histograms: Histograms = field(default_factory=Histograms)
     scans: tuple[Scan, ...] = ()
@@ -72,11 +75,11 @@ class MeasurementStore(Protocol):
     def has_size(self, size: int) -> bool:
         """Return whether any file of this size is known."""
 
-    def load(self, sha256: str, size: int) -> Measurement | None:
+    def load(self, sha256: str, size: int, variant: str) -> Measurement | None:
         """Return the measurement of a file, or None if it is not known."""
 
-    def save(self, measurement: Measurement) -> None:
-        """Store a measurement."""
+    def save(self, measurement: Measurement, variant: str) -> None:
+        """Store a measurement; those of one file that were asked for in different ways differ in their variant."""
 
 
 def measure(
@@ -85,6 +88,7 @@ def measure(
     must_verify: Callable[[Measurement], bool] = lambda _: False,
     cache: MeasurementStore | None = None,
     *,
+    measure_all: bool = False,
     overlap: bool = False,
 ) -> tuple[Measurement, bool]:
     """Measure a dataset, or load its measurement from a cache.
@@ -100,6 +104,8 @@ def measure(
         verify their CRC-32.
     cache : MeasurementStore, optional
         Where to look for a measurement of the same bytes, and to save a new one.
+    measure_all : bool
+        Measure the arrays that play no stage's role, however large they are, and not only the small ones.
     overlap : bool
         Read, hash and inflate in a second thread while the values are measured.
 
@@ -111,24 +117,25 @@ def measure(
         Whether it was loaded.
     """
     result, from_cache = Measurement(), False
+    variant = "all" if measure_all else ""
     try:
         # Opened once, so that the bytes that are hashed are those that are measured, even if the file is replaced.
         with open_hashed(path) as file:
             before = os.fstat(file.fileno())
             size = result.size_bytes = before.st_size
             if cache is not None and cache.has_size(size):
-                counter = _ProgressCounter(size, lambda share: progress(_HASHING_SHARE * share))
-                loaded = cache.load(file.sha256(counter.advance), size)
+                counter = ProgressCounter(size, lambda share: progress(_HASHING_SHARE * share))
+                loaded = cache.load(file.sha256(counter.advance), size, variant)
                 result, from_cache = loaded or result, loaded is not None
-            npz = None if from_cache else _measure_file(file, result, progress, overlap)
+            npz = None if from_cache else _measure_file(file, result, progress, measure_all, overlap)
             after = os.fstat(file.fileno())
             if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
                 result.error("", "somebody wrote to it while it was read; run again when it is complete")
             elif cache is not None and not from_cache:
-                cache.save(result)
+                cache.save(result, variant)
             if must_verify(result):
                 npz = npz or NpzFile(file)
-                _verify_checksums(npz, result, [name for name in npz.members if name not in _MEASURED_ARRAYS])
+                _verify_checksums(npz, result, [name for name in npz.members if not _is_verified(name, result)])
     except OSError as error:
         result.error("", f"it cannot be read: {describe_os_error(error)}")
         result.is_repeatable = False
@@ -160,6 +167,7 @@ def inspect(path: str, must_verify: Callable[[Measurement], bool]) -> Measuremen
             except NpzError as error:
                 result.error("", str(error))
                 return result
+            _read_texts(npz, result)
             _list_arrays(npz, result)
             if must_verify(result):
                 _verify_checksums(npz, result, npz.members)
@@ -168,50 +176,18 @@ def inspect(path: str, must_verify: Callable[[Measurement], bool]) -> Measuremen
     return result
 
 
-def _measure_file(file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> NpzFile | None:
+def _measure_file(
+    file: HashedFile, result: Measurement, progress: Progress, measure_all: bool, overlap: bool
+) -> NpzFile | None:
     try:
         npz = NpzFile(file)
     except NpzError as error:
         result.sha256 = file.sha256()
         result.error("", str(error))
         return None
-    _measure_arrays(npz, file, result, progress, overlap)
+    _measure_arrays(npz, file, result, progress, measure_all, overlap)
     result.sha256 = file.sha256()
     return npz
-
-
-class _ProgressCounter:
-    """Adds up work that is done, and reports its share of the total."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self._total = max(total, 1)
-        self._done = 0
-        self._progress = progress
-
-    def advance(self, amount: int) -> None:
-        self._done += amount
-        self._progress(self._done / self._total)
-
-
-class _MemberSource:
-    """An array of an NPZ file as a `statistics.blocks.Source`."""
-
-    def __init__(
-        self, npz: NpzFile, member: Member, progress: Progress = lambda _: None, overlap: bool = False
-    ) -> None:
-        self._npz = npz
-        self._overlap = overlap
-        self._member = member
-        self._counter = _ProgressCounter(member.size, progress)
-        self.shape = member.shape
-        self.dtype = member.dtype
-        self.fortran_order = member.fortran_order
-
-    def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
-        blocks = self._npz.blocks(self._member, sizes)
-        for block in read_ahead(blocks) if self._overlap else blocks:
-            yield block
-            self._counter.advance(block.size)
 
 
 def _list_arrays(npz: NpzFile, result: Measurement) -> None:
@@ -225,20 +201,62 @@ def _list_arrays(npz: NpzFile, result: Measurement) -> None:
         result.error(name, message)
 
 
-def _measure_arrays(npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress, overlap: bool) -> None:
-    _list_arrays(npz, result)
-    for name, member in npz.members.items():
-        if member.dtype.hasobject and name not in _MEASURED_ARRAYS:
-            result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
+def _read_texts(npz: NpzFile, result: Measurement) -> dict[str, list[str | None]]:
+    """Return the elements of the arrays of text by name, and drop the arrays that hold nothing but None."""
+    texts = {}
+    for name, member in [*npz.members.items()]:
+        with _errors_as_problems(result, name):
+            elements = text_elements(npz, member)
+            if member.dtype.hasobject and is_absent(elements):
+                del npz.members[name]
+            elif elements is not None and not (member.dtype.hasobject and member.shape):
+                texts[name] = elements
+            elif member.dtype.hasobject and name not in _MEASURED_ARRAYS:
+                result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
+    return texts
 
-    def open_stack(member: Member) -> _MemberSource:
+
+def _measure_arrays(
+    npz: NpzFile, file: HashedFile, result: Measurement, progress: Progress, measure_all: bool, overlap: bool
+) -> None:
+    texts = _read_texts(npz, result)
+    _list_arrays(npz, result)
+
+    def open_stack(member: Member) -> MemberSource:
         file.follows = True  # from this array on, the largest, the file is hashed as it is read
-        return _MemberSource(npz, member, lambda share: progress(_FIRST_PASS_SHARE * min(share, 1.0)), overlap)
+        return MemberSource(npz, member, lambda share: progress(_FIRST_PASS_SHARE * min(share, 1.0)), overlap)
 
     with _errors_as_problems(result, "diff3d"):
         _measure_stack(npz, result, open_stack)
     with _errors_as_problems(result, "probeGuess"):
         _measure_probe(npz, result)
+    for name, elements in texts.items():
+        _record_text(name, elements, result)
+    for name, member in npz.members.items():
+        is_small = member.size_bytes <= SMALL
+        if name not in _MEASURED_ARRAYS and (measure_all or is_small):
+            with _errors_as_problems(result, name):
+                stream = None if is_small else MemberSource(npz, member, overlap=overlap)
+                info = result.arrays[name] = with_statistics(result.arrays[name], npz, member, stream)
+                _warn_if_not_finite(result, name, info)
+
+
+def _record_text(name: str, elements: list[str | None], result: Measurement) -> None:
+    info = result.arrays[name]
+    metadata = metadata_of(name, info, elements)
+    if metadata is not None:
+        result.metadata |= metadata.values
+        for remark in metadata.remarks:
+            result.warning(name, f"it {remark}")
+    if metadata is None or not metadata.values:  # of metadata, the leaves are recorded
+        result.arrays[name] = with_text(info, elements)
+
+
+def _is_verified(name: str, result: Measurement) -> bool:
+    """Whether an array was inflated when it was measured, or could not be."""
+    info = result.arrays.get(name)
+    is_measured = name in _MEASURED_ARRAYS or (info is not None and info.count is not None)
+    return is_measured or any(problem.array == name for problem in result.problems)
 
 
 def _verify_checksums(npz: NpzFile, result: Measurement, names: Iterable[str]) -> None:
@@ -263,7 +281,7 @@ def _errors_as_problems(result: Measurement, array: str) -> Iterator[None]:
         result.is_repeatable = False
 
 
-def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Member], _MemberSource]) -> None:
+def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Member], MemberSource]) -> None:
     member = npz.members.get("diff3d")
     if member is None:
         if "diff3d" not in npz.broken:
@@ -280,7 +298,10 @@ def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Memb
     source = open_stack(member)
     sample, counts = AmplitudeSample(), ValueCounts(member.size)
     frames = FrameMeans(source) if member.size else None
-    values = describe(source, observers=[sample.add, counts.add, frames.add] if frames else [])
+    fingerprints = FrameFingerprints(source)
+    observers = [sample.add, counts.add, frames.add, fingerprints.add] if frames else []
+    values = describe(source, observers=observers)
+    result.frames = Frames(count=member.shape[0], order=fingerprints.order, set=fingerprints.set)
 
     _warn_if_not_finite(result, "diff3d", values)
     if values.count and values.max <= 0:
@@ -339,7 +360,7 @@ def _measure_probe(npz: NpzFile, result: Measurement) -> None:
         result.warning("probeGuess", f"it is {member.dtype}, not complex: its phase can only be 0 or pi")
     if not member.size:
         result.warning("probeGuess", f"it is empty (shape {member.shape}); its statistics are zeros")
-    probe = measure_probe(_MemberSource(npz, member))
+    probe = measure_probe(MemberSource(npz, member))
     _warn_if_not_finite(result, "probeGuess", probe.amplitude)
     result.probe = probe
 
@@ -351,7 +372,9 @@ def _check_dtype(member: Member) -> None:
         raise NpzError(f"its dtype is {member.dtype}; real or complex numbers are expected")
 
 
-def _warn_if_not_finite(result: Measurement, array: str, stats: Distribution | StageStats | PartStats) -> None:
+def _warn_if_not_finite(
+    result: Measurement, array: str, stats: ArrayInfo | Distribution | StageStats | PartStats
+) -> None:
     if stats.nan_count or stats.inf_count:
         result.warning(
             array, f"it holds {stats.nan_count} NaN and {stats.inf_count} infinite values, left out of the statistics"

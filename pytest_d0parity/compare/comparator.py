@@ -26,11 +26,13 @@ from .difference import (
     worst_first,
 )
 from .levels import left_out_by_statistics
-from .values import CheckValues, Named, Values, values_of
+from .values import ARRAY_STATISTICS, CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
 # Statistics in another unit than their group: their magnitude is no measure of its rounding.
-_UNITLESS = frozenset({"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction"})
+_UNITLESS = frozenset(
+    {"count", "nan_count", "inf_count", "n_unique_scans", "n_patterns", "nonzero_fraction", "size_bytes"}
+)
 _FILE = ("sha256", "size_bytes")
 
 
@@ -148,11 +150,11 @@ class Comparator:
         limit = self._threshold_for(filename, "sha256")
         if limit is not None and limit.is_exact:
             return False
-        arrays = within(expected, ("arrays",))
+        arrays = _stored(expected)
         hashes = expected.get("sha256"), observed.get("sha256")
         return (
             any(name.endswith(".crc32") for name in arrays)
-            and arrays == within(observed, ("arrays",))
+            and arrays == _stored(observed)
             and all(map(is_sha256, hashes))
             and all(type(values.get("size_bytes")) is int for values in (expected, observed))
             and hashes[0] != hashes[1]
@@ -204,10 +206,11 @@ class Comparator:
         found, left_out = [], []
         for name in names:
             limit = self._threshold_for(dataset, name, own)
-            reason = _reason_to_leave_out(name, names, limit, level)
+            one_sided = _not_measured(name, expected, observed)
+            reason = one_sided or _reason_to_leave_out(name, names, limit, level)
             if reason is not None:
-                differs = not are_same(expected.get(name, ABSENT), observed.get(name, ABSENT))
-                left_out.append(_not_compared(*reason, where + name if differs else None))
+                same = one_sided or are_same(expected.get(name, ABSENT), observed.get(name, ABSENT))
+                left_out.append(_not_compared(*reason, None if same else where + name))
                 continue
             group, _, statistic = name.rpartition(".")
             floor = ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
@@ -257,6 +260,12 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
     )
 
 
+def _stored(values: Named) -> Named:
+    """Return shape, dtype, size and CRC-32 of the arrays of a dataset."""
+    arrays = within(values, ("arrays",))
+    return {name: value for name, value in arrays.items() if name.rpartition(".")[2] not in ARRAY_STATISTICS}
+
+
 def _reason_to_leave_out(
     name: str, names: Mapping[str, None], limit: Threshold | None, level: Level
 ) -> tuple[str, str] | None:
@@ -269,6 +278,16 @@ def _reason_to_leave_out(
     return None if listed_as is None else (listed_as, f"level {level}")
 
 
+def _not_measured(name: str, expected: Named, observed: Named) -> tuple[str, str] | None:
+    """Return how to list a statistic of an array that only one side has measured; None if both or neither have."""
+    array, _, statistic = name.rpartition(".")
+    if statistic not in ARRAY_STATISTICS or not array.startswith("arrays."):
+        return None
+    is_there = all(f"{array}.shape" in values for values in (expected, observed))
+    measured = [f"{array}.count" in values or f"{array}.text" in values for values in (expected, observed)]
+    return (f"{array}.*", "measured on one side alone") if is_there and measured[0] != measured[1] else None
+
+
 def _not_compared(name: str, why: str, differs_at: str | None) -> NotCompared:
     where = () if differs_at is None else (differs_at,)
     return NotCompared(name=name, why=why, values=1, differ=len(where), where=where)
@@ -279,7 +298,7 @@ def _magnitudes(values: Named) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in values.items():
         group, _, statistic = name.rpartition(".")
-        if group in _GROUPS and statistic not in _UNITLESS and is_finite_number(value):
+        if (group in _GROUPS or group.startswith("arrays.")) and statistic not in _UNITLESS and is_finite_number(value):
             found[group] = max(found.get(group, 0.0), abs(float(value)))
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,12 +15,18 @@ from ..util.text import NUMBERS, valid_utf8
 
 BUILT_IN = "d0parity::"  # how the ids of our own checks begin
 
+# Of an array that plays no stage's role; a log holds them where the array was measured.
+ARRAY_STATISTICS = (
+    *("min", "max", "mean", "std", "mean_real", "mean_imag"),
+    *("nonzero_fraction", "count", "nan_count", "inf_count", "text"),
+)
 _PHOTONS = ("quantum", "per_pattern", "quantized", "expected", "ratio")
 
 Named = Mapping[str, Scalar]
 
-# What logs of schema version 0 do not hold.
-_NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)")
+# What logs of schema version 0, and of versions before 4, do not hold.
+_NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)", re.DOTALL)
+_NEW_IN_4 = re.compile(rf"(frames|metadata)\..*|arrays\..*\.({'|'.join(ARRAY_STATISTICS)})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Values:
 
     def knows(self, name: str) -> bool:
         """Whether logs of this version hold such a value at all."""
+        if self.version < 4 and _NEW_IN_4.fullmatch(name):
+            return False
         return self.version > 0 or not _NEW_IN_1.fullmatch(name)
 
     @property
@@ -94,6 +102,10 @@ def values_of_dataset(dataset: Dataset) -> Named:
         prefix = f"arrays.{valid_utf8(name)}."
         values |= _shape(prefix, array.shape)
         values.update(_fields(prefix, array, ("dtype", "size_bytes", "crc32")))
+        if array.count is not None or array.text is not None:
+            values.update(_fields(prefix, array, [key for key in ARRAY_STATISTICS if getattr(array, key) is not None]))
+    values.update(_fields("frames.", dataset.frames))
+    values.update((f"metadata.{valid_utf8(key)}", _scalar(value)) for key, value in dataset.metadata.items())
     for stage in STAGES:
         values.update(_fields(f"{stage}.", getattr(dataset.stats, stage)))
     # Not `residual`: it is rounding, of which any change would be told.
@@ -135,7 +147,7 @@ def _has_errors(problems: tuple[Problem, ...]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _fields(prefix: str, record: Any, names: tuple[str, ...] | None = None) -> Iterator[tuple[str, Scalar]]:
+def _fields(prefix: str, record: Any, names: Sequence[str] | None = None) -> Iterator[tuple[str, Scalar]]:
     """Yield the fields of a record by name; nothing where there is no record, and not what it lacks."""
     if record is None or record is ABSENT:
         return

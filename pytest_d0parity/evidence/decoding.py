@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..statistics.records import Histogram, PartStats, Photons, ProbeStats, StageStats
-from ..util.records import ABSENT
+from ..util.records import ABSENT, is_optional
 from ..util.text import NUMBERS, printable
-from .model import ArrayInfo, Check, Dataset, EvidenceLog, Metadata, Reference, Scalar
+from .model import ArrayInfo, Check, Dataset, EvidenceLog, Frames, Metadata, Reference, Scalar
 
 # Records of which a value may be missing, or be of another kind, without a fault: an older tool did not write it, or
 # somebody has changed it, which is for those to tell who look at the value.
-_LENIENT = (ArrayInfo, Metadata, PartStats, Photons, ProbeStats, Reference, StageStats)
+_LENIENT = (ArrayInfo, Frames, Metadata, PartStats, Photons, ProbeStats, Reference, StageStats)
 _MAY_LACK = (*_LENIENT, Dataset)
 _ESSENTIAL = frozenset({"filename"})
 _LENIENT_OF_DATASET = frozenset({"sha256", "size_bytes"})
@@ -136,7 +136,8 @@ def _record_decoder(kind: Any) -> Decoder:
     leaves = {item.name for item in fields(kind) if _is_leaf(hints[item.name])}
     essential = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}
     counts = {item.name for item in fields(kind) if type(item.default) is int}  # zero where they are not written
-    lacks = leaves - counts - _ESSENTIAL if issubclass(kind, _MAY_LACK) else set()
+    optional = {item.name for item in fields(kind) if is_optional(item)}
+    lacks = leaves - counts - optional - _ESSENTIAL if issubclass(kind, _MAY_LACK) else set()
     check = _CHECKS.get(kind)
 
     def decode(value: Any, where: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..scenario.thresholds import Level
 from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
+from ..util.records import optional
 
 SCHEMA_VERSION: Literal[4] = 4
 
@@ -33,12 +34,50 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayInfo:
-    """An array of an NPZ file; `crc32` and `size_bytes` are those of the uncompressed member, header included."""
+    """An array of an NPZ file.
+
+    Its statistics are there where it plays no stage's role and is small, or all arrays were to be measured.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Lengths of its axes.
+    dtype : str
+        Data type as stored.
+    crc32 : str
+        CRC-32 of the uncompressed member, header included: eight hexadecimal digits.
+    size_bytes : int
+        Bytes of the uncompressed member, header included.
+    min, max, mean, std : float
+        Over the finite values, in the unit of the array; complex values by their magnitude. `std` is that of the
+        population.
+    mean_real, mean_imag : float
+        Means of both parts of a complex array, in its unit.
+    nonzero_fraction : float
+        Share of the finite values that are not zero.
+    count : int
+        Number of finite values.
+    nan_count, inf_count : int
+        Number of values that are left out.
+    text : str
+        What an array of text holds: the text, or a JSON list of several; the first 4,096 characters.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     crc32: str
     size_bytes: int
+    min: float | None = optional(None)
+    max: float | None = optional(None)
+    mean: float | None = optional(None)
+    std: float | None = optional(None)
+    mean_real: float | None = optional(None)
+    mean_imag: float | None = optional(None)
+    nonzero_fraction: float | None = optional(None)
+    count: int | None = optional(None)
+    nan_count: int = optional(0)
+    inf_count: int = optional(0)
+    text: str | None = optional(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +108,27 @@ class Scan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Fingerprints of the frames, from which it is seen whether two files hold the same ones.
+
+    The fingerprint of a frame is the sum, modulo 2^64, of the bit patterns of its pixels as unsigned integers.
+
+    Attributes
+    ----------
+    count : int
+        Number of frames.
+    order : str
+        SHA-256 of the fingerprints (64 bit, little-endian) in the order of the frames.
+    set : str
+        SHA-256 of the fingerprints in ascending order.
+    """
+
+    count: int
+    order: str
+    set: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """One NPZ file of the sweep; null where something could not be read.
 
@@ -84,6 +144,8 @@ class Dataset:
     sha256: str | None = None
     size_bytes: int | None = None
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
+    frames: Frames | None = None
+    metadata: dict[str, Scalar] = field(default_factory=dict)
     stats: Stats = Stats()
     histograms: Histograms = Histograms()
     scans: tuple[Scan, ...] = ()

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..readers.npz import Member, NpzError, NpzFile
+from ..readers.npz import Member, NpzFile
+from ..readers.zip_member import NpzError
 from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
 from ..util.records import ABSENT

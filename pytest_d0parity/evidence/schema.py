@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 
+from ..statistics import records
 from ..util.files import SHA256_PATTERN
-from ..util.records import PRESENT_WHEN_NOT_ZERO
+from ..util.records import is_optional
+from . import model
 from .model import SCHEMA_VERSION, EvidenceLog
 
 _PATTERNS = {"sha256": SHA256_PATTERN, "params_sha256": SHA256_PATTERN, "crc32": "^[0-9a-f]{8}$"}
@@ -24,6 +27,10 @@ def json_schema() -> dict[str, Any]:
     """
     (reference,), definitions = msgspec.json.schema_components([EvidenceLog], ref_template="#/$defs/{name}")
     _strict(definitions)
+    for name, definition in definitions.items():
+        record = getattr(model, name, None) or getattr(records, name)
+        optional = {item.name for item in fields(record) if is_optional(item)}
+        definition["required"] = [key for key in definition["properties"] if key not in optional]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Dose parity evidence log, version {SCHEMA_VERSION}",
@@ -33,7 +40,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _strict(schema: Any) -> None:
-    """Close every object, require all its keys, and allow the strings for NaN and infinities where numbers stand."""
+    """Close every object, and allow the strings for NaN and infinities where numbers stand."""
     if isinstance(schema, list):
         for item in schema:
             _strict(item)
@@ -45,7 +52,6 @@ def _strict(schema: Any) -> None:
             schema["additionalProperties"] = False
             for name, pattern in _PATTERNS.items():
                 _set_pattern(schema["properties"].get(name, {}), pattern)
-            schema["required"] = [name for name in schema["properties"] if name not in PRESENT_WHEN_NOT_ZERO]
         if schema.get("type") == "number":
             del schema["type"]
             schema["anyOf"] = [{"type": "number"}, {"enum": _SAYABLE}]

@@ -58,7 +58,9 @@ class CheckSpec:
             case "file":
                 return ("sha256", "size_bytes")
             case "arrays":
-                return ("arrays",)
+                return ("arrays", "metadata")
+            case "stage" if self.part == "raw":
+                return ("raw", "frames")
             case "stage":
                 return (self.part,)
             case "photon_dose":

@@ -9,7 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..evidence.model import ArrayInfo, Stats
-from ..readers.npz import NpzError, NpzFile
+from ..readers.npz import NpzFile
+from ..readers.zip_member import NpzError
 from ..statistics.records import Photons, ProbeStats
 from ..util.files import describe_os_error
 from ..util.text import printable

@@ -16,6 +16,7 @@ OPTIONS = (
     "dataset_root",
     "baseline_params",
     "limit_datasets",
+    "measure_all",
     "output",
     "reference",
     "compare",
@@ -47,6 +48,11 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         type=split_names,
         metavar="A.npz,B.npz",
         help="look at these datasets of the sweep, and no others",
+    )
+    add(
+        f"--{prefix}measure-all",
+        action="store_true",
+        help="measure every array, however large, and not only those of the stages and those up to 16 MiB",
     )
     add(
         f"--{prefix}output",

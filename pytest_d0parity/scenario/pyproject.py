@@ -29,6 +29,7 @@ class ScenarioTable:
     limit_datasets: tuple[str, ...] | None = None
     reference: str | None = None
     compare: Level | None = None
+    measure_all: bool = False
     thresholds: tuple[Threshold, ...] = ()
 
 
@@ -127,6 +128,7 @@ def _scenario(name: str, table: Any) -> ScenarioTable:
         limit_datasets=keys.limit_datasets,
         reference=keys.reference,
         compare=keys.compare,
+        measure_all=keys.measure_all,
         thresholds=_thresholds(name, keys.thresholds),
     )
 

@@ -39,6 +39,8 @@ class Scenario:
         The ``params.dill`` of the baseline run, as given.
     limit_datasets : tuple of str or None
         Names of the datasets to capture; None for the whole sweep.
+    measure_all : bool
+        Measure every array, however large, and not only those of the stages and the small ones.
     trust_params : bool
         Load the params with dill itself, which executes code in the file.
     reference : str or None
@@ -55,6 +57,7 @@ class Scenario:
     dataset_root: str = DEFAULT_ROOT
     baseline_params: str | None = None
     limit_datasets: tuple[str, ...] | None = None
+    measure_all: bool = False
     trust_params: bool = False
     reference: str | None = None
     compare: Level = "bytes"
@@ -116,6 +119,7 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
             raise ScenarioError(f"{what} has no effect without a reference; name the log to compare with as well")
     return Scenario(
         scenario_id=scenario_id,
+        measure_all=bool(options["measure_all"] or table.measure_all),
         trust_params=bool(options["trust_params"]),
         thresholds=thresholds_of(project, scenario_id, options["threshold"]),
         folders={name: project.folder if name in in_table and name not in given else folder for name in _PATHS},

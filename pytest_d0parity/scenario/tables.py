@@ -14,6 +14,7 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 
 _MISTAKES = {
     "limit_datasets": "is no list of file names",
+    "measure_all": "is neither true nor false",
     "compare": "is no level; 'bytes' or 'statistics' is expected",
     "thresholds": "is no table of patterns and limits",
     "scenarios": "is no table",
@@ -27,6 +28,7 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
     baseline_params: Text | None = None
     limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
+    measure_all: bool = False
     compare: Literal["bytes", "statistics"] | None = None
     thresholds: dict[str, Any] = {}
 

@@ -82,6 +82,8 @@ class Block:
 
     Attributes
     ----------
+    stored : (m * n,) ndarray
+        All values as they are stored.
     finite : (k,) ndarray of float32 or float64
         The finite values; float32 where that holds every value of the stored dtype.
     rows : (m, n) ndarray of float64
@@ -96,6 +98,7 @@ class Block:
         Number of NaN and of infinite values.
     """
 
+    stored: NDArray[Any]
     finite: NDArray[Any]
     rows: NDArray[np.float64]
     sums: NDArray[np.float64]
@@ -134,18 +137,19 @@ def read_blocks(source: Source, transform: Callable[[NDArray[Any]], NDArray[Any]
         rows[:] = values.reshape(rows.shape)
         # Any NaN or infinity shows in the minimum or the maximum, so most blocks need no further check.
         if math.isfinite(low) and math.isfinite(high):
-            yield Block(values, rows, row_sums(rows), low, high)
+            yield Block(stored, values, rows, row_sums(rows), low, high)
         else:
-            yield _block_with_non_finite(values, rows)
+            yield _block_with_non_finite(stored, values, rows)
 
 
-def _block_with_non_finite(values: NDArray[Any], rows: NDArray[np.float64]) -> Block:
+def _block_with_non_finite(stored: NDArray[Any], values: NDArray[Any], rows: NDArray[np.float64]) -> Block:
     is_finite = np.isfinite(values)
     nan_count = int(np.count_nonzero(np.isnan(values)))
     non_finite = (~is_finite).astype(np.float64).reshape(rows.shape)
     rows[non_finite > 0] = 0.0
     finite = values[is_finite]
     return Block(
+        stored=stored,
         finite=finite,
         rows=rows,
         sums=row_sums(rows),

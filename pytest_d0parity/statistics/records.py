@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..util.records import optional
+
 STAGES = ("raw", "normalized", "grouped")  # in the order in which they are computed
 MISLABELLED = 0.05  # share by which the counted dose must differ from the dose in the file name
 
@@ -39,8 +41,8 @@ class StageStats:
     p99: float
     nonzero_fraction: float
     count: int
-    nan_count: int = 0
-    inf_count: int = 0
+    nan_count: int = optional(0)
+    inf_count: int = optional(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,8 @@ class PartStats:
     p50: float
     p95: float
     p99: float
-    nan_count: int = 0
-    inf_count: int = 0
+    nan_count: int = optional(0)
+    inf_count: int = optional(0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,48 @@ def _part_stats(values: Distribution) -> PartStats:
         p99=values.percentile(99),
         nan_count=values.nan_count,
         inf_count=values.inf_count,
+    )
+
+
+@dataclass(frozen=True)
+class ArrayStats:
+    """Statistics of an array that plays no stage's role; `evidence.model.ArrayInfo` tells what its fields mean."""
+
+    min: float
+    max: float
+    mean: float
+    std: float
+    nonzero_fraction: float
+    count: int
+    nan_count: int
+    inf_count: int
+    mean_real: float | None = None
+    mean_imag: float | None = None
+
+
+def measure_array(source: Source) -> ArrayStats:
+    """Measure an array of any meaning.
+
+    Parameters
+    ----------
+    source : Source
+        Real or complex, of any shape.
+    """
+    values = describe(source, percents=())
+    parts: tuple[float | None, ...] = (None, None)
+    if source.dtype.kind == "c":
+        parts = tuple(describe(source, percents=(), transform=part).mean for part in (np.real, np.imag))
+    return ArrayStats(
+        min=values.min,
+        max=values.max,
+        mean=values.mean,
+        std=values.std,
+        nonzero_fraction=values.nonzero_fraction,
+        count=values.count,
+        nan_count=values.nan_count,
+        inf_count=values.inf_count,
+        mean_real=parts[0],
+        mean_imag=parts[1],
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import Field, field, fields
+from typing import Any, TypeVar
 
-PRESENT_WHEN_NOT_ZERO = frozenset({"nan_count", "inf_count"})  # fields that the log leaves out where they are zero
+T = TypeVar("T")
+
+_OPTIONAL = {"optional": True}
 
 
 class _Absent:
@@ -24,6 +26,17 @@ class _Absent:
 ABSENT: Any = _Absent()  # stands in a record for a value that the log it was read from does not hold
 
 
+def optional(default: T) -> T:
+    """Declare a field of a record that the log leaves out where it has its default."""
+    value: Any = field(default=default, metadata=_OPTIONAL)
+    return value  # type: ignore[no-any-return]
+
+
+def is_optional(item: Field[Any]) -> bool:
+    """Whether a field was declared by `optional`."""
+    return "optional" in item.metadata
+
+
 def as_dict(record: Any) -> dict[str, Any]:
     """Return the fields of a record as a dictionary, in their order; nested records stay records.
 
@@ -35,11 +48,8 @@ def as_dict(record: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        Without what is `ABSENT`, and without the counts that are `PRESENT_WHEN_NOT_ZERO` and are zero.
+        Without what is `ABSENT`, and without the fields that are `optional` and have their default.
     """
     values = {item.name: getattr(record, item.name) for item in fields(record)}
-    return {
-        name: value
-        for name, value in values.items()
-        if value is not ABSENT and (value != 0 or name not in PRESENT_WHEN_NOT_ZERO)
-    }
+    left_out = {item.name for item in fields(record) if is_optional(item) and values[item.name] == item.default}
+    return {name: value for name, value in values.items() if value is not ABSENT and name not in left_out}

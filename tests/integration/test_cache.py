@@ -148,11 +148,13 @@ def test_what_a_disk_has_refused_is_not_kept(tmp_path: Path) -> None:
 
 def test_a_verified_repack_is_verified_again(root: Path, tmp_path: Path) -> None:
     """What is known of a file must not spare it the look at every CRC that a repacked one gets."""
-    d0parity("log", "--dataset-root", root, "--output", tmp_path / "reference")
     with np.load(root / "data_p1e5.npz") as arrays:
-        np.savez(root / "data_p1e5.npz", **arrays)  # stored, not deflated
+        held = dict(arrays) | {"large": np.zeros((16 << 20) + 1, np.uint8)}  # too large to be measured
+    np.savez_compressed(root / "data_p1e5.npz", **held)
+    d0parity("log", "--dataset-root", root, "--output", tmp_path / "reference")
+    np.savez(root / "data_p1e5.npz", **held)  # stored, not deflated
     content = bytearray((root / "data_p1e5.npz").read_bytes())
-    where = content.index(b"objectGuess.npy") + 4000
+    where = content.index(b"large.npy") + 4000
     content[where] ^= 1  # in an array that is not measured; the directory claims what it claimed
     (root / "data_p1e5.npz").write_bytes(content)
     for _ in range(2):  # the second time its measurement is known
@@ -160,7 +162,7 @@ def test_a_verified_repack_is_verified_again(root: Path, tmp_path: Path) -> None
             *("log", "--dataset-root", root, "--output", tmp_path / "out"),
             *("--reference", tmp_path / "reference" / LOG),
         )
-        assert (done.returncode, "objectGuess: its CRC-32 is" in done.stderr) == (1, True)
+        assert (done.returncode, "large: its CRC-32 is" in done.stderr) == (1, True)
     done = d0parity("log", "--dataset-root", root, "--output", tmp_path / "out")
     assert (done.returncode, read_log(tmp_path / "out")["metadata"]["from_cache"]) == (0, ALL)
 

@@ -206,7 +206,7 @@ def bad(path: Path, kind: str) -> None:
         case "no diff3d":
             np.savez(path, **{key: value for key, value in arrays().items() if key != "diff3d"})
         case "object array":
-            np.savez(path, **arrays() | {"diff3d": np.array([None])})
+            np.savez(path, **arrays() | {"diff3d": np.array([{}])})
         case "text array":
             np.savez(path, **arrays() | {"diff3d": np.array(["a"])})
         case "single number":
@@ -272,7 +272,7 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
         ({"scan_index": np.zeros(3, int)}, "scan_index", "3 entries, but diff3d has 4 frames", "error"),
         ({"scan_index": np.zeros(4)}, "scan_index", "float64", "error"),
         ({"scan_index": np.array(["0"] * 4)}, "scan_index", "integers are expected", "error"),
-        ({"probeGuess": np.array([[None]])}, "probeGuess", "pickle inside", "error"),
+        ({"probeGuess": np.array([[{}]])}, "probeGuess", "pickle inside", "error"),
         ({"probeGuess": np.ones((3, 3))}, "probeGuess", "not complex", "warning"),
         ({"probeGuess": np.array([[np.nan, 1j]])}, "probeGuess", "1 NaN and 0 infinite", "warning"),
         ({"probeGuess": np.empty((0, 3), complex)}, "probeGuess", "is empty", "warning"),
@@ -280,7 +280,7 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
         ({"diff3d": np.array([[[1.0, np.inf]]] * 4)}, "diff3d", "0 NaN and 4 infinite", "warning"),
         ({"diff3d": np.zeros((4, 3, 3))}, "diff3d", "maximum is 0.0", "warning"),
         ({"diff3d": np.empty((0, 3, 3)), "scan_index": np.empty(0, int)}, "diff3d", "is empty", "warning"),
-        ({"extra": np.array([None])}, "extra", "only its header", "warning"),
+        ({"extra": np.array([{}])}, "extra", "only its header", "warning"),
         ({"scan_index": np.zeros((1,) * 20 + (3,), int)}, "scan_index", "3 entries", "error"),
         ({"scan_index": np.zeros((10**6, 0), int)}, "scan_index", "0 entries", "error"),
     ],

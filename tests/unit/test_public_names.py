@@ -51,6 +51,7 @@ RECORDS = {
     "Dataset",
     "Difference",
     "EvidenceLog",
+    "Frames",
     "GroupedStats",
     "Histogram",
     "Histograms",

@@ -71,8 +71,8 @@ def test_the_keys_are_those_of_the_contract(record: Any) -> None:
         *("checks", "reference", "drift", "verdict", "problems"),
     ]
     assert list(record["datasets"][0]) == [
-        *("filename", "path", "photon_dose", "sha256", "size_bytes", "arrays", "stats"),
-        *("histograms", "scans", "photons", "probe", "problems"),
+        *("filename", "path", "photon_dose", "sha256", "size_bytes", "arrays", "frames", "metadata"),
+        *("stats", "histograms", "scans", "photons", "probe", "problems"),
     ]
     assert list(record["baseline_params"]) == [
         *("N", "gridsize", "nimgs_train", "nimgs_test", "batch_size", "nepochs", "mae_weight", "nll_weight"),

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_d0parity.readers import npz as npz_module
-from pytest_d0parity.readers.npz import NpzError, NpzFile
+from pytest_d0parity.readers import zip_member
+from pytest_d0parity.readers.npz import NpzFile
+from pytest_d0parity.readers.zip_member import NpzError
 
 
 def npy(array: Any, version: tuple[int, int] | None = None) -> bytes:
@@ -80,7 +81,7 @@ def test_blocks_are_the_array_in_storage_order(
 def test_the_size_of_a_read_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     array = np.random.default_rng(0).integers(0, 50, 5000)
     np.savez_compressed(tmp_path / "x.npz", a=array)
-    monkeypatch.setattr(npz_module, "_PIECE", piece)
+    monkeypatch.setattr(zip_member, "PIECE", piece)
     assert np.array_equal(read(tmp_path / "x.npz"), array)
 
 
@@ -132,9 +133,9 @@ def test_only_headers_are_read_of_arrays_that_nobody_asks_for(tmp_path: Path, mo
     path = tmp_path / "x.npz"
     np.savez(path, big=np.zeros(10_000_000, np.uint8), a=np.arange(3))
     lengths = []
-    pread = npz_module._MemberStream._read_compressed
+    pread = zip_member.MemberStream._read_compressed
     monkeypatch.setattr(
-        npz_module._MemberStream, "_read_compressed", lambda self, limit: lengths.append(limit) or pread(self, limit)
+        zip_member.MemberStream, "_read_compressed", lambda self, limit: lengths.append(limit) or pread(self, limit)
     )
     read(path)
     assert sum(lengths) < 1000

@@ -1,14 +1,19 @@
-"""Iteration in a thread of its own, some items ahead of the consumer."""
+"""An array of an NPZ file as a stream of blocks, read ahead in a thread of its own where that is asked for."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from ..readers.npz import Member, NpzFile
 
 T = TypeVar("T")
+Progress = Callable[[float], None]
 
 _MAX_WAITING = 4  # items; each of them takes memory
 
@@ -63,3 +68,39 @@ def read_ahead(items: Iterable[T]) -> Iterator[T]:
         while thread.is_alive():
             with suppress(Empty):
                 ready.get(timeout=0.01)
+
+
+class ProgressCounter:
+    """Adds up work that is done, and reports its share of the total."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total = max(total, 1)
+        self._done = 0
+        self._progress = progress
+
+    def advance(self, amount: int) -> None:
+        """Add work that is done."""
+        self._done += amount
+        self._progress(self._done / self._total)
+
+
+class MemberSource:
+    """An array of an NPZ file as a `statistics.blocks.Source`."""
+
+    def __init__(
+        self, npz: NpzFile, member: Member, progress: Progress = lambda _: None, overlap: bool = False
+    ) -> None:
+        self._npz = npz
+        self._overlap = overlap
+        self._member = member
+        self._counter = ProgressCounter(member.size, progress)
+        self.shape = member.shape
+        self.dtype = member.dtype
+        self.fortran_order = member.fortran_order
+
+    def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
+        """Yield pieces of these sizes: see `Source.blocks`."""
+        blocks = self._npz.blocks(self._member, sizes)
+        for block in read_ahead(blocks) if self._overlap else blocks:
+            yield block
+            self._counter.advance(block.size)
