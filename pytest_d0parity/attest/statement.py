@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..compare.diagnosis import dataset_at
-from ..compare.difference import MISSING, PRESENT
+from ..compare.difference import MISSING, PRESENT, dataset_at
 from ..evidence.artifacts import LOG, STATEMENT, write_artifact
 from ..evidence.encoding import json_text
 from ..evidence.file import LogError, LogFile, read_log

@@ -65,6 +65,7 @@ def compare_with(
         As it stands in a log.
     """
     from ..compare.comparator import Comparator
+    from ..compare.diagnosis.diagnose import diagnose
     from ..compare.values import values_of
     from ..reports.outcome import Outcome
     from ..scenario.scenario import level_of, thresholds_of
@@ -81,6 +82,7 @@ def compare_with(
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
+        findings=diagnose(comparator.values, observed, comparison),
         filenames=tuple(observed.datasets),
         reference=reference.path,
         left_out=record.left_out,

@@ -13,6 +13,7 @@ from ..scenario.thresholds import EXACT, Level, Threshold
 from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import listed, printable, valid_utf8
+from .diagnosis.diagnose import diagnose
 from .difference import (
     MISSING,
     PRESENT,
@@ -255,6 +256,7 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
         log,
         reference=comparator.record_beside(observed.checks, comparison),
         drift=comparison.differences,
+        findings=diagnose(comparator.values, observed, comparison),
         verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
         problems=log.problems + comparator.problems(observed, comparison),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeGuard
@@ -163,6 +163,16 @@ def within(values: Named, names: Sequence[str]) -> Named:
         for name, value in values.items()
         if any(not above or name == above or name.startswith(f"{above}.") for above in names)
     }
+
+
+def dataset_at(where: str, names: Collection[str]) -> str | None:
+    """Return the dataset with which a place begins, as in ``data_p1e5.npz:raw.mean``; None if there is none."""
+    end = where.rfind(":")
+    while end > 0:
+        if where[:end] in names:
+            return where[:end]
+        end = where.rfind(":", 0, end)
+    return None
 
 
 def worst_first(difference: Difference) -> tuple[int, float]:

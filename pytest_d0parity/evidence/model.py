@@ -277,6 +277,33 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the values of two logs prove about why they differ.
+
+    Attributes
+    ----------
+    root : str
+        What differs, independently of the other findings.
+    proof : str
+        Which rule speaks: a short name.
+    datasets : tuple of str
+        In which datasets; none where it is about none of them.
+    sentence : str
+        What is proven, without the datasets.
+    advice : str
+        What to do next, in a sentence; empty where nothing follows.
+    """
+
+    root: Literal[
+        "files", "patterns", "scan_index", "probe", "arrays", "metadata", "params", "metrics", "datasets", "checks"
+    ]
+    proof: str
+    datasets: tuple[str, ...]
+    sentence: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvidenceLog:
     """The record of all values about a sweep of datasets and its baseline run.
 
@@ -292,6 +319,7 @@ class EvidenceLog:
     checks: tuple[Check, ...] = ()
     reference: Reference | None = None
     drift: tuple[Difference, ...] = ()
+    findings: tuple[Finding, ...] = ()
     verdict: Verdict = "recorded"
     problems: tuple[Problem, ...] = ()
 

@@ -10,6 +10,7 @@ import pytest
 
 from ..capture.run import build_log
 from ..compare.comparator import Comparator
+from ..compare.diagnosis.diagnose import diagnose
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
 from ..evidence.model import Check, EvidenceLog
@@ -94,13 +95,15 @@ class CheckResults:
         log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
         if self._comparator is None:
             return log
-        everything = values_of(log) if complete else None
+        observed = values_of(log)
+        everything = observed if complete else None
         comparison = Comparison.of(self._comparisons(checks, self._comparator, everything))
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
             reference=self._comparator.record_beside(ran, comparison),
             drift=comparison.differences,
+            findings=diagnose(self._comparator.values, observed, comparison),
             verdict=comparison.verdict if complete else "incomplete",
             problems=log.problems + (self._comparator.problems(everything, comparison) if everything else ()),
         )

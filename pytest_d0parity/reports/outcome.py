@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..compare.diagnosis import diagnose
 from ..compare.levels import is_about_bytes
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Difference, EvidenceLog, NotCompared, Verdict
+from ..evidence.model import Difference, EvidenceLog, Finding, NotCompared, Verdict
 from ..util.markdown import escape
-from ..util.text import listed, printable, valid_utf8
+from ..util.text import listed, more_than, printable, valid_utf8
 from .difference_table import difference_markdown, difference_table
 
+_MOST_FINDINGS = 12
+_MOST_NAMES = 3  # of datasets
 _MOST_LEFT_OUT = 12  # names of what was left out for one reason
 
 
@@ -30,6 +31,8 @@ class Outcome:
         The worst first.
     filenames : tuple of str
         Datasets of the log.
+    findings : tuple of Finding
+        Why they differ.
     reference : str or None
         Which log it was compared with.
     left_out : tuple of str
@@ -43,6 +46,7 @@ class Outcome:
     verdict: Verdict
     differences: tuple[Difference, ...]
     filenames: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
     reference: str | None
     left_out: tuple[str, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
@@ -85,10 +89,9 @@ class Outcome:
 
     @property
     def remarks(self) -> list[str]:
-        """Where drift starts, which files were repacked, and what was left out, in plain sentences."""
-        remarks = []
-        if diagnosis := self._diagnosis():
-            remarks.append(diagnosis)
+        """Why they differ, which files were repacked, and what was left out, in plain sentences."""
+        remarks = [self._finding_text(finding) for finding in self.findings[:_MOST_FINDINGS]]
+        remarks += more_than(_MOST_FINDINGS, len(self.findings), "findings, in the log")
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
             names = ", ".join(map(printable, dict.fromkeys(repacked)))
@@ -99,8 +102,23 @@ class Outcome:
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
 
-    def _diagnosis(self) -> str:
-        return diagnose(self.differences, self.filenames, complete=self.verdict != "incomplete")
+    def _finding_text(self, finding: Finding) -> str:
+        names = finding.datasets
+        next_step = f" Next: {finding.advice}." if finding.advice else ""
+        if not names or finding.proof in ("swapped_files", "renamed_file"):  # which name the files
+            return f"{finding.sentence}.{next_step}"
+        who = listed(names, _MOST_NAMES)
+        if len(self.filenames) > 1:
+            of = f"{len(names)} of {len(self.filenames)} datasets"
+            who = "Every dataset" if len(names) == len(self.filenames) else f"{of} ({who})"
+        return f"{who}: {finding.sentence}.{next_step}"
+
+    @property
+    def next_steps(self) -> list[str]:
+        """What the findings advise, each in a sentence."""
+        return [
+            f"{text[0].upper()}{text[1:]}." for text in dict.fromkeys(each.advice for each in self.findings) if text
+        ]
 
     def _repacked_explanation(self) -> str:
         if self.verified:
@@ -134,7 +152,7 @@ class Outcome:
             "reference": self.reference,
             "drifted": self._count("drift"),
             "within_thresholds": self._count("within_thresholds"),
-            "origin": self._diagnosis(),
+            "findings": self.findings,
             "left_out": self.left_out,
             "not_compared": self.not_compared,
             "differences": self.differences,
@@ -164,6 +182,7 @@ def outcome_of(log: EvidenceLog) -> Outcome:
         verdict=log.verdict,
         differences=log.drift,
         filenames=tuple(valid_utf8(dataset.filename) for dataset in log.datasets),
+        findings=log.findings,
         reference=str(log.reference.path) if log.reference else None,
         left_out=log.reference.left_out if log.reference else (),
         not_compared=log.reference.not_compared if log.reference else (),

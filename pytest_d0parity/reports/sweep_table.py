@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..compare.diagnosis import dataset_at
-from ..compare.difference import MISSING, PRESENT
+from ..compare.difference import MISSING, PRESENT, dataset_at
 from ..evidence.model import Dataset, EvidenceLog, Scalar
 from ..statistics.records import STAGES
 from ..util.text import counted, more_than, printable, valid_utf8

@@ -163,7 +163,7 @@ def test_the_message_is_a_table(parity: Parity) -> None:
             f"data_p1e4.npz: 1 value drifts from the reference reference/{LOG}",
             "value *reference *observed *difference *allowed *times allowed",
             f"raw.mean *{mean * 1.25:.8g} *{mean:.8g} *{-mean / 4:+.4g} *1e-6 relative *2e+05",
-            "1 of 2 datasets drifts (data_p1e4.npz); it starts in raw, the stored diff3d itself.",
+            "1 of 2 datasets (data_p1e4.npz): the bytes are the reference's, and the values are not: *Next: measure both again*",
             "FAILED d0parity::test_stage[[]data_p1e4.npz-raw[]]*",
         ]
     )

@@ -93,7 +93,7 @@ def test_it_compares_anew_and_drift_is_an_exit_code(logs: Path, alone: Path, tmp
     options = ("--reference", logs / "ours" / LOG, "--output", tmp_path / "out")
     assert d0parity("report", alone / LOG, *options).returncode == 3
     page = (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
-    assert "1 of 3 datasets drifts (data_p1e5.npz); it starts in raw" in unescape(page)
+    assert "1 of 3 datasets (data_p1e5.npz): the bytes are the reference's, and the values are not" in unescape(page)
     assert not (alone / PAGE).exists()
     assert d0parity("report", alone / LOG, *options, "--threshold", "raw.mean:1").returncode == 0
     assert "within thresholds" in (tmp_path / "out" / PAGE).read_text(encoding="utf-8")

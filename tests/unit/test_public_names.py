@@ -51,6 +51,7 @@ RECORDS = {
     "Dataset",
     "Difference",
     "EvidenceLog",
+    "Finding",
     "Frames",
     "GroupedStats",
     "Histogram",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...compare.diagnosis import dataset_at
+from ...compare.difference import dataset_at
 from ...compare.values import BUILT_IN
 from ...evidence.model import Difference
 from ...util.text import printable, valid_utf8

@@ -77,8 +77,9 @@ class PageView:
             case "within_thresholds":
                 steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
             case "drift":
+                steps += self._outcome.next_steps
                 steps.append(
-                    "Begin where the drift starts. To rule out a bad copy, run `sha256sum -c SHA256SUMS` beside the "
+                    "To rule out a bad copy, run `sha256sum -c SHA256SUMS` beside the "
                     "data, with the `SHA256SUMS` of the reference. If the change is meant, accept it with "
                     "`--parity-update-reference`, and have it reviewed."
                 )

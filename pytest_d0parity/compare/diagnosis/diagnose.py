@@ -1,0 +1,163 @@
+"""Why a log differs from the reference: one finding for each root, and for all datasets of which it is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...evidence.model import Difference, Finding
+from ...util.files import is_sha256
+from ...util.text import counted, listed
+from ..difference import MISSING, PRESENT, Comparison, dataset_at
+from ..values import Named, Values
+from . import arrays, patterns
+from .files import renamed_files
+from .pair import Pair, Proof, change_text
+
+_MOST = 5  # names in a sentence
+_ROOTS = ("files", "datasets", "patterns", "scan_index", "probe", "arrays", "metadata", "params", "metrics", "checks")
+
+_SAME_BYTES = (
+    "the bytes are the reference's, and the values are not: the log, the layout or the way of measuring differs, not "
+    "the data"
+)
+_SIDES = {
+    (PRESENT, MISSING): ("missing", "in the reference alone", "ask for it"),
+    (MISSING, PRESENT): ("extra", "not in the reference", "take it away, or accept it into the reference"),
+}
+
+_Found = tuple[str, tuple[str, ...], Proof]  # the root, the datasets, and what is proven of it
+
+
+def diagnose(reference: Values, observed: Values, comparison: Comparison) -> tuple[Finding, ...]:
+    """Return what the values of two logs prove about why they differ.
+
+    Parameters
+    ----------
+    reference, observed : Values
+        Of both logs, or of the parts that were compared.
+    comparison : Comparison
+        What differs, and within which thresholds.
+
+    Returns
+    -------
+    tuple of Finding
+        In the order of the pipeline; none where nothing differs. Nothing is said that is not proven.
+    """
+    by_dataset, others = _by_dataset(comparison.differences, reference, observed)
+    found = [("files", names, proof) for names, proof in renamed_files(reference, observed)]
+    renamed = {name for _, names, _ in found for name in names}
+    for name, values in observed.datasets.items():
+        if name in reference.datasets and name not in renamed:
+            differences = by_dataset.get(name, ())
+            pair = Pair(name, reference.datasets[name], values, differences, (reference.whole, observed.whole))
+            found += [(root, (name,), proof) for root, proof in _prove(pair)]
+    found += _beside_datasets(others, renamed)
+    return _joined(found)
+
+
+def _by_dataset(
+    differences: Sequence[Difference], reference: Values, observed: Values
+) -> tuple[dict[str, list[Difference]], list[Difference]]:
+    names = {*reference.datasets, *observed.datasets}
+    by_dataset: dict[str, list[Difference]] = {}
+    others = []
+    for difference in differences:
+        dataset = dataset_at(difference.where, names)
+        if dataset is None:
+            others.append(difference)
+        else:
+            by_dataset.setdefault(dataset, []).append(difference)
+    return by_dataset, others
+
+
+def _prove(pair: Pair) -> Iterator[tuple[str, Proof]]:
+    hashes = pair.both("sha256")
+    repacked = any(each.verdict == "repacked" for each in pair.differences)
+    if hashes[0] == hashes[1] and is_sha256(hashes[0]):
+        if pair.drifted:
+            sentence = f"{_SAME_BYTES} ({listed([*pair.drifted], 3)})"
+            yield "files", Proof("same_bytes", sentence, "measure both again, with the same version")
+        return
+    if repacked and not pair.drifted:
+        return
+    if not _holds_arrays(pair.observed) and _holds_arrays(pair.expected):
+        advice = "see the problems; if the file is damaged, ask for it again"
+        yield "files", Proof("missing", "nothing in the file could be read here", advice)
+        return
+    told = False
+    for root, prove in (
+        ("patterns", patterns.prove),
+        ("scan_index", arrays.prove_scan_index),
+        ("probe", arrays.prove_probe),
+        ("metadata", arrays.prove_metadata),
+    ):
+        if (proof := prove(pair)) is not None:
+            told = True
+            yield root, proof
+    for proof in arrays.prove_arrays(pair):
+        told = True
+        yield "arrays", proof
+    if not told and pair.drifted:
+        yield "files", _of_file(pair)
+
+
+def _holds_arrays(values: Named) -> bool:
+    return any(name.startswith("arrays.") for name in values)
+
+
+def _of_file(pair: Pair) -> Proof:
+    """Return what is left to say of a file in which no root differs."""
+    if set(pair.drifted) <= {"sha256", "size_bytes"}:
+        if any(name.endswith(".crc32") for name in pair.observed):
+            return Proof("repacked", "the bytes of the file differ, and those of no array in it: it was packed anew")
+        return Proof("bytes", "the bytes of the file differ, and nothing else that was compared")
+    return Proof("values", f"these values differ: {listed([*pair.drifted], 3)}")
+
+
+def _beside_datasets(differences: Sequence[Difference], renamed: set[str]) -> Iterator[_Found]:
+    drifted = [each for each in differences if each.verdict == "drift"]
+    sides = {
+        (PRESENT, MISSING): ("in the reference alone", "missing"),
+        (MISSING, PRESENT): ("not in the reference", "extra"),
+    }
+    for (expected, observed), (sentence, rule) in sides.items():
+        names = [each.where for each in drifted if (each.expected, each.observed) == (expected, observed)]
+        names = [name for name in names if name not in renamed]
+        if names:
+            advice = "ask for it" if rule == "missing" else "take it away, or accept it into the reference"
+            yield "datasets", (), Proof(rule, f"{sentence}: {listed(names, _MOST)}", advice)
+    rest = [each for each in drifted if (each.expected, each.observed) not in sides]
+    for root, noun in (("params", "parameter"), ("metrics", "metric")):
+        of_root = [each for each in rest if each.where.startswith(f"{root}.")]
+        if of_root:
+            yield root, (), _named(of_root, noun, f"{root}.")
+    own = [each for each in rest if not each.where.startswith(("params.", "metrics."))]
+    if own:
+        names = [each.where for each in own]
+        yield "checks", (), Proof("changed", f"values of your own checks differ: {listed(names, _MOST)}")
+
+
+def _named(differences: Sequence[Difference], noun: str, prefix: str) -> Proof:
+    names = [f"{each.where.removeprefix(prefix)} ({change_text(each)})" for each in differences]
+    verb = "differs" if len(names) == 1 else "differ"
+    return Proof(
+        "changed",
+        f"{counted(len(names), noun)} {verb}: {listed(names, _MOST)}",
+        "run the baseline with the same settings" if noun == "parameter" else "",
+    )
+
+
+def _joined(found: Sequence[_Found]) -> tuple[Finding, ...]:
+    """Join what is the same in several datasets; of plain changes the largest stands for all."""
+    groups: dict[tuple[str, str, str], list[_Found]] = {}
+    for root, names, proof in found:
+        sentence = "" if proof.rule == "changed" and names else proof.sentence
+        groups.setdefault((root, proof.rule, sentence), []).append((root, names, proof))
+    findings = []
+    for (root, rule, _), members in groups.items():
+        worst = max((proof for _, _, proof in members), key=lambda proof: proof.weight)
+        names = tuple(name for _, datasets, _ in members for name in datasets)
+        findings.append(
+            Finding(root=root, proof=rule, datasets=names, sentence=worst.sentence, advice=worst.advice)  # type: ignore[arg-type]
+        )
+    return tuple(sorted(findings, key=lambda each: _ROOTS.index(each.root)))
