@@ -209,6 +209,7 @@ def write_params(path: str, frames: int) -> None:
         "ssim": (np.float64(np.nan), np.float64(0.99)),
         "ms_ssim": (np.float64(0.925), np.float64(0.921)),
         "frc50": (6, float("nan")),
+        "frc1over7": (11, 40.0),
         "frc": (np.linspace(1.0, 0.0, N), None),
     }
     with open(path, "wb") as file:

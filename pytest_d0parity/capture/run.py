@@ -129,13 +129,15 @@ def build_log(
     if missing:
         message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", where="datasets", message=message),)
+    complete = not missing and not selection.has_errors and baseline_run.is_complete
     return EvidenceLog(
         metadata=_metadata(scenario, baseline_run, finished, folder),
+        params=baseline_run.params,
         baseline_params=baseline_run.parameters,
         metrics=baseline_run.metrics,
         datasets=tuple(result.dataset for result in finished),
         total_datasets=len(finished),
-        verdict="incomplete" if missing or selection.has_errors else "recorded",
+        verdict="recorded" if complete else "incomplete",
         problems=problems,
     )
 

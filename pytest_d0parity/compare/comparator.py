@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -27,7 +27,7 @@ from .difference import (
     worst_first,
 )
 from .levels import left_out_by_statistics
-from .values import ARRAY_STATISTICS, CheckValues, Named, Values, values_of
+from .values import ARRAY_STATISTICS, BaselineValues, CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
 # Statistics in another unit than their group: their magnitude is no measure of its rounding.
@@ -85,7 +85,7 @@ class Comparator:
                     self.compare_dataset(name, observed.datasets[name], sound=name not in observed.unsound)
                     for name in both
                 ),
-                self.compare_whole(observed.whole),
+                self.compare_baseline(observed.baseline),
                 *(self.compare_check(name, self._as_trusted(name, check)) for name, check in observed.checks.items()),
             ]
         )
@@ -128,9 +128,12 @@ class Comparator:
         part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names), level)
         return replace(part, differences=tuple(map(_as_repacked, part.differences))) if repacked else part
 
-    def compare_whole(self, observed: Named, expected: Named | None = None) -> Comparison:
-        """Compare parameters and metrics with the reference's, or with those that are given."""
-        return self._compare("", None, self.values.whole if expected is None else expected, observed, self.level)
+    def compare_baseline(
+        self, observed: BaselineValues, pick: Callable[[Named], Named] = lambda values: values
+    ) -> Comparison:
+        """Compare params and metrics with the reference's, or those of them that a function picks."""
+        expected, found = (pick(each.known_to(self.values.version)) for each in (self.values.baseline, observed))
+        return self._compare("", None, expected, found, self.level)
 
     def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
         """Compare the values that one of the users' own checks recorded."""

@@ -97,7 +97,7 @@ def _not_observed(old: EvidenceLog, new: EvidenceLog) -> tuple[str, ...]:
 
 def _parts_not_observed(old: EvidenceLog, new: EvidenceLog) -> Iterator[str]:
     """Yield the parameters and metrics of the old reference that were not observed now, though others were."""
-    for part in ("baseline_params", "metrics"):
+    for part in ("params", "metrics"):
         before, now = getattr(old, part), getattr(new, part)
         if now:
             yield from (f"{part}: {name}" for name in before if name not in now)
@@ -109,6 +109,7 @@ def _merge(old: EvidenceLog, new: EvidenceLog) -> EvidenceLog:
     checks = _checks(new.checks) | _checks(old.checks) | _checks(filter(has_run, new.checks))
     return replace(
         new,
+        params={**old.params, **new.params},
         baseline_params={**old.baseline_params, **new.baseline_params},
         metrics={**old.metrics, **new.metrics},
         datasets=tuple(datasets[name] for name in sort_by_dose(datasets)),

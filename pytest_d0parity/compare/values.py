@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..evidence.model import Check, Dataset, EvidenceLog, Problem, Scalar
+from ..evidence.model import Check, Dataset, EvidenceLog, ParamValue, Problem, Scalar
 from ..scenario.thresholds import Threshold, threshold_of
 from ..statistics.records import STAGES
-from ..util.records import ABSENT
+from ..util.records import ABSENT, as_dict
 from ..util.text import NUMBERS, valid_utf8
 
 BUILT_IN = "d0parity::"  # how the ids of our own checks begin
@@ -20,13 +20,16 @@ ARRAY_STATISTICS = (
     *("min", "max", "mean", "std", "mean_real", "mean_imag"),
     *("nonzero_fraction", "count", "nan_count", "inf_count", "text"),
 )
+_ALL_PARAMS = 4  # the schema version since which logs hold all params
 _PHOTONS = ("quantum", "per_pattern", "quantized", "expected", "ratio")
 
 Named = Mapping[str, Scalar]
 
 # What logs of schema version 0, and of versions before 4, do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)", re.DOTALL)
-_NEW_IN_4 = re.compile(rf"(frames|metadata)\..*|arrays\..*\.({'|'.join(ARRAY_STATISTICS)})", re.DOTALL)
+_NEW_IN_4 = re.compile(
+    rf"(frames|metadata)\..*|arrays\..*\.({'|'.join(ARRAY_STATISTICS)})|metrics\.(ssim|frc1over7)\..*", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,29 @@ class CheckValues:
 
 
 @dataclass(frozen=True)
+class BaselineValues:
+    """The params and metrics of a baseline run.
+
+    Attributes
+    ----------
+    params : dict
+        Each parameter, by its dotted name behind ``params.``; none for logs of a version before 4.
+    excerpt : dict
+        Those that all logs hold, under the names of the older ones.
+    metrics : dict
+        ``metrics.psnr.train``.
+    """
+
+    params: Named
+    excerpt: Named
+    metrics: Named
+
+    def known_to(self, version: int) -> Named:
+        """Return the values that are compared with a log of this schema version."""
+        return {**(self.excerpt if version < _ALL_PARAMS else self.params), **self.metrics}
+
+
+@dataclass(frozen=True)
 class Values:
     """The values of a log that are compared.
 
@@ -48,8 +74,8 @@ class Values:
         Schema version of the log.
     datasets : dict
         For each file name: its values by name.
-    whole : dict
-        Parameters and metrics: ``params.N``, ``metrics.psnr.train``.
+    baseline : BaselineValues
+        Params and metrics.
     checks : dict
         For each of the users' own checks that ran, by its id: what it recorded.
     unsound : frozenset of str
@@ -60,7 +86,7 @@ class Values:
 
     version: int
     datasets: Mapping[str, Named]
-    whole: Named
+    baseline: BaselineValues
     checks: Mapping[str, CheckValues]
     unsound: frozenset[str]
     scenario_id: str
@@ -73,6 +99,11 @@ class Values:
         return self.version > 0 or not _NEW_IN_1.fullmatch(name)
 
     @property
+    def whole(self) -> Named:
+        """All params and metrics that the log holds."""
+        return self.baseline.known_to(self.version)
+
+    @property
     def knows_checks(self) -> bool:
         """Whether logs of this version hold the values of checks."""
         return self.version > 0
@@ -83,7 +114,7 @@ def values_of(log: EvidenceLog) -> Values:
     return Values(
         version=log.schema_version,
         datasets={valid_utf8(dataset.filename): values_of_dataset(dataset) for dataset in log.datasets},
-        whole=whole_values(log.baseline_params, log.metrics),
+        baseline=baseline_values(log.params, log.baseline_params, log.metrics),
         checks={
             valid_utf8(check.id): values_of_check(check)
             for check in log.checks
@@ -118,13 +149,27 @@ def values_of_dataset(dataset: Dataset) -> Named:
     return values
 
 
-def whole_values(parameters: Named, metrics: Mapping[str, tuple[Scalar, Scalar]]) -> Named:
-    """Return the comparable values of the parameters and metrics of a baseline run."""
-    values = {f"params.{valid_utf8(name)}": _scalar(value) for name, value in parameters.items()}
-    for name, pair in metrics.items():
-        for half, value in zip(("train", "test"), pair, strict=True):
-            values[f"metrics.{valid_utf8(name)}.{half}"] = _scalar(value)
-    return values
+def baseline_values(
+    params: Mapping[str, Scalar | ParamValue], excerpt: Named, metrics: Mapping[str, tuple[Scalar, Scalar]]
+) -> BaselineValues:
+    """Return the comparable values of the params and metrics of a baseline run."""
+    values: dict[str, Scalar] = {}
+    for name, value in params.items():
+        key = f"params.{valid_utf8(name)}"
+        if not isinstance(value, ParamValue):
+            values[key] = _scalar(value)
+            continue
+        for part, item in as_dict(value).items():
+            values |= _shape(f"{key}.", item) if part == "shape" else {f"{key}.{part}": item}
+    return BaselineValues(
+        params=values,
+        excerpt={f"params.{valid_utf8(name)}": _scalar(value) for name, value in excerpt.items()},
+        metrics={
+            f"metrics.{valid_utf8(name)}.{half}": _scalar(value)
+            for name, pair in metrics.items()
+            for half, value in zip(("train", "test"), pair, strict=True)
+        },
+    )
 
 
 def values_of_check(check: Check) -> CheckValues:

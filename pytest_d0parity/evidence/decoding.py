@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..statistics.records import Histogram, PartStats, Photons, ProbeStats, StageStats
-from ..util.records import ABSENT, is_optional
+from ..util.records import ABSENT, is_optional, key_of
 from ..util.text import NUMBERS, printable
 from .model import ArrayInfo, Check, Dataset, EvidenceLog, Frames, Metadata, Reference, Scalar
 
@@ -89,6 +89,11 @@ def _decoder(kind: Any) -> Decoder:
 
 def _union_decoder(kinds: tuple[Any, ...]) -> Decoder:
     others = [kind for kind in kinds if kind is not types.NoneType]
+    records: list[Any] = [kind for kind in others if is_dataclass(kind)]
+    if records and len(others) > 1:
+        decode_record = _decoder(records[0])
+        decode_leaf = _leaf_decoder(tuple(kind for kind in kinds if kind not in records))
+        return lambda value, where: (decode_record if isinstance(value, dict) else decode_leaf)(value, where)
     if len(others) > 1 or others[0] in (bool, int, float, str) or get_origin(others[0]) in (Literal, Annotated):
         return _leaf_decoder(kinds)
     decode = _decoder(others[0])
@@ -145,8 +150,9 @@ def _record_decoder(kind: Any) -> Decoder:
         found: dict[str, Any] = {}
         for name, decode_field in decoders.items():
             # A list or object that is null is one that is not there.
-            if name in entry and (entry[name] is not None or name in leaves):
-                found[name] = decode_field(entry[name], f"{where}.{name}" if where else name)
+            key = key_of(name)
+            if key in entry and (entry[key] is not None or name in leaves):
+                found[name] = decode_field(entry[key], f"{where}.{key}" if where else key)
             elif name in lacks or (name in essential and name not in leaves and issubclass(kind, _MAY_LACK)):
                 found[name] = ABSENT
             elif name in essential:

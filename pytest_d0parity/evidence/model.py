@@ -191,6 +191,33 @@ class Metadata:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParamValue:
+    """A parameter that is no single number, text, flag or null: an array, or an object that was not built.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Lengths of the axes of an array.
+    dtype : str
+        Data type of an array.
+    sha256 : str
+        Of the values of an array: little-endian, in C order.
+    min, max, mean : float
+        Over the finite values of an array of numbers, in its unit; complex ones by their magnitude.
+    class : str
+        ``module.qualname`` of an object that was kept as a placeholder.
+    """
+
+    shape: tuple[int, ...] | None = optional(None)
+    dtype: str | None = optional(None)
+    sha256: str | None = optional(None)
+    min: float | None = optional(None)
+    max: float | None = optional(None)
+    mean: float | None = optional(None)
+    class_: str | None = optional(None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """A test of a pytest session, the values that it recorded, and the thresholds that it gives for some of them."""
 
@@ -312,6 +339,7 @@ class EvidenceLog:
 
     schema_version: Literal[4] = SCHEMA_VERSION
     metadata: Metadata
+    params: dict[str, Scalar | ParamValue] = field(default_factory=dict)
     baseline_params: dict[str, Scalar]
     metrics: dict[str, tuple[Scalar, Scalar]]
     datasets: tuple[Dataset, ...]

@@ -9,7 +9,7 @@ import msgspec
 
 from ..statistics import records
 from ..util.files import SHA256_PATTERN
-from ..util.records import is_optional
+from ..util.records import is_optional, key_of
 from . import model
 from .model import SCHEMA_VERSION, EvidenceLog
 
@@ -29,7 +29,8 @@ def json_schema() -> dict[str, Any]:
     _strict(definitions)
     for name, definition in definitions.items():
         record = getattr(model, name, None) or getattr(records, name)
-        optional = {item.name for item in fields(record) if is_optional(item)}
+        optional = {key_of(item.name) for item in fields(record) if is_optional(item)}
+        definition["properties"] = {key_of(key): value for key, value in definition["properties"].items()}
         definition["required"] = [key for key in definition["properties"] if key not in optional]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -11,7 +11,7 @@ from ..capture.executor import Executor
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
-from ..compare.values import values_of_dataset, whole_values
+from ..compare.values import baseline_values, values_of_dataset
 from ..evidence.file import LogFile
 from ..evidence.model import Dataset, Problem
 from ..scenario.scenario import Scenario
@@ -104,9 +104,9 @@ class Remeasurement:
     def params(self, path: str) -> RemeasuredFile:
         """Compare every parameter and metric of a params file."""
         run = read_baseline_run(Scenario(baseline_params=path))
-        observed = whole_values(run.parameters, run.metrics)
+        observed = baseline_values(run.params, run.parameters, run.metrics)
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
-        comparison = Comparison((), 0) if errors else self._comparator.compare_whole(observed)
+        comparison = Comparison((), 0) if errors else self._comparator.compare_baseline(observed)
         return RemeasuredFile(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
 
     def _job(self, folder: str) -> CaptureJob:

@@ -8,7 +8,7 @@ from typing import Literal
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison, within
 from ..compare.values import Named
-from ..evidence.model import Problem
+from ..evidence.model import SCHEMA_VERSION, Problem
 from ..readers.params.baseline import FLAGS, METRICS
 from ..util.text import valid_utf8
 from .run_store import RunData
@@ -81,15 +81,14 @@ class CheckSpec:
             return {"total_datasets": len(data.selection.filenames)}
         if self.dataset is not None:
             return within(data.values(self.dataset), self.names)
-        return self._values_of_run(data.whole)
+        return self._values_of_run(data.baseline.known_to(SCHEMA_VERSION))
 
     def compare(self, data: RunData, comparator: Comparator) -> Comparison:
         """Compare the values with the reference. Where it lacks the dataset, nothing is compared."""
         if self.kind == "datasets":
             return comparator.compare_names([valid_utf8(name) for name in data.selection.filenames])
         if self.dataset is None:
-            expected = self._values_of_run(comparator.values.whole)
-            return comparator.compare_whole(self._values_of_run(data.whole), expected)
+            return comparator.compare_baseline(data.baseline, self._values_of_run)
         name = valid_utf8(self.dataset)
         if name not in comparator.values.datasets:
             return Comparison((), 0)

@@ -119,11 +119,18 @@ class CheckResults:
             for name in check.spec.values(self._data)
         }
         datasets = tuple(dataset for dataset in log.datasets if dataset.filename not in partial)
+        flags = {check.spec.part: ran for check, ran in built_in if check.spec and check.spec.kind == "flag"}
+        others = any(ran for check, ran in built_in if check.spec and check.spec.kind == "params")
         return replace(
             log,
             datasets=datasets,
             total_datasets=len(datasets),
-            baseline_params={key: value for key, value in log.baseline_params.items() if f"params.{key}" in names},
+            params={
+                key: value
+                for key, value in log.params.items()
+                if not names.isdisjoint((f"params.{key}", f"params.{key}.shape", f"params.{key}.class"))
+            },
+            baseline_params={key: value for key, value in log.baseline_params.items() if flags.get(key, others)},
             metrics={key: pair for key, pair in log.metrics.items() if f"metrics.{key}.train" in names},
         )
 

@@ -17,7 +17,7 @@ from ..capture.baseline_run import BaselineRun, read_baseline_run
 from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, select_datasets
-from ..compare.values import Named, values_of_dataset, whole_values
+from ..compare.values import BaselineValues, Named, baseline_values, values_of_dataset
 from ..evidence.model import Dataset
 from ..util.atomic import write_atomically
 
@@ -134,9 +134,10 @@ class RunData:
         return self._values[filename]
 
     @property
-    def whole(self) -> Named:
-        """The comparable values of parameters and metrics."""
-        return whole_values(self.baseline_run.parameters, self.baseline_run.metrics)
+    def baseline(self) -> BaselineValues:
+        """The comparable values of params and metrics."""
+        run = self.baseline_run
+        return baseline_values(run.params, run.parameters, run.metrics)
 
     def _name(self, filename: str) -> str:
         # A number, because the file name with a suffix may be longer than the file system allows.

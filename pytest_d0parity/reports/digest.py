@@ -15,6 +15,7 @@ from ..util.markdown import escape, table
 from ..util.text import more_than
 from .outcome import outcome_of
 
+HALVES = ("train (amplitude)", "test (phase)")  # what the log's format calls the two numbers, and what they are
 _TITLES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
 _PROBLEM_STATEMENT = """\
 Two maintainers compare ptychographic reconstructions, and one of them cannot run the other's legacy pipeline. Before
@@ -60,7 +61,7 @@ def to_markdown(log: EvidenceLog) -> str:
         "## Baseline Parameters",
         table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
         "## Baseline Metrics",
-        table(["metric", "train", "test"], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
+        table(["metric", *HALVES], ([name, *log.metrics[name]] for name in METRICS if name in log.metrics))
         or "No baseline metrics were read.",
         "## Probe Flags",
         table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in FLAGS if flag in log.baseline_params))

@@ -15,6 +15,7 @@ LEVELS = ("bytes", "statistics")
 OPTIONS = (
     "dataset_root",
     "baseline_params",
+    "baseline_metrics",
     "limit_datasets",
     "measure_all",
     "output",
@@ -42,7 +43,16 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         metavar="DIR",
         help="folder of the sweep, data_p*.npz (photon_grid_study_20250826_152459)",
     )
-    add(f"--{prefix}baseline-params", metavar="FILE", help="params.dill of the baseline run; nothing in it is run")
+    add(
+        f"--{prefix}baseline-params",
+        metavar="FILE",
+        help="params of the baseline run: params.dill, config.json, or a zip of them; nothing in it is run",
+    )
+    add(
+        f"--{prefix}baseline-metrics",
+        metavar="FILE",
+        help="metrics of the baseline run, where they have a file, in JSON",
+    )
     add(
         f"--{prefix}limit-datasets",
         type=split_names,

@@ -26,6 +26,7 @@ class ScenarioTable:
 
     dataset_root: str | None = None
     baseline_params: str | None = None
+    baseline_metrics: str | None = None
     limit_datasets: tuple[str, ...] | None = None
     reference: str | None = None
     compare: Level | None = None
@@ -125,6 +126,7 @@ def _scenario(name: str, table: Any) -> ScenarioTable:
     return ScenarioTable(
         dataset_root=keys.dataset_root,
         baseline_params=keys.baseline_params,
+        baseline_metrics=keys.baseline_metrics,
         limit_datasets=keys.limit_datasets,
         reference=keys.reference,
         compare=keys.compare,

@@ -17,7 +17,7 @@ from .thresholds import Level, Threshold, parse_threshold
 DEFAULT_ROOT = "photon_grid_study_20250826_152459"
 REPORTS_ROOT = "plans/active/seed/reports"
 
-_PATHS = ("dataset_root", "baseline_params", "reference")
+_PATHS = ("dataset_root", "baseline_params", "baseline_metrics", "reference")
 _SETTINGS = (*_PATHS, "limit_datasets", "compare")
 
 
@@ -36,7 +36,9 @@ class Scenario:
     dataset_root : str
         Folder of the sweep, as given.
     baseline_params : str or None
-        The ``params.dill`` of the baseline run, as given.
+        The params file of the baseline run, as given.
+    baseline_metrics : str or None
+        A file of its metrics, as given.
     limit_datasets : tuple of str or None
         Names of the datasets to capture; None for the whole sweep.
     measure_all : bool
@@ -56,6 +58,7 @@ class Scenario:
     scenario_id: str = DEFAULT_ID
     dataset_root: str = DEFAULT_ROOT
     baseline_params: str | None = None
+    baseline_metrics: str | None = None
     limit_datasets: tuple[str, ...] | None = None
     measure_all: bool = False
     trust_params: bool = False
@@ -73,6 +76,11 @@ class Scenario:
     def params_path(self) -> str | None:
         """Path of the params file."""
         return self.baseline_params and self._resolve("baseline_params", self.baseline_params)
+
+    @property
+    def metrics_path(self) -> str | None:
+        """Path of the file of metrics."""
+        return self.baseline_metrics and self._resolve("baseline_metrics", self.baseline_metrics)
 
     @property
     def reference_path(self) -> str | None:

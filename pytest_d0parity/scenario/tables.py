@@ -26,6 +26,7 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
 
     dataset_root: Text | None = None
     baseline_params: Text | None = None
+    baseline_metrics: Text | None = None
     limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
     measure_all: bool = False

@@ -52,4 +52,9 @@ def as_dict(record: Any) -> dict[str, Any]:
     """
     values = {item.name: getattr(record, item.name) for item in fields(record)}
     left_out = {item.name for item in fields(record) if is_optional(item) and values[item.name] == item.default}
-    return {name: value for name, value in values.items() if value is not ABSENT and name not in left_out}
+    return {key_of(name): value for name, value in values.items() if value is not ABSENT and name not in left_out}
+
+
+def key_of(name: str) -> str:
+    """Return the key of a field in the log: its name, without the underscore that a word of Python needs."""
+    return name.removesuffix("_")

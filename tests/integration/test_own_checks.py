@@ -54,7 +54,7 @@ CENTRED = """
 
 def test_a_value_lands_in_the_log_and_is_compared(parity: Parity) -> None:
     parity.pytester.makepyfile(test_probe=CENTRED)
-    parity.run().assert_outcomes(passed=30)
+    parity.run().assert_outcomes(passed=32)
     name = "test_probe.py::test_probe_is_centred[data_p1e6.npz]"
     (check,) = [check for check in parity.log()["checks"] if check["id"] == name]
     assert (check["dataset"], check["outcome"]) == ("data_p1e6.npz", "passed")
@@ -231,14 +231,14 @@ def test_what_the_fixtures_give(parity: Parity) -> None:
                 d.path = "other"
         """
     )
-    own(parity).assert_outcomes(passed=4, deselected=28)
+    own(parity).assert_outcomes(passed=4, deselected=30)
 
 
 def test_an_unreadable_dataset_fails_the_users_check_in_words(parity: Parity) -> None:
     (parity.root / "data_p1e4.npz").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     parity.pytester.makepyfile(test_a="def test_it(parity_dataset): pass")
     result = own(parity)
-    result.assert_outcomes(passed=1, errors=1, deselected=28)
+    result.assert_outcomes(passed=1, errors=1, deselected=30)
     result.stdout.fnmatch_lines(["data_p1e4.npz: it is a Git LFS pointer, not the data: run 'git lfs pull'"])
     assert "Traceback" not in result.stdout.str()
 
@@ -247,13 +247,13 @@ def test_bad_params_fail_the_users_check_in_words(parity: Parity) -> None:
     (parity.root / "params.dill").write_bytes(b"x")
     parity.pytester.makepyfile(test_a="def test_it(parity_params): pass")
     result = own(parity)
-    result.assert_outcomes(errors=1, deselected=28)
+    result.assert_outcomes(errors=1, deselected=30)
     result.stdout.fnmatch_lines(["params file *params.dill cannot be read: *"])
 
 
 def test_an_empty_sweep_skips_the_users_check(parity: Parity) -> None:
     parity.pytester.makepyfile(test_a="def test_it(parity_dataset): pass")
-    own(parity, "--parity-dataset-root=.", "-rs").assert_outcomes(skipped=1, deselected=10 + len(OF_NOTHING))
+    own(parity, "--parity-dataset-root=.", "-rs").assert_outcomes(skipped=1, deselected=12 + len(OF_NOTHING))
 
 
 def test_fixtures_beside_other_parameters_and_classes(parity: Parity) -> None:
@@ -268,7 +268,7 @@ def test_fixtures_beside_other_parameters_and_classes(parity: Parity) -> None:
             def test_it(self): pass
         """
     )
-    own(parity).assert_outcomes(passed=5, deselected=28)
+    own(parity).assert_outcomes(passed=5, deselected=30)
     assert sorted(parity.outcomes())[-4:] == [
         f"test_a.py::TestMany::test_it[{name}-{axis}]" if first else f"test_a.py::TestMany::test_it[{axis}-{name}]"
         for first, name, axis in _order(parity)
@@ -308,7 +308,7 @@ def test_a_value_that_comes_after_the_test_is_an_error(parity: Parity) -> None:
         """
     )
     result = own(parity)
-    result.assert_outcomes(passed=1, errors=1, deselected=28)
+    result.assert_outcomes(passed=1, errors=1, deselected=30)
     result.stdout.fnmatch_lines(["E *RecordError: 'late' comes too late to be compared*"])
 
 
@@ -320,7 +320,7 @@ def test_a_users_choice_of_datasets(parity: Parity) -> None:
         def test_it(parity_dataset, parity_record): parity_record("x", 1)
         """
     )
-    own(parity).assert_outcomes(passed=1, deselected=28)
+    own(parity).assert_outcomes(passed=1, deselected=30)
     assert parity.log()["checks"][-1]["dataset"] == "data_p1e6.npz"
 
 

@@ -58,6 +58,7 @@ RECORDS = {
     "Histograms",
     "Metadata",
     "NotCompared",
+    "ParamValue",
     "PartStats",
     "Photons",
     "ProbeStats",

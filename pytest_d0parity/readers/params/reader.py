@@ -1,20 +1,34 @@
-"""Reads ``params.dill`` into a dictionary: without executing it, or, if the user trusts it, with dill itself."""
+"""Reads the params of a baseline run into a dictionary: from a ``params.dill``, a JSON object, or a zip of either.
+
+A dill file is read without executing it, or, if the user trusts it, with dill itself.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from ...util.errors import ParityError
-from ...util.files import LFS_POINTER, describe_os_error, open_regular
+from ...util.files import LFS_POINTER, describe_os_error, open_hashed
 from ...util.text import printable
+from ..json_object import JsonError, parse_json_object
 from .expansion import plain_values
+from .leaves import leaves_of
 from .machine import read_pickle
-from .placeholders import OpaqueObject, TupleKey, UnreadableError
+from .placeholders import OpaqueObject, Placeholder, TupleKey, UnreadableError
+from .zip_source import read_zip_members
 
 MAX_FILE = 64 << 20  # bytes
+_EXPECTED = "a params.dill, a JSON object, or a zip of either is expected"
+_OTHER_FORMATS = {
+    LFS_POINTER: "a Git LFS pointer, not the data: run 'git lfs pull'",
+    b"\x89HDF": "an HDF5 file, such as the weights of a model",
+    b"\x93NUMPY": "an array of NumPy",
+}
 
 
 class ParamsError(ParityError, ValueError):
@@ -45,12 +59,13 @@ class Params:
 
 
 def load_params(path: str | os.PathLike[str], trusted: bool = False) -> dict[str, Any]:
-    """Load the dictionary in a ``params.dill`` without executing any code in it.
+    """Load the dictionary in a params file without executing any code in it.
 
     Parameters
     ----------
     path : path-like
-        A pickle of a dictionary with text keys, as dill or pickle write it (protocols 0 to 5).
+        A pickle of a dictionary with text keys, as dill or pickle write it (protocols 0 to 5); a JSON object; or a zip
+        that holds either, as ``params.dill`` or ``config.json``.
     trusted : bool
         Load with dill itself, which imports and executes whatever the file contains.
 
@@ -84,20 +99,21 @@ def read_params(path: str | os.PathLike[str], *, trusted: bool = False, shown_as
         If the file cannot be read, for any reason.
     """
     try:
-        data = _read(path)
-        sha256 = hashlib.sha256(data).hexdigest()
-        if trusted:
-            return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
-        values, recovered = plain_values(_top_level(read_pickle(data)))
+        return _read_file(path, trusted)
     except UnreadableError as error:
         shown_as = os.fsdecode(path) if shown_as is None else shown_as
         raise ParamsError(f"params file {printable(shown_as)} cannot be read: {error}") from None
-    return Params(sha256, values, recovered)
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def _read_file(path: str | os.PathLike[str], trusted: bool) -> Params:
     try:
-        with open_regular(path) as file:
+        with open_hashed(path) as file:
+            if not (start := file.read(8) or b""):
+                raise UnreadableError("it is empty; copy it again")
+            file.seek(0)
+            if start.startswith(b"PK\x03\x04"):
+                members = read_zip_members(file)
+                return _agreed([(name, _read_content(data, trusted, "")) for name, data in members], file.sha256())
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 raise UnreadableError(f"it is {size:,} bytes long, and at most {MAX_FILE >> 20} MiB are read")
@@ -108,11 +124,75 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         if isinstance(error, UnreadableError):
             raise
         raise UnreadableError(str(error)) from None
-    if not data:
-        raise UnreadableError("it is empty; copy it again")
-    if data.startswith(LFS_POINTER):
-        raise UnreadableError("it is a Git LFS pointer, not the data: run 'git lfs pull'")
-    return data
+    return _read_content(data, trusted, hashlib.sha256(data).hexdigest())
+
+
+def _read_content(data: bytes, trusted: bool, sha256: str) -> Params:
+    """Read a dill file or a JSON object, whichever it is."""
+    for start, what in _OTHER_FORMATS.items():
+        if data.startswith(start):
+            raise UnreadableError(f"it is {what}; {_EXPECTED}")
+    if data.lstrip().startswith(b"{"):
+        return _read_json(data, sha256)
+    try:
+        if trusted:
+            return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
+        values, recovered = plain_values(_top_level(read_pickle(data)))
+    except UnreadableError as error:
+        hint = f"; it looks like text: {_EXPECTED}" if _is_text(data) else ""
+        raise UnreadableError(f"{error}{hint}") from None
+    return Params(sha256, values, recovered)
+
+
+def _read_json(data: bytes, sha256: str) -> Params:
+    try:
+        content, twice = parse_json_object(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UnreadableError("it is no UTF-8 text, as JSON should be") from None
+    except JsonError as error:
+        raise UnreadableError(f"it {error}") from None
+    if twice:
+        raise UnreadableError(f"it says {printable(twice[0])!r} twice, and nobody can say which one is meant")
+    return Params(sha256, content)
+
+
+def _agreed(members: list[tuple[str, Params]], sha256: str) -> Params:
+    """Return the params that all members of a zip hold.
+
+    Raises
+    ------
+    UnreadableError
+        If they do not all say the same.
+    """
+    (first, params), *others = members
+    for name, other in others:
+        if (key := _first_difference(leaves_of(params.values).values, leaves_of(other.values).values)) is not None:
+            raise UnreadableError(
+                f"{printable(first)} and {printable(name)} in it do not say the same of {printable(key)}"
+            )
+    return replace(params, sha256=sha256)
+
+
+def _first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    for name in dict.fromkeys([*one, *other]):
+        if name not in one or name not in other or not _are_same(one[name], other[name]):
+            return name
+    return None
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return (one.shape, one.dtype) == (other.shape, other.dtype) and one.tobytes() == other.tobytes()
+    if isinstance(one, Placeholder) or isinstance(other, Placeholder):
+        return repr(one) == repr(other)
+    return type(one) is type(other) and (one == other or one != one)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return all(each.isprintable() or each.isspace() for each in data[:4096].decode("utf-8", "strict"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _top_level(value: Any) -> dict[str, Any]:

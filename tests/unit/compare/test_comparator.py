@@ -131,11 +131,11 @@ FIRST = ("datasets", 0)
         (without(*FIRST, "photons"), "data_p1e3.npz:photons.per_pattern"),
         (without(*FIRST), "data_p1e3.npz"),
         (set_to(*FIRST, "filename", "data_p1e4.npz"), "data_p1e4.npz"),
-        (set_to("baseline_params", "N", 65), "params.N"),
-        (set_to("baseline_params", "label", "other"), "params.label"),
-        (set_to("baseline_params", "probe.trainable", 0), "params.probe.trainable"),
-        (without("baseline_params", "N"), "params.N"),
-        (set_to("baseline_params", {}), "params.N"),
+        (set_to("params", "N", 65), "params.N"),
+        (set_to("params", "label", "other"), "params.label"),
+        (set_to("params", "probe.trainable", 0), "params.probe.trainable"),
+        (without("params", "N"), "params.N"),
+        (set_to("params", {}), "params.N"),
         (without("metrics", "psnr"), "metrics.psnr.train"),
         (set_to("metrics", "frc50", [6, 7.0]), "metrics.frc50.test"),
         (set_to("metrics", {}), "metrics.mae.test"),
@@ -268,7 +268,7 @@ def test_which_threshold_counts(
 
 def test_no_threshold_allows_another_text_or_flag(tmp_path: Path, record: Any, capsys: Capture) -> None:
     other = copy.deepcopy(record)
-    other["baseline_params"]["label"] = "other"
+    other["params"]["label"] = "other"
     assert told(tmp_path, capsys, record, other, "--threshold", "*:inf")[0] == DRIFT
 
 
@@ -565,7 +565,7 @@ def test_the_step_summary_of_a_ci_system(
 
 def test_a_number_of_any_size_is_compared(tmp_path: Path, record: Any, capsys: Capture) -> None:
     other = copy.deepcopy(record)
-    record["baseline_params"]["N"], other["baseline_params"]["N"] = 10**400, 10**400 + 1
+    record["params"]["N"], other["params"]["N"] = 10**400, 10**400 + 1
     assert told(tmp_path, capsys, record, other)[0] == DRIFT
     assert told(tmp_path, capsys, record, copy.deepcopy(record))[0] == MATCH
     assert compare(tmp_path, record, other, "--threshold", "params.N:50%") in (MATCH, DRIFT)
@@ -601,8 +601,8 @@ def test_a_huge_integer_allows_nothing(tmp_path: Path, record: Any, capsys: Capt
 
 def test_a_text_that_says_missing_is_there(tmp_path: Path, record: Any, capsys: Capture) -> None:
     other = copy.deepcopy(record)
-    record["baseline_params"]["label"] = "(missing)"
-    del other["baseline_params"]["label"]
+    record["params"]["label"] = "(missing)"
+    del other["params"]["label"]
     assert told(tmp_path, capsys, other, record)[0] == DRIFT
     assert told(tmp_path, capsys, record, other)[0] == DRIFT
 
@@ -688,7 +688,7 @@ def test_a_file_that_cannot_be_read_does_not_start_in_raw(copied: Path, tmp_path
 
 def test_texts_that_look_like_numbers_are_quoted(tmp_path: Path, record: Any, capsys: Capture) -> None:
     other = copy.deepcopy(record)
-    other["baseline_params"]["nepochs"] = "50"
+    other["params"]["nepochs"] = "50"
     assert compare(tmp_path, record, other) == DRIFT
     assert re.search(r"params.nepochs +50 +\"50\" ", capsys.readouterr().out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -46,8 +47,8 @@ def test_every_leaf_is_there_by_its_dotted_name(content: dict[str, Any]) -> None
 
 def test_a_name_that_is_said_twice() -> None:
     metadata = parse_metadata('{"a": {"b": 1}, "a.b": 2, "c": 3, "c": 4}')
-    assert metadata.values == {"a.b": 1, "c": 3}
-    assert metadata.remarks == ("says these twice, of which the first counts: c, a.b",)
+    assert metadata.values == {"a.b": 1, "a.b (2)": 2, "c": 3, "c (2)": 4}
+    assert metadata.remarks == ("says these more than once, and all are recorded, with numbers: c, a.b",)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +73,14 @@ def test_what_is_no_metadata(text: str, says: str) -> None:
 def test_more_than_a_log_holds() -> None:
     metadata = parse_metadata(json.dumps({f"k{number}": number for number in range(12_000)}))
     assert len(metadata.values) == 10_000
-    assert "2,000 are not recorded" in metadata.remarks[0]
+    assert "2000 values left out" in metadata.remarks[0]
     deep = "".join('{"' + "k" * 4000 + '":' for _ in range(900)) + "1" + "}" * 900
-    assert "1 are not recorded" in parse_metadata(deep).remarks[0]
+    assert "1 value left out" in parse_metadata(deep).remarks[0]
 
 
 def test_odd_values_can_be_written_to_a_log() -> None:
     metadata = parse_metadata(json.dumps({"text": "x" * 5000, "large": 2**80, "lone": "\ud800", "nan": float("nan")}))
-    assert metadata.values["text"] == "x" * 4096 + "…"
+    digest = hashlib.sha256(b"x" * 5000).hexdigest()
+    assert metadata.values["text"] == "x" * 200 + f"… (5,000 characters, SHA-256 {digest})"
     assert (metadata.values["large"], metadata.values["lone"]) == (str(2**80), "\\ud800")
     assert str(metadata.values["nan"]) == "nan"

@@ -61,5 +61,5 @@ def test_metrics_are_pairs_of_anything_numeric() -> None:
     assert baseline.metrics["frc50"][0] == 128
     assert math.isnan(baseline.metrics["frc50"][1])  # type: ignore[arg-type]
     assert baseline.metrics["psnr"] == (1.0, 2.0)
-    assert set(baseline.metrics) == {"mae", "frc50", "psnr"}
+    assert set(baseline.metrics) == {"mae", "frc50", "psnr", "ssim"}
     assert baseline.remarks == (("mse", "holds a float where a pair of numbers is expected; not recorded"),)

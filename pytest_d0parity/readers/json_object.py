@@ -1,0 +1,57 @@
+"""JSON objects that programs write: settings, metrics, metadata."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class JsonError(ValueError):
+    """A text that is no JSON object. The message continues a sentence that begins with its name."""
+
+
+def parse_json_object(text: str) -> tuple[dict[str, Any], list[str]]:
+    """Parse a JSON object; the bare tokens ``NaN`` and ``Infinity`` are numbers.
+
+    Parameters
+    ----------
+    text : str
+        The JSON.
+
+    Returns
+    -------
+    content : dict
+        The second of two entries with one name is called ``name (2)``.
+    twice : list of str
+        The names that one object says more than once.
+
+    Raises
+    ------
+    JsonError
+        If it is no JSON, or no object, or is nested too deeply.
+    """
+    twice: list[str] = []
+
+    def numbered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) == len(pairs):
+            return content
+        counts: dict[str, int] = {}
+        content = {}
+        for name, value in pairs:
+            counts[name] = counts.get(name, 0) + 1
+            content[name if counts[name] == 1 else f"{name} ({counts[name]})"] = value
+        twice.extend(name for name, count in counts.items() if count > 1)
+        return content
+
+    try:
+        content = json.loads(text, object_pairs_hook=numbered)
+    except json.JSONDecodeError as error:
+        raise JsonError(f"is no JSON (line {error.lineno}, column {error.colno}: {error.msg})") from None
+    except RecursionError:
+        raise JsonError("is nested too deeply") from None
+    except ValueError as error:  # an integer of too many digits
+        raise JsonError(f"cannot be read ({error})") from None
+    if not isinstance(content, dict):
+        raise JsonError("is JSON, but no object")
+    return content, twice

@@ -1,0 +1,53 @@
+"""The params in a zip, such as the weights of a model that were saved with them."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from io import FileIO
+
+from ..zip_member import MemberStream, NpzError
+from .placeholders import UnreadableError
+
+_NAMES = ("params.dill", "config.json")  # of members, the first that is there
+_MAX_MEMBERS = 16  # that are read
+_MAX_SIZE = 64 << 20  # bytes of a member
+
+
+def read_zip_members(file: FileIO) -> list[tuple[str, bytes]]:
+    """Read every ``params.dill`` in a zip; without one, every ``config.json``. No other member is opened.
+
+    Raises
+    ------
+    UnreadableError
+        If there is none, or one is damaged, encrypted, or too large.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+    # For a damaged directory zipfile raises more than the documented BadZipFile.
+    except (zipfile.BadZipFile, ValueError, LookupError, ArithmeticError, NotImplementedError, struct.error):
+        raise UnreadableError("its zip directory cannot be read: the file is damaged; copy it again") from None
+    for wanted in _NAMES:
+        found = [info for info in infos if info.filename.rpartition("/")[2] == wanted]
+        if len(found) > _MAX_MEMBERS:
+            raise UnreadableError(f"it is a zip of {len(found)} files {wanted}; at most {_MAX_MEMBERS} are read")
+        if found:
+            return [(info.filename, _read_member(file, info)) for info in found]
+    if any(info.filename.endswith(".npy") for info in infos):
+        raise UnreadableError("it is an NPZ file, the data; a params.dill is expected")
+    raise UnreadableError(f"it is a zip without a {' or a '.join(_NAMES)}")
+
+
+def _read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
+    if info.file_size > _MAX_SIZE:
+        raise UnreadableError(
+            f"{info.filename} in it announces {info.file_size:,} bytes; {_MAX_SIZE >> 20} MiB are read"
+        )
+    try:
+        stream = MemberStream(file, info)
+        data = stream.read(info.file_size)
+        stream.finish()
+    except NpzError as error:
+        raise UnreadableError(f"{info.filename} in it: {error}") from None
+    return data

@@ -1,0 +1,100 @@
+"""Nested params as leaves with dotted names."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections import OrderedDict, deque
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_d0parity.readers.params.leaves import leaves_of
+from pytest_d0parity.readers.params.placeholders import Placeholder
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(max_size=9)
+NAMES = st.text("abcxyz_/ 0", min_size=1, max_size=5)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(NAMES, inner, max_size=3)
+)
+
+
+def paths(prefix: tuple[str, ...], tree: Any) -> dict[tuple[str, ...], Any]:
+    if isinstance(tree, dict | list | tuple) and tree:
+        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        found: dict[tuple[str, ...], Any] = {}
+        for key, item in items:
+            found |= paths((*prefix, str(key)), item)
+        return found
+    return {prefix: "{}" if tree == {} else "[]" if tree in ([], ()) and not isinstance(tree, str) else tree}
+
+
+@given(st.dictionaries(NAMES, TREES, min_size=1, max_size=4))
+def test_every_leaf_is_there_once(settings: dict[str, Any]) -> None:
+    leaves = leaves_of(settings)
+    assert leaves.values == {".".join(path): value for path, value in paths((), settings).items()}
+    assert (leaves.twice, leaves.left_out) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.array(3), 3),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (b"by\xff", "by\\xff"),
+        (datetime.date(2026, 7, 1), "2026-07-01"),
+        (PurePosixPath("a/b"), "a/b"),
+        (2**70, str(2**70)),
+        ("\ud800", "\\ud800"),
+        ([], "[]"),
+        ({}, "{}"),
+    ],
+)
+def test_scalars_in_whatever_form(value: Any, expected: Any) -> None:
+    (found,) = leaves_of({"a": value}).values.values()
+    assert (found, type(found)) == (expected, type(expected))
+
+
+def test_containers() -> None:
+    settings = {"o": OrderedDict(a=1), "d": deque([1, 2]), "s": {3, 1}, "c": 1 + 2j, 5: {None: 6}}
+    assert leaves_of(settings).values == {
+        "o.a": 1,
+        "d.0": 1,
+        "d.1": 2,
+        "s.0": 1,
+        "s.1": 3,
+        "c.real": 1.0,
+        "c.imag": 2.0,
+        "5.None": 6,
+    }
+
+
+def test_arrays_and_placeholders_stay() -> None:
+    array, placeholder = np.arange(3), Placeholder("m.Class")
+    assert leaves_of({"a": array, "p": placeholder}).values == {"a": array, "p": placeholder}
+
+
+def test_two_leaves_of_one_name_are_both_kept() -> None:
+    leaves = leaves_of({"a.b": 1, "a": {"b": 2, 1: 3, "1": 4}})
+    assert leaves.values == {"a.b": 1, "a.b (2)": 2, "a.1": 3, "a.1 (2)": 4}
+    assert leaves.twice == ("a.b", "a.1")
+
+
+def test_a_long_text_is_known_by_its_hash() -> None:
+    digest = hashlib.sha256(b"y" * 5000).hexdigest()
+    assert leaves_of({"a": "y" * 5000}).values["a"].endswith(f"(5,000 characters, SHA-256 {digest})")
+
+
+def test_what_is_too_much_is_counted() -> None:
+    leaves = leaves_of({f"k{number}": {"a": 1, "b": 2} for number in range(6000)})
+    assert (len(leaves.values), leaves.left_out) == (10_000, 2000)
+    deep: Any = 1
+    for _ in range(300):
+        deep = {"k" * 4000: deep}
+    assert leaves_of({"a": 1, "deep": deep}).left_out == 1
