@@ -10,9 +10,11 @@ from typing import Any
 
 from ..compare.difference import MISSING, PRESENT, dataset_at
 from ..evidence.artifacts import LOG, STATEMENT, write_artifact
+from ..evidence.dataset import Problem
+from ..evidence.drift import Difference
 from ..evidence.encoding import json_text
 from ..evidence.file import LogError, LogFile, read_log
-from ..evidence.model import Difference, EvidenceLog, Problem
+from ..evidence.model import EvidenceLog
 from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import printable

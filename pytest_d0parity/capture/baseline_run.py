@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..compare.difference import are_same
-from ..evidence.model import ParamValue, Problem, Scalar
+from ..evidence.dataset import Problem, Scalar
+from ..evidence.model import ParamValue
 from ..readers.params.baseline import METRICS, Baseline, read_baseline, read_metrics
 from ..readers.params.leaves import MAX_LEAVES, Leaves, leaves_of
 from ..readers.params.reader import ParamsError, read_params

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..compare.comparator import Comparator
 from ..compare.values import values_of_dataset
-from ..evidence.model import Dataset, Problem
+from ..evidence.dataset import Dataset, Problem
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import dose_of, dose_text
 from ..statistics.records import Photons

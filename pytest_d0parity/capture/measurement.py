@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evidence.model import ArrayInfo, Frames, Histograms, Scalar, Scan, Stats
+from ..evidence.dataset import ArrayInfo, Frames, Histograms, Scalar, Scan, Stats
 from ..readers.npz import Member, NpzFile
 from ..readers.zip_member import NpzError
 from ..statistics.blocks import is_measurable

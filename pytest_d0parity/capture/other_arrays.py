@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from ..evidence.model import ArrayInfo
+from ..evidence.dataset import ArrayInfo
 from ..readers.metadata import MAX_TEXT, NAMES, Metadata, parse_metadata
 from ..readers.npz import Member, NpzFile
 from ..readers.object_array import read_objects

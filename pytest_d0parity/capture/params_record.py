@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evidence.model import ParamValue, Scalar
+from ..evidence.dataset import Scalar
+from ..evidence.model import ParamValue
 from ..readers.params.placeholders import Placeholder
 from ..statistics.blocks import ArraySource, is_measurable
 from ..statistics.distribution import describe

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..compare.comparator import comparator_for, compare_log, read_reference
+from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
-from ..evidence.model import EvidenceLog, Metadata, Problem
+from ..evidence.model import EvidenceLog, Metadata
 from ..scenario.scenario import Scenario
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import MACHINE, TOOL, git_state, timestamp

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..evidence.model import Problem
+from ..evidence.dataset import Problem
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import PATTERN, SweepError, list_sweep, same_doses, sort_by_dose
 from ..util.files import size_of

@@ -10,8 +10,8 @@ from ..util.text import printable
 from .arguments import DONE, DRIFT, UNREADABLE
 
 if TYPE_CHECKING:
+    from ..evidence.drift import Reference
     from ..evidence.file import LogFile
-    from ..evidence.model import Reference
     from ..reports.outcome import Outcome
     from ..scenario.pyproject import Project
     from .terminal import Terminal

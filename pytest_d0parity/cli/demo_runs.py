@@ -1,15 +1,17 @@
-"""The runs of ``d0parity demo``: record, match, drift."""
+"""The runs of ``d0parity demo``: record, match, drift, and a sweep that was simulated anew."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..evidence.artifacts import PAGE
 from ..simulator import simulate_sweep, write_params
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from .terminal import Terminal
 
 
-_MOVED = 1.02  # factor of the changed value in the reference of the third run
+_FACTOR = 1.02  # by which the patterns of one dose are scaled
+_SCATTER = "20%"
+_REFERENCE = ("--parity-reference=parity/dose_parity_log.json",)
 
 
 class DemoError(ParityError):
@@ -29,7 +33,7 @@ class DemoError(ParityError):
 
 
 def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, terminal: Terminal) -> None:
-    """Simulate a sweep, and run the plugin on it three times.
+    """Simulate a sweep, and run the plugin on it five times.
 
     Parameters
     ----------
@@ -56,24 +60,32 @@ def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, t
             settings.write_text("[pytest]\n", encoding="utf-8")
 
         terminal.say("\n1. Record: one side, which owns the data, makes the evidence log.\n")
-        _pytest(folder, terminal, 0, "--parity-output=parity")
+        _pytest(folder, terminal, 0, ".", "parity")
         terminal.say("\n2. Match: the other side checks its copy against that log.\n")
-        _pytest(folder, terminal, 0, "--parity-output=again", "--parity-reference=parity/dose_parity_log.json")
-        where = _move_a_value(Path(folder))
-        terminal.say(f"\n3. Drift: in this reference, {where} was moved by {_MOVED - 1:.0%}. The build fails.\n")
-        _pytest(folder, terminal, 1, "--parity-output=drift", "--parity-reference=moved.json")
+        _pytest(folder, terminal, 0, ".", "again", *_REFERENCE)
+        scaled = _scale_a_dose(folder)
+        terminal.say(f"\n3. Drift: in a third copy, somebody has multiplied diff3d of {scaled} by {_FACTOR}.\n")
+        _pytest(folder, terminal, 1, "scaled", "drift", *_REFERENCE)
+        terminal.say("\n4. The same sweep simulated anew, with other photons: its bytes are others, which is drift.\n")
+        os.makedirs(os.path.join(folder, "anew"), exist_ok=True)
+        simulate_sweep(os.path.join(folder, "anew"), photon_doses, frames, seed, redraw=1)
+        _pytest(folder, terminal, 1, "anew", "anew-bytes", *_REFERENCE, "-q", "--tb=no", "-rN")
+        terminal.say(f"\n5. Its statistics agree within {_SCATTER}, which is what the photons scatter.\n")
+        loosened = ("--parity-compare=statistics", f"--parity-threshold=*:{_SCATTER}")
+        _pytest(folder, terminal, 0, "anew", "anew-statistics", *_REFERENCE, *loosened)
     except OSError as error:
         reason = describe_os_error(error)
         raise DemoError(f"the demo cannot be written to {printable(folder)}: {reason}") from None
     terminal.say(
-        f"\nThat failure was the point. Read {printable(os.path.join(folder, 'parity', 'dose_parity_log.md'))}."
+        f"\nThe failures were the point. Read {printable(os.path.join(folder, 'parity', 'dose_parity_log.md'))}."
     )
     if os.path.exists(page := os.path.join(folder, "drift", PAGE)):
         terminal.say(f"Look at {printable(page)}.")
 
 
-def _pytest(folder: str, terminal: Terminal, expected: int, *options: str) -> None:
-    command = ["--parity-scenario=DEMO", "--parity-dataset-root=.", "--parity-baseline-params=params.dill", *options]
+def _pytest(folder: str, terminal: Terminal, expected: int, root: str, output: str, *options: str) -> None:
+    command = ["--parity-scenario=DEMO", f"--parity-dataset-root={root}", "--parity-baseline-params=params.dill"]
+    command += [f"--parity-output={output}", *options]
     terminal.say(f"$ cd {shlex.quote(printable(folder))} && {shlex.join(['pytest', *command])}")
     environment = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_IT}
     run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command]
@@ -86,10 +98,15 @@ def _pytest(folder: str, terminal: Terminal, expected: int, *options: str) -> No
 _NOT_FOR_IT = ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY")
 
 
-def _move_a_value(folder: Path) -> str:
-    """Write a reference with one changed value, and return which one."""
-    log = json.loads((folder / "parity" / "dose_parity_log.json").read_text(encoding="utf-8"))
-    dataset = log["datasets"][len(log["datasets"]) // 2]
-    dataset["stats"]["normalized"]["mean"] *= _MOVED
-    (folder / "moved.json").write_text(json.dumps(log, indent=2), encoding="utf-8")
-    return f"the mean of normalized of {printable(dataset['filename'])}"
+def _scale_a_dose(folder: str) -> str:
+    """Copy the sweep to a folder in which the patterns of one dose are scaled, and return the name of that dataset."""
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".npz"))
+    os.makedirs(os.path.join(folder, "scaled"), exist_ok=True)
+    for name in names:
+        shutil.copy(os.path.join(folder, name), os.path.join(folder, "scaled", name))
+    changed = names[len(names) // 2]
+    with np.load(os.path.join(folder, changed)) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["diff3d"] = arrays["diff3d"] * np.float32(_FACTOR)
+    np.savez_compressed(os.path.join(folder, "scaled", changed), **arrays)
+    return printable(changed)

@@ -15,7 +15,8 @@ from ..util.text import counted, printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..evidence.model import EvidenceLog, Problem
+    from ..evidence.dataset import Problem
+    from ..evidence.model import EvidenceLog
 
 
 class Terminal(Listener):

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from ..evidence.dataset import Problem
+from ..evidence.drift import Difference, NotCompared, Reference
 from ..evidence.file import LogFile, read_log
-from ..evidence.model import Difference, EvidenceLog, NotCompared, Problem, Reference
+from ..evidence.model import EvidenceLog
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import EXACT, Level, Threshold
 from ..util.files import is_sha256

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeGuard
 
-from ..evidence.model import Difference, NotCompared, Scalar, Verdict
+from ..evidence.dataset import Scalar
+from ..evidence.drift import Difference, NotCompared
+from ..evidence.model import Verdict
 from ..scenario.thresholds import DEFAULT, EXACT, Threshold
 from ..util.records import ABSENT
 from .values import Named
@@ -18,6 +20,20 @@ MISSING = "(missing)"  # how a value that one side does not hold is shown
 PRESENT = "present"  # and a dataset that it holds
 
 _PLACES = 5  # that are named where values that were left out differ
+_PIPELINE: tuple[tuple[str, ...], ...] = (
+    ("raw.", "arrays.diff3d."),
+    ("frames.", "pattern."),
+    ("photons.",),
+    ("normalized.",),
+    ("grouped.", "arrays.scan_index."),
+    ("probe.", "arrays.probeGuess."),
+    ("arrays.",),
+    ("metadata.",),
+    ("params.",),
+    ("metrics.",),
+    (),  # whatever users record
+)
+_A_ROUNDING = 1e-10  # relative: smaller differences are counted, and not listed
 ROUNDING = 1e-12  # of the largest magnitude in a group: differences below it are rounding
 
 
@@ -158,10 +174,12 @@ def _ratio(gap: Fraction, allowed: float) -> float:
 
 def within(values: Named, names: Sequence[str]) -> Named:
     """Return the values of these dotted names, and those below them; the empty name is above all."""
+    if "" in names:
+        return values
     return {
         name: value
         for name, value in values.items()
-        if any(not above or name == above or name.startswith(f"{above}.") for above in names)
+        if any(name == above or name.startswith(f"{above}.") for above in names)
     }
 
 
@@ -175,7 +193,27 @@ def dataset_at(where: str, names: Collection[str]) -> str | None:
     return None
 
 
-def worst_first(difference: Difference) -> tuple[int, float]:
-    """Return the key that sorts drift before what is allowed, and the larger distances first."""
+def worst_first(difference: Difference) -> tuple[int, int, float]:
+    """Return the key that sorts drift before what is allowed, then by root and meaning, then by distance."""
     rank = ("drift", "within_thresholds", "repacked").index(difference.verdict)
-    return rank, -math.inf if difference.distance is None else -difference.distance
+    distance = -math.inf if difference.distance is None else -difference.distance
+    return rank, _meaning(difference.where), distance
+
+
+def _meaning(where: str) -> int:
+    """Return the place of a value in the order of the pipeline; hashes, which say the least, come last."""
+    if ":" not in where and not where.startswith(("params.", "metrics.")):
+        return -1  # a dataset that only one side has
+    name = where.rpartition(":")[2]
+    for place, groups in enumerate(_PIPELINE):
+        if name.startswith(groups):
+            return place
+    return len(_PIPELINE) if name in ("sha256", "size_bytes") else len(_PIPELINE) - 1
+
+
+def is_rounding(difference: Difference) -> bool:
+    """Whether two numbers differ by a part in 1e10 at most, within their threshold."""
+    before, after = difference.expected, difference.observed
+    if difference.verdict != "within_thresholds" or not is_finite_number(before) or not is_finite_number(after):
+        return False
+    return abs(float(after) - float(before)) <= _A_ROUNDING * abs(float(before))

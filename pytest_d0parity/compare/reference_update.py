@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..evidence.dataset import Dataset
+from ..evidence.drift import Difference
 from ..evidence.encoding import to_json
 from ..evidence.file import LogError, read_log
-from ..evidence.model import Check, Dataset, Difference, EvidenceLog
+from ..evidence.model import Check, EvidenceLog
 from ..scenario.sweep import sort_by_dose
 from ..util.atomic import write_atomically
 from ..util.files import describe_os_error

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..evidence.model import Check, Dataset, EvidenceLog, ParamValue, Problem, Scalar
+from ..evidence.dataset import Dataset, Problem, Scalar
+from ..evidence.model import Check, EvidenceLog, ParamValue
 from ..scenario.thresholds import Threshold, threshold_of
 from ..statistics.records import STAGES
 from ..util.records import ABSENT, as_dict

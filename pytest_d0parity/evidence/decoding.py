@@ -13,7 +13,9 @@ from ..scenario.thresholds import ThresholdError, threshold_of
 from ..statistics.records import Histogram, PartStats, Photons, ProbeStats, StageStats
 from ..util.records import ABSENT, is_optional, key_of
 from ..util.text import NUMBERS, printable
-from .model import ArrayInfo, Check, Dataset, EvidenceLog, Frames, Metadata, Reference, Scalar
+from .dataset import ArrayInfo, Dataset, Frames, Scalar
+from .drift import Reference
+from .model import Check, EvidenceLog, Metadata
 
 # Records of which a value may be missing, or be of another kind, without a fault: an older tool did not write it, or
 # somebody has changed it, which is for those to tell who look at the value.
@@ -143,14 +145,15 @@ def _record_decoder(kind: Any) -> Decoder:
     counts = {item.name for item in fields(kind) if type(item.default) is int}  # zero where they are not written
     optional = {item.name for item in fields(kind) if is_optional(item)}
     lacks = leaves - counts - optional - _ESSENTIAL if issubclass(kind, _MAY_LACK) else set()
+    keys = {item.name: key_of(item.name) for item in fields(kind)}
     check = _CHECKS.get(kind)
 
     def decode(value: Any, where: str) -> Any:
         entry = _object(value, where)
         found: dict[str, Any] = {}
         for name, decode_field in decoders.items():
+            key = keys[name]
             # A list or object that is null is one that is not there.
-            key = key_of(name)
             if key in entry and (entry[key] is not None or name in leaves):
                 found[name] = decode_field(entry[key], f"{where}.{key}" if where else key)
             elif name in lacks or (name in essential and name not in leaves and issubclass(kind, _MAY_LACK)):

@@ -10,8 +10,8 @@ from typing import Literal
 from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import printable
+from .dataset import Dataset
 from .file import LogError, LogFile
-from .model import Dataset
 
 THE_LOG = "the log"
 

@@ -18,7 +18,7 @@ from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
 from ..util.records import ABSENT
 from .artifacts import PROBES
-from .model import Dataset
+from .dataset import Dataset
 
 _LARGEST = 1 << 24  # bytes of a probe, at most
 _ALL = 1 << 26  # bytes of all probes together, at most

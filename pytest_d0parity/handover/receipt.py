@@ -19,7 +19,7 @@ from .verification import CheckedFile
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
-    from ..evidence.model import Difference
+    from ..evidence.drift import Difference
     from ..scenario.thresholds import Level
 
 

@@ -12,8 +12,8 @@ from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
 from ..compare.values import baseline_values, values_of_dataset
+from ..evidence.dataset import Dataset, Problem
 from ..evidence.file import LogFile
-from ..evidence.model import Dataset, Problem
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold
 from ..util.text import valid_utf8

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ..evidence.model import Difference, Verdict
+    from ..evidence.drift import Difference
+    from ..evidence.model import Verdict
 
 
 Outcome = Literal["same", "repacked", "agrees", "changed", "contradicted", "missing", "extra", "not_checked"]

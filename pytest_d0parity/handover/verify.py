@@ -22,7 +22,7 @@ from .verification import CheckedFile, Outcome, Verification, VerificationInterr
 
 if TYPE_CHECKING:
     from ..capture.executor import Executor
-    from ..evidence.model import Difference
+    from ..evidence.drift import Difference
     from .remeasure import RemeasuredFile, Remeasurement
 
 # What measures is imported only where bytes differ or values are asked for, so that a verification starts fast.

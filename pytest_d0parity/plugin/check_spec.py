@@ -8,7 +8,8 @@ from typing import Literal
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison, within
 from ..compare.values import Named
-from ..evidence.model import SCHEMA_VERSION, Problem
+from ..evidence.dataset import Problem
+from ..evidence.model import SCHEMA_VERSION
 from ..readers.params.baseline import FLAGS, METRICS
 from ..util.text import valid_utf8
 from .run_store import RunData

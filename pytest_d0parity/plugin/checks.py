@@ -10,7 +10,7 @@ import pytest
 
 from ..compare.comparator import Comparator
 from ..compare.difference import MISSING
-from ..evidence.model import Problem
+from ..evidence.dataset import Problem
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import STAGES
 from ..util.text import listed, printable, valid_utf8

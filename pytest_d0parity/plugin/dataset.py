@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..evidence.model import ArrayInfo, Stats
+from ..evidence.dataset import ArrayInfo, Stats
 from ..readers.npz import NpzFile
 from ..readers.zip_member import NpzError
 from ..statistics.records import Photons, ProbeStats

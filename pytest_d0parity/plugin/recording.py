@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ..compare.values import CheckValues, limits_of_check
+from ..evidence.dataset import Scalar
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Scalar
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..util.errors import ParityError
 from ..util.text import NUMBERS, valid_utf8

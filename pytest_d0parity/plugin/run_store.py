@@ -18,7 +18,7 @@ from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, select_datasets
 from ..compare.values import BaselineValues, Named, baseline_values, values_of_dataset
-from ..evidence.model import Dataset
+from ..evidence.dataset import Dataset
 from ..util.atomic import write_atomically
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ..compare.comparator import Comparator
-from ..evidence.model import Difference
+from ..evidence.drift import Difference
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table
 from ..util.text import printable

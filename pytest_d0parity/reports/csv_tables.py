@@ -8,8 +8,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from ..evidence.dataset import Dataset
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Dataset, EvidenceLog
+from ..evidence.model import EvidenceLog
 from ..statistics.records import PartStats
 
 # The first columns are those that other tools already read, in their order.

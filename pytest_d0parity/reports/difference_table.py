@@ -6,10 +6,12 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..evidence.dataset import Scalar
+from ..evidence.drift import Difference
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Difference, Scalar
 from ..util.markdown import table
 from ..util.text import printable
 
@@ -37,19 +39,37 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in _COLUMNS:
         grid.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
-    for difference in differences[:_ROWS]:
+    rows = merged(differences)
+    for difference in rows[:_ROWS]:
         grid.add_row(*(Text(cell) for cell in difference_cells(difference, prefix)))
     console = Console(file=io.StringIO(), width=10_000, color_system=None)
     with console.capture() as capture:
         console.print(grid)
     lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
-    return "\n".join([*lines, *_more_rows_line(differences)])
+    return "\n".join([*lines, *_more_rows_line(rows)])
 
 
 def difference_markdown(differences: Sequence[Difference]) -> str:
     """Return a table in Markdown: see `difference_table`."""
-    rows = [difference_cells(difference) for difference in differences[:_ROWS]]
-    return "\n\n".join([table(_COLUMNS, rows), *_more_rows_line(differences)])
+    rows = merged(differences)
+    cells = [difference_cells(difference) for difference in rows[:_ROWS]]
+    return "\n\n".join([table(_COLUMNS, cells), *_more_rows_line(rows)])
+
+
+def merged(differences: Sequence[Difference]) -> list[Difference]:
+    """Join the rows of the grouped stage that are all the same number, as in a sweep of one scan."""
+    alike: dict[tuple[object, ...], list[Difference]] = {}
+    for number, each in enumerate(differences):
+        dataset, _, name = each.where.rpartition(":")
+        is_grouped = name.startswith("grouped.") and isinstance(each.expected, float)
+        key = (dataset, each.verdict, each.expected, each.observed) if is_grouped else (number,)
+        alike.setdefault(key, []).append(each)
+    return [rows[0] if len(rows) == 1 else _joined(rows) for rows in alike.values()]
+
+
+def _joined(rows: Sequence[Difference]) -> Difference:
+    group = rows[0].where.rpartition(".")[0]
+    return replace(rows[0], where=f"{group}.* ({len(rows)} alike)")
 
 
 def _more_rows_line(differences: Sequence[Difference]) -> list[str]:
@@ -70,11 +90,22 @@ def difference_cells(difference: Difference, prefix: str = "") -> list[str]:
 
 def _both_values(expected: Scalar, observed: Scalar) -> tuple[str, str]:
     """Return both values, with as many digits as it takes to distinguish them."""
+    is_text = [isinstance(value, str) for value in (expected, observed)]
+    if is_text[0] != is_text[1] and _looks_like_a_number(expected if is_text[0] else observed):
+        return _as_json(expected), _as_json(observed)
     for told in (_rounded, _with_all_digits, _as_json):
         pair = told(expected), told(observed)
         if pair[0] != pair[1]:
             break
     return pair
+
+
+def _looks_like_a_number(text: Scalar) -> bool:
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _rounded(value: Scalar) -> str:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..evidence.dataset import Dataset
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Dataset, EvidenceLog
+from ..evidence.model import EvidenceLog
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import PartStats, StageStats
 from ..util.markdown import escape, table

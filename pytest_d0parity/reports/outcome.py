@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from ..compare.difference import is_rounding
 from ..compare.levels import is_about_bytes
+from ..evidence.drift import Difference, Finding, NotCompared
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import Difference, EvidenceLog, Finding, NotCompared, Verdict
+from ..evidence.model import EvidenceLog, Verdict
 from ..util.markdown import escape
 from ..util.text import listed, more_than, printable, valid_utf8
-from .difference_table import difference_markdown, difference_table
+from .difference_table import difference_markdown, difference_table, merged
 
 _MOST_FINDINGS = 12
 _MOST_NAMES = 3  # of datasets
@@ -165,12 +168,28 @@ class Outcome:
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
         parts = []
         for verdict in ("drift", "within_thresholds"):
-            rows = [difference for difference in self.differences if difference.verdict == verdict]
+            rows = [difference for difference in self.listed if difference.verdict == verdict]
             if rows and verdict == "within_thresholds":
                 parts.append("Within the thresholds:")
             if rows:
                 parts.append(render(rows))
-        return parts
+        return [*parts, self.rounding] if self.rounding else parts
+
+    @property
+    def rounding(self) -> str:
+        """How many differences are not listed, since they are rounding; empty if there is none."""
+        count = len(self.differences) - len(self.listed)
+        return f"Not listed: {_values(count)} by rounding, a part in 1e10 at most." if count else ""
+
+    @cached_property
+    def rows(self) -> list[Difference]:
+        """The rows of a table of differences."""
+        return merged(self.listed)
+
+    @cached_property
+    def listed(self) -> tuple[Difference, ...]:
+        """The differences that are more than rounding."""
+        return tuple(difference for difference in self.differences if not is_rounding(difference))
 
     def _count(self, verdict: str) -> int:
         return sum(difference.verdict == verdict for difference in self.differences)

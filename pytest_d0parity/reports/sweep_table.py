@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..compare.difference import MISSING, PRESENT, dataset_at
-from ..evidence.model import Dataset, EvidenceLog, Scalar
+from ..evidence.dataset import Dataset, Scalar
+from ..evidence.model import EvidenceLog
 from ..statistics.records import STAGES
 from ..util.text import counted, more_than, printable, valid_utf8
 from .outcome import Outcome

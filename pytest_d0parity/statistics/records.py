@@ -63,7 +63,15 @@ class GroupedStats(StageStats):
 
 @dataclass(frozen=True, kw_only=True)
 class PartStats:
-    """Statistics of a probe's amplitude (unit of ``probeGuess``) or phase (radians, -π to π)."""
+    """Statistics of a probe's amplitude or phase.
+
+    Attributes
+    ----------
+    min, max, mean, std, p01, p05, p50, p95, p99 : float
+        Over the finite values: of the amplitude in the unit of ``probeGuess``, of the phase in radians, -π to π.
+    nan_count, inf_count : int
+        Number of values that are left out.
+    """
 
     min: float
     max: float

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..evidence.model import Problem
+    from ..evidence.dataset import Problem
 
 
 class Listener:

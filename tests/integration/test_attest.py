@@ -124,7 +124,7 @@ def test_what_failed_and_what_is_warned_of(here: Path) -> None:
 
 
 def test_drift_of_the_baseline_run(here: Path) -> None:
-    edit(here / "parity" / LOG, lambda log: log["baseline_params"].update(N=1))
+    edit(here / "parity" / LOG, lambda log: log["params"].update(N=1))
     common = ["log", "--dataset-root", "sweep", "--baseline-params", "sweep/params.dill", "-q"]
     assert main([*common, "--output", "drift", "--reference", f"parity/{LOG}"]) == 3
     assert predicate(here, "drift")["failedTests"] == ["baseline_run"]

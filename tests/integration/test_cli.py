@@ -591,16 +591,28 @@ def test_a_terminal_that_knows_ascii_only(root: Path, tmp_path: Path) -> None:
 # --- demo --------------------------------------------------------------------------------------
 
 
-def test_demo_records_matches_and_drifts(tmp_path: Path) -> None:
+def test_demo_records_matches_drifts_and_is_simulated_anew(tmp_path: Path) -> None:
     done = d0parity("demo", "--output", tmp_path / "demo", "--frames", "20", "--doses", "1e4,1e8")
     assert (done.returncode, done.stderr) == (0, "")
-    folders = ("parity", "again", "drift")
-    assert [read_log(tmp_path / "demo" / folder)["verdict"] for folder in folders] == ["recorded", "match", "drift"]
-    assert done.stdout.count("FAILED d0parity::test_stage[data_p1e8.npz-normalized]") == 1
-    record = read_log(tmp_path / "demo" / "parity")
+    logs = {name: read_log(tmp_path / "demo" / name) for name in DEMO}
+    assert {name: log["verdict"] for name, log in logs.items()} == DEMO
+    (finding,) = logs["drift"]["findings"]
+    assert (finding["proof"], finding["datasets"]) == ("factor", ["data_p1e8.npz"])
+    assert "every statistic of raw is the reference's times 1.0200. Next: divide diff3d by 1.0200" in done.stdout
+    assert logs["anew-statistics"]["metadata"]["compare"] == "statistics"
+    record = logs["parity"]
     assert [dataset["photons"]["quantized"] for dataset in record["datasets"]] == [True, True]
     assert record["baseline_params"]["label"] == "simulated_baseline"
     assert str(tmp_path / "demo" / "parity" / "dose_parity_log.md") in done.stdout
+
+
+DEMO = {
+    "parity": "recorded",
+    "again": "match",
+    "drift": "drift",
+    "anew-bytes": "drift",
+    "anew-statistics": "within_thresholds",
+}
 
 
 def test_demo_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.command import LOG
 from tests.support.parity import Parity
 
 OK, FAILED = 0, 1
-CHECKS = 28
+CHECKS = 30
 
 
 @pytest.fixture

@@ -185,7 +185,9 @@ def test_a_file_without_any_known_key_may_be_the_wrong_one(data: Path, tmp_path:
     done, record = log(data, write(tmp_path / "history.dill", {"history": {"loss": [1.0, 0.5]}}), tmp_path / "out")
     assert (done.returncode, record["params"]) == (0, {"history.loss.0": 1.0, "history.loss.1": 0.5})
     assert "warning: baseline_params: " in done.stderr
-    assert "holds none of the keys of a baseline run (N, gridsize, nphotons, …): it may be the wrong file" in done.stderr
+    assert (
+        "holds none of the keys of a baseline run (N, gridsize, nphotons, …): it may be the wrong file" in done.stderr
+    )
 
 
 def test_more_params_than_a_log_holds_are_never_parity(data: Path, tmp_path: Path) -> None:

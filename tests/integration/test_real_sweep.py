@@ -70,5 +70,6 @@ def test_the_params(record: Any) -> None:
     assert record["baseline_params"]["intensity_scale_value"] == 988.211669921875
     assert record["baseline_params"]["nphotons_in_params"] == 1e9
     assert record["metrics"]["frc50"] == [128, "NaN"]
-    assert set(record["metrics"]) == {"mae", "ms_ssim", "psnr", "mse", "frc50"}
+    assert set(record["metrics"]) == {"mae", "ms_ssim", "psnr", "mse", "ssim", "frc50"}
+    assert len(record["params"]) == 54 - 6 + 1  # of frc, a pair, both are recorded
     assert set(record["metadata"]["params_recovered"]) == {"probe", "intensity_scale"}

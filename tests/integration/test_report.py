@@ -28,7 +28,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.evidence.model import Difference, EvidenceLog, Reference
+from pytest_d0parity.evidence.drift import Difference, Reference
+from pytest_d0parity.evidence.model import EvidenceLog
 from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
 from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.render import to_html

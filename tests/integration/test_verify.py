@@ -382,7 +382,7 @@ def test_every_value_again(verify: Verify) -> None:
 def test_a_log_that_was_edited_by_hand_is_found(verify: Verify, here: Path) -> None:
     def change(log: Any) -> None:
         log["datasets"][0]["stats"]["raw"]["mean"] *= 1.001
-        log["baseline_params"]["N"] = 63
+        log["params"]["N"] = 63
 
     edit(here / "parity" / LOG, change)
     assert verify()[0] == 0  # the bytes are those of the log, and nothing else was asked for

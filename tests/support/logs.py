@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from pytest_d0parity import EvidenceLog
-from pytest_d0parity.evidence.model import Problem
+from pytest_d0parity.evidence.dataset import Problem
 
 
 def renamed(log: EvidenceLog, name: str) -> EvidenceLog:

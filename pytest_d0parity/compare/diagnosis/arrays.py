@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...evidence.model import Difference
+from ...evidence.drift import Difference
 from ...util.text import listed, printable
 from ..difference import MISSING, is_finite_number
 from . import patterns

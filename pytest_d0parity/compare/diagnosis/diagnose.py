@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...evidence.model import Difference, Finding
+from ...evidence.drift import Difference, Finding
 from ...util.files import is_sha256
 from ...util.text import counted, listed
 from ..difference import MISSING, PRESENT, Comparison, dataset_at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ...evidence.model import Difference
+from ...evidence.drift import Difference
 from ..difference import MISSING, is_finite_number
 from ..values import Named
 

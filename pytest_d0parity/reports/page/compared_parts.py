@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...compare.difference import dataset_at
 from ...compare.values import BUILT_IN
-from ...evidence.model import Difference
+from ...evidence.drift import Difference
 from ...util.text import printable, valid_utf8
 from ..outcome import Outcome
 from .shown_log import ShownDataset, ShownLog
@@ -50,6 +50,10 @@ class ComparedParts:
         self._checks = {_checked_part(check.id) for check in run.log.checks}
         errors = [problem for problem in run.log.all_problems if problem.severity == "error"]
         self._damaged = {dataset_of(problem.where, run.datasets) for problem in errors}
+        # By the level, or by a limit for all of a part.
+        left_out = {item.name.rpartition(":")[2].removesuffix(".*") for item in outcome.not_compared}
+        self._left_out = {part for part in PARTS if part in left_out or "*" in left_out}
+        self._left_out |= {"file"} if "sha256" in left_out else set()
         self.compared = outcome.reference is not None
 
     def matrix(self) -> Iterator[tuple[str, list[Cell | None]]]:
@@ -66,6 +70,7 @@ class ComparedParts:
             return None
         # What could not be read was not compared.
         left_out = (name, part) in self._not_compared or (name in self._damaged and part != "file")
+        left_out = left_out or part in self._left_out
         cell = _cell(differences, left_out)
         if part != "arrays":
             return cell

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from ...evidence.model import Scalar
+from ...evidence.dataset import Scalar
 from ...statistics.records import MISLABELLED
 from ...util.text import counted, listed, printable
 from .charts import Curve, Point, dose_ladder, over_dose

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...compare.values import Named, Values, values_of
-from ...evidence.model import Dataset, EvidenceLog
+from ...evidence.dataset import Dataset
+from ...evidence.model import EvidenceLog
 from ...evidence.probe_archive import Probes, name_of_probe
 from ...scenario.sweep import dose_of
 from ...util.text import valid_utf8

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...evidence.model import Scalar
+from ...evidence.dataset import Scalar
 from ...util.text import printable
 from ..outcome import Outcome
 from .compared_parts import ComparedParts, dataset_of

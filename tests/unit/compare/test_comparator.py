@@ -505,7 +505,7 @@ def test_a_missing_reference_is_an_error(tmp_path: Path, capsys: Capture) -> Non
 # --- how it is told ----------------------------------------------------------------------------
 
 
-def test_the_worst_come_first_and_the_rows_are_capped_but_not_the_count(
+def test_raw_comes_first_then_the_worst_and_the_rows_are_capped_but_not_the_count(
     tmp_path: Path, record: Any, capsys: Capture
 ) -> None:
     other = copy.deepcopy(record)
@@ -518,7 +518,11 @@ def test_the_worst_come_first_and_the_rows_are_capped_but_not_the_count(
     raw(other, 2)["max"] *= 2
     _, outcome = told(tmp_path, capsys, record, other)
     distances = [difference["distance"] for difference in outcome["differences"]]
-    assert distances == sorted(distances, reverse=True)
+    stages = [difference["where"].partition(":")[2].partition(".")[0] for difference in outcome["differences"]]
+    assert stages == sorted(stages, key=["raw", "normalized"].index)
+    for stage in ("raw", "normalized"):
+        of_stage = [distance for distance, name in zip(distances, stages, strict=True) if name == stage]
+        assert of_stage == sorted(of_stage, reverse=True)
     assert outcome["differences"][0]["where"] == "data_p1e9.npz:raw.max"
     assert outcome["drifted"] == len(distances) > 20
     compare(tmp_path, record, other)

@@ -19,8 +19,9 @@ from pytest_d0parity import Scenario, capture_evidence
 from pytest_d0parity.compare.comparator import Comparator
 from pytest_d0parity.compare.diagnosis.diagnose import diagnose
 from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.evidence.drift import Finding
 from pytest_d0parity.evidence.file import LogFile
-from pytest_d0parity.evidence.model import EvidenceLog, Finding
+from pytest_d0parity.evidence.model import EvidenceLog
 from pytest_d0parity.scenario.thresholds import parse_threshold
 from pytest_d0parity.simulator import write_params
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +84,17 @@ def test_the_keys_are_those_of_the_contract(record: Any) -> None:
     assert set(record["datasets"][0]["photons"]) == {
         *("quantum", "per_pattern", "residual", "quantized", "expected", "ratio")
     }
+
+
+def test_every_field_has_a_description() -> None:
+    for name, definition in json_schema()["$defs"].items():
+        assert len(definition["description"]) > 10, name
+        for key, schema in definition["properties"].items():
+            assert len(schema["description"]) > 5, (name, key)
+
+
+def test_the_page_about_the_log_is_made_of_the_schema() -> None:
+    page = Path(__file__).parents[3] / "docs" / "log-format.md"
+    script = Path(__file__).parents[3] / "scripts" / "log_format.py"
+    made = subprocess.run([sys.executable, script], capture_output=True, check=True, timeout=60)
+    assert made.stdout.decode() == page.read_text(encoding="utf-8")

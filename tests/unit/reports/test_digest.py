@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from pytest_d0parity import EvidenceLog
 from pytest_d0parity.evidence.artifacts import prepare_folder
-from pytest_d0parity.evidence.model import Dataset
+from pytest_d0parity.evidence.dataset import Dataset
 from pytest_d0parity.reports.writer import write_reports
 from pytest_d0parity.util.files import sha256_file
 from tests.support.logs import renamed

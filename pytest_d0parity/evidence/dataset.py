@@ -1,0 +1,204 @@
+"""A dataset of the sweep as records of the log; their fields are the keys of its JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
+from ..util.records import optional
+
+Scalar = bool | int | float | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What could not be read or measured (error), or was measured and looks wrong (warning).
+
+    Attributes
+    ----------
+    severity : str
+        ``error`` where something could not be read or measured, ``warning`` where it was and looks wrong.
+    where : str
+        A dataset, ``dataset:array``, or the name of the option that is concerned.
+    message : str
+        A sentence for the maintainer.
+    """
+
+    severity: Literal["error", "warning"]
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayInfo:
+    """An array of an NPZ file.
+
+    Its statistics are there where it plays no stage's role and is small, or all arrays were to be measured.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Lengths of its axes.
+    dtype : str
+        Data type as stored.
+    crc32 : str
+        CRC-32 of the uncompressed member, header included: eight hexadecimal digits.
+    size_bytes : int
+        Bytes of the uncompressed member, header included.
+    min, max, mean, std : float
+        Over the finite values, in the unit of the array; complex values by their magnitude. `std` is that of the
+        population.
+    mean_real, mean_imag : float
+        Means of both parts of a complex array, in its unit.
+    nonzero_fraction : float
+        Share of the finite values that are not zero.
+    count : int
+        Number of finite values.
+    nan_count, inf_count : int
+        Number of values that are left out.
+    text : str
+        What an array of text holds: the text, or a JSON list of several; the first 4,096 characters.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    crc32: str
+    size_bytes: int
+    min: float | None = optional(None)
+    max: float | None = optional(None)
+    mean: float | None = optional(None)
+    std: float | None = optional(None)
+    mean_real: float | None = optional(None)
+    mean_imag: float | None = optional(None)
+    nonzero_fraction: float | None = optional(None)
+    count: int | None = optional(None)
+    nan_count: int = optional(0)
+    inf_count: int = optional(0)
+    text: str | None = optional(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """Statistics of the stages; null where one could not be measured.
+
+    Attributes
+    ----------
+    raw : StageStats
+        Of ``diff3d`` as stored.
+    normalized : StageStats
+        Of ``diff3d / (diff3d.max() + 1e-12)``.
+    grouped : GroupedStats
+        Of the mean intensities of the scans.
+    """
+
+    raw: StageStats | None = None
+    normalized: StageStats | None = None
+    grouped: GroupedStats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histograms:
+    """Histograms of the stages, to look at; null where a stage could not be measured, or holds no value.
+
+    Attributes
+    ----------
+    raw, normalized, grouped : Histogram
+        Of the values of the stage.
+    """
+
+    raw: Histogram | None = None
+    normalized: Histogram | None = None
+    grouped: Histogram | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """One scan of the grouped stage.
+
+    Attributes
+    ----------
+    scan_index : int
+        Its number in the array of this name.
+    n_patterns : int
+        Number of its frames whose mean is not NaN.
+    mean : float
+        Mean of the means of its frames, in the unit of ``diff3d``; null where it has none.
+    """
+
+    scan_index: int
+    n_patterns: int
+    mean: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Fingerprints of the frames, from which it is seen whether two files hold the same ones.
+
+    The fingerprint of a frame is the sum, modulo 2^64, of the bit patterns of its pixels as unsigned integers.
+
+    Attributes
+    ----------
+    count : int
+        Number of frames.
+    order : str
+        SHA-256 of the fingerprints (64 bit, little-endian) in the order of the frames.
+    set : str
+        SHA-256 of the fingerprints in ascending order.
+    """
+
+    count: int
+    order: str
+    set: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One NPZ file of the sweep; null where something could not be read.
+
+    Attributes
+    ----------
+    filename : str
+        Name of the file, relative to the dataset root.
+    path : str
+        Path of the file, as given.
+    photon_dose : str
+        Photons per pattern, as its name spells them; null where it tells none.
+    sha256 : str
+        Of the file.
+    size_bytes : int
+        Bytes of the file.
+    arrays : dict
+        Each array in the file, by its name.
+    frames : Frames
+        Fingerprints of the frames of ``diff3d``.
+    metadata : dict
+        The leaves of the metadata in the file, by dotted names; lists are counted from 0.
+    stats : Stats
+        Statistics of the stages of ``diff3d``.
+    histograms : Histograms
+        How often values occur, to look at; not compared.
+    scans : tuple of Scan
+        The scans, to look at; not compared. Empty if there are more than 256.
+    photons : Photons
+        The photons counted back from ``diff3d``.
+    probe : ProbeStats
+        Statistics of ``probeGuess``.
+    problems : tuple of Problem
+        What could not be read or measured, or looks wrong.
+    """
+
+    filename: str
+    path: str
+    photon_dose: str | None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    arrays: dict[str, ArrayInfo] = field(default_factory=dict)
+    frames: Frames | None = None
+    metadata: dict[str, Scalar] = field(default_factory=dict)
+    stats: Stats = Stats()
+    histograms: Histograms = Histograms()
+    scans: tuple[Scan, ...] = ()
+    photons: Photons | None = None
+    probe: ProbeStats | None = None
+    problems: tuple[Problem, ...] = ()

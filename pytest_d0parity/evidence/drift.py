@@ -1,0 +1,110 @@
+"""What a comparison found, as records of the log; their fields are the keys of its JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .dataset import Scalar
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotCompared:
+    """Values that a comparison left out.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name of the values, or a pattern for it.
+    why : str
+        The level or the limit that leaves them out, or that only one side has measured them.
+    values : int
+        How many they are.
+    differ : int
+        How many of them are not the same on both sides.
+    where : tuple of str
+        The first five of those.
+    """
+
+    name: str
+    why: str
+    values: int
+    differ: int
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The log that this one was compared with.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    sha256 : str
+        Of the file.
+    left_out : tuple of str
+        What it holds and this run did not compare: datasets that `limit_datasets` leaves out, and own checks of the
+        users that did not run.
+    not_compared : tuple of NotCompared
+        What both hold and was not compared.
+    """
+
+    path: str
+    sha256: str
+    left_out: tuple[str, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A value that differs from the reference.
+
+    Attributes
+    ----------
+    where : str
+        ``dataset:name``, ``check:name``, a dataset that only one side has, or the name of a value.
+    expected, observed : bool, int, float, str or None
+        The reference's value and this log's; ``"(missing)"`` where there is none.
+    threshold : str
+        What is allowed.
+    distance : float or None
+        The difference in units of what is allowed: above 1 is drift, infinite where nothing is allowed,
+        null where the values are not numbers.
+    verdict : str
+        ``repacked`` for a file whose bytes differ while every array in it is the same.
+    """
+
+    where: str
+    expected: Scalar
+    observed: Scalar
+    threshold: str
+    distance: float | None
+    verdict: Literal["within_thresholds", "drift", "repacked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the values of two logs prove about why they differ.
+
+    Attributes
+    ----------
+    root : str
+        What differs, independently of the other findings.
+    proof : str
+        Which rule speaks: a short name.
+    datasets : tuple of str
+        In which datasets; none where it is about none of them.
+    sentence : str
+        What is proven, without the datasets.
+    advice : str
+        What to do next, in a sentence; empty where nothing follows.
+    """
+
+    root: Literal[
+        "files", "patterns", "scan_index", "probe", "arrays", "metadata", "params", "metrics", "datasets", "checks"
+    ]
+    proof: str
+    datasets: tuple[str, ...]
+    sentence: str
+    advice: str = ""
