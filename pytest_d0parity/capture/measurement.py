@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evidence.dataset import ArrayInfo, Frames, Histograms, Scalar, Scan, Stats
+from ..readers.metadata import NAMES as METADATA_NAMES
 from ..readers.npz import Member, NpzFile
 from ..readers.zip_member import NpzError
 from ..statistics.blocks import is_measurable
@@ -211,6 +212,8 @@ def _read_texts(npz: NpzFile, result: Measurement) -> dict[str, list[str | None]
                 del npz.members[name]
             elif elements is not None and not (member.dtype.hasobject and member.shape):
                 texts[name] = elements
+            elif elements is None and name in METADATA_NAMES and not member.dtype.hasobject:
+                result.warning(name, f"it is no text of up to {SMALL >> 20} MiB, and is not read as metadata")
             elif member.dtype.hasobject and name not in _MEASURED_ARRAYS:
                 result.warning(name, "it is an object array, which is a pickle inside: only its header was looked at")
     return texts

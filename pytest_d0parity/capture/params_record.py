@@ -51,7 +51,7 @@ def _array(array: NDArray[Any]) -> ParamValue:
     shown = ParamValue(shape=array.shape, dtype=str(array.dtype), sha256=digest)
     if not is_measurable(array.dtype):
         return shown
-    values = describe(ArraySource(array), percents=())
+    values = describe(ArraySource(array), percents=None)
     return ParamValue(
         shape=shown.shape, dtype=shown.dtype, sha256=digest, min=values.min, max=values.max, mean=values.mean
     )

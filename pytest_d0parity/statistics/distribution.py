@@ -114,7 +114,7 @@ def _wanted_quantiles(percents: Iterable[int]) -> list[float]:
 def describe(
     source: Source,
     *,
-    percents: Sequence[int] = _STAGE_PERCENTS,
+    percents: Sequence[int] | None = _STAGE_PERCENTS,
     transform: Transform = magnitude,
     observers: Sequence[Callable[[Block], None]] = (),
 ) -> Distribution:
@@ -124,8 +124,8 @@ def describe(
     ----------
     source : Source
         Of any boolean, integer, real or complex dtype.
-    percents : sequence of int
-        The percentiles that will be asked for.
+    percents : sequence of int, or None
+        The percentiles that will be asked for, beside the median; None for no order statistics at all.
     transform : callable
         Makes real values of the stored ones; by default complex values are measured by their magnitude.
     observers : sequence of callable
@@ -139,7 +139,7 @@ def describe(
     count = nan_count = inf_count = zeros = 0
     low, high = math.inf, -math.inf
     tree = MomentsTree()
-    tracker = QuantileTracker(_wanted_quantiles(percents), math.prod(source.shape))
+    tracker = None if percents is None else QuantileTracker(_wanted_quantiles(percents), math.prod(source.shape))
     with np.errstate(all="ignore"):
         for block in read_blocks(source, transform):
             nan_count += block.nan_count
@@ -153,10 +153,13 @@ def describe(
             count += moments.count
             zeros += int(np.count_nonzero(np.equal(block.finite, 0)))
             low, high = min(low, block.min), max(high, block.max)
-            tracker.add(block.finite)
+            if tracker is not None:
+                tracker.add(block.finite)
         if not count:
             return Distribution.empty(nan_count, inf_count)
-        order = _order_statistics(source, transform, tracker, _wanted_ranks(count, percents))
+        order: Mapping[int, float] = {}
+        if tracker is not None and percents is not None:
+            order = _order_statistics(source, transform, tracker, _wanted_ranks(count, percents))
         mean, std = _mean_and_std(source, transform, tree, low, high)
     return Distribution(
         count=count,

@@ -125,10 +125,10 @@ def measure_array(source: Source) -> ArrayStats:
     source : Source
         Real or complex, of any shape.
     """
-    values = describe(source, percents=())
+    values = describe(source, percents=None)
     parts: tuple[float | None, ...] = (None, None)
     if source.dtype.kind == "c":
-        parts = tuple(describe(source, percents=(), transform=part).mean for part in (np.real, np.imag))
+        parts = tuple(describe(source, percents=None, transform=part).mean for part in (np.real, np.imag))
     return ArrayStats(
         min=values.min,
         max=values.max,
@@ -197,7 +197,7 @@ def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, flo
     index = np.asarray(scan_index)
     check_scan_index(index.dtype, index.size, source.shape[0])
     frames = FrameMeans(source)
-    describe(source, percents=(), observers=[frames.add])
+    describe(source, percents=None, observers=[frames.add])
     return as_dict(grouped_stats(scan_means(frames.means(), index)))
 
 

@@ -173,3 +173,22 @@ def test_an_older_log_knows_nothing_of_them(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps(record))
     done = d0parity("compare", tmp_path / "old.json", folder / "out" / LOG)
     assert (done.returncode, done.stdout.partition(":")[0]) == (0, "match"), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.array("x" * (5 << 20)), "is no text of up to 16 MiB"),
+        (np.array(json.dumps({"a": "x" * (10 << 20)}), dtype=object), "is a text of 10,485,769 characters"),
+        (np.array(json.dumps({"a": "x" * (20 << 20)}), dtype=object), "only its header was looked at"),
+        (np.array('{"a":' * 1000 + "1" + "}" * 1000, dtype=object), "is nested too deeply"),
+        (np.arange(3), "is no text"),
+        (np.array(["{}", "{}"], dtype=object), "only its header was looked at"),
+    ],
+)
+def test_odd_metadata_are_told(tmp_path: Path, array: Any, says: str) -> None:
+    code, record = log(write(tmp_path, _metadata=array))
+    (problem,) = record["datasets"][0]["problems"]
+    assert (code, problem["severity"], problem["where"]) == (0, "warning", "data_p125.npz:_metadata")
+    assert says in problem["message"]
+    assert record["datasets"][0]["metadata"] == {}

@@ -14,6 +14,8 @@ from .shown_log import ShownDataset, ShownLog
 
 PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  # in the order of the pipeline
 
+# The groups of values that belong to a part, where these are not those of its name.
+_NAMES = {"file": ("sha256", "size_bytes"), "arrays": ("arrays", "metadata"), "raw": ("raw", "frames")}
 _WORST = ("drift", "within_thresholds", "repacked", "not_compared")
 # What the checks of these names are about; a check of a stage, flag or metric is named after it.
 _CHECKED = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}
@@ -62,7 +64,7 @@ class ComparedParts:
             yield name, [self._cell(name, part) for part in PARTS]
 
     def _cell(self, name: str, part: str) -> Cell | None:
-        names = ("sha256", "size_bytes") if part == "file" else (part,)
+        names = _NAMES.get(part, (part,))
         own = self._by_dataset.get(name, ())
         differences = [d for d in own if d.where.removeprefix(f"{name}:").partition(".")[0] in names]
         values = self._run.datasets[name].values
@@ -75,7 +77,8 @@ class ComparedParts:
         if part != "arrays":
             return cell
         places = [d.where.removeprefix(f"{name}:").split(".") for d in differences if d.verdict == cell.verdict]
-        return replace(cell, arrays=tuple(dict.fromkeys(printable(place[1]) for place in places if place[1:])))
+        arrays = dict.fromkeys(printable(place[1] if place[0] == "arrays" else place[0]) for place in places)
+        return replace(cell, arrays=tuple(arrays))
 
     def rest_of_log(self) -> list[tuple[str, Cell]]:
         """Return how parameters, metrics, and the rest (datasets of one side, own checks of the users) compare."""
