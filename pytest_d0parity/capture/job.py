@@ -110,8 +110,10 @@ def _dataset_record(scenario: Scenario, filename: str, measurement: Measurement)
         stats=measurement.stats,
         histograms=measurement.histograms,
         scans=measurement.scans,
+        pattern=measurement.pattern,
         photons=photons,
         probe=measurement.probe,
+        standard_errors=measurement.standard_errors,
         problems=_problems(filename, measurement, photons),
     )
 

@@ -11,17 +11,19 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evidence.dataset import ArrayInfo, Frames, Histograms, Scalar, Scan, Stats
+from ..evidence.dataset import ArrayInfo, Frames, Histograms, Pattern, Scalar, Scan, Stats
 from ..readers.metadata import NAMES as METADATA_NAMES
 from ..readers.npz import Member, NpzFile
 from ..readers.zip_member import NpzError
 from ..statistics.blocks import is_measurable
 from ..statistics.distribution import Distribution, describe
-from ..statistics.fingerprints import FrameFingerprints
+from ..statistics.frames.fingerprints import FrameFingerprints
+from ..statistics.frames.frame_statistics import FrameStatistics
+from ..statistics.frames.standard_errors import stack_errors
 from ..statistics.histograms import ValueCounts, count_values
-from ..statistics.photons import AmplitudeSample, count_photons
+from ..statistics.photons import AmplitudeSample, count_photons, with_frames
 from ..statistics.records import PartStats, Photons, ProbeStats, StageStats
-from ..statistics.scans import FrameMeans, ScanIndexError, ScanMeans, check_scan_index, scan_means
+from ..statistics.scans import ScanIndexError, ScanMeans, check_scan_index, scan_means
 from ..statistics.stages import EPSILON, grouped_stats, measure_probe, normalized_stats, stage_stats
 from ..util.files import HashedFile, describe_os_error, open_hashed
 from .member_source import MemberSource, Progress, ProgressCounter
@@ -56,7 +58,9 @@ class Measurement:
     stats: Stats = field(default_factory=Stats)
     histograms: Histograms = field(default_factory=Histograms)
     scans: tuple[Scan, ...] = ()
+    pattern: Pattern | None = None
     photons: Photons | None = None
+    standard_errors: dict[str, float] = field(default_factory=dict)
     probe: ProbeStats | None = None
     problems: list[FileProblem] = field(default_factory=list)
     is_repeatable: bool = True  # False after a failure of the disk or for lack of memory, which may not come again
@@ -240,7 +244,9 @@ def _measure_arrays(
         if name not in _MEASURED_ARRAYS and (measure_all or is_small):
             with _errors_as_problems(result, name):
                 stream = None if is_small else MemberSource(npz, member, overlap=overlap)
-                info = result.arrays[name] = with_statistics(result.arrays[name], npz, member, stream)
+                info, errors = with_statistics(result.arrays[name], npz, member, stream, result.frames)
+                result.arrays[name] = info
+                result.standard_errors |= {f"arrays.{name}.{key}": u for key, u in errors.items()}
                 _warn_if_not_finite(result, name, info)
 
 
@@ -300,10 +306,10 @@ def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Memb
 
     source = open_stack(member)
     sample, counts = AmplitudeSample(), ValueCounts(member.size)
-    frames = FrameMeans(source) if member.size else None
+    frames = FrameStatistics(source) if member.size else None
     fingerprints = FrameFingerprints(source)
-    observers = [sample.add, counts.add, frames.add, fingerprints.add] if frames else []
-    values = describe(source, observers=observers)
+    observers = [sample.add, counts.add, fingerprints.add] if frames else []
+    values = describe(source, observers=observers, frames=frames)
     result.frames = Frames(count=member.shape[0], order=fingerprints.order, set=fingerprints.set)
 
     _warn_if_not_finite(result, "diff3d", values)
@@ -325,6 +331,11 @@ def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Memb
         grouped=None if scans is None else count_values(scans.measured),
     )
     result.photons = count_photons(sample, values, member.dtype, member.shape[0]) if values.count else Photons()
+    if frames is not None:
+        result.photons = with_frames(result.photons, frames)
+        centre = frames.sample.centre()
+        result.pattern = None if centre is None else Pattern(row=centre[0], column=centre[1])
+        result.standard_errors = stack_errors(frames, index, result.photons.quantum)
 
 
 def _scan_records(scans: ScanMeans) -> tuple[Scan, ...]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from ..evidence.dataset import ArrayInfo
+from ..evidence.dataset import ArrayInfo, Frames
 from ..readers.metadata import MAX_TEXT, NAMES, Metadata, parse_metadata
 from ..readers.npz import Member, NpzFile
 from ..readers.object_array import read_objects
 from ..statistics.blocks import ArraySource, Source, is_measurable
+from ..statistics.frames.standard_errors import array_errors
 from ..statistics.stages import measure_array
 from ..util.text import valid_utf8
 
 SMALL = 16 << 20  # bytes of an array that is measured whether or not all are to be
 _MAX_PICKLE = 4 * MAX_TEXT + 4096  # bytes of UTF-8, and what stands around them
+_NOT_OF_FRAMES = ("objectGuess",)  # whatever its length is
 _MAX_TEXT = 4096  # characters that are recorded
 
 
@@ -53,13 +55,24 @@ def metadata_of(name: str, info: ArrayInfo, elements: list[str | None]) -> Metad
     return parse_metadata(elements[0] or "")
 
 
-def with_statistics(info: ArrayInfo, npz: NpzFile, member: Member, stream: Source | None) -> ArrayInfo:
+def with_statistics(
+    info: ArrayInfo, npz: NpzFile, member: Member, stream: Source | None, frames: Frames | None
+) -> tuple[ArrayInfo, dict[str, float]]:
     """Return the record of an array with its statistics; without them where its values are no numbers.
 
     Parameters
     ----------
     stream : Source or None
         The array as a stream; None to read it at once.
+    frames : Frames or None
+        Those of the patterns, where they could be measured.
+
+    Returns
+    -------
+    info : ArrayInfo
+        The record.
+    errors : dict of str to float
+        Standard errors of its statistics, where it has a row for each frame and is no object.
 
     Raises
     ------
@@ -67,5 +80,10 @@ def with_statistics(info: ArrayInfo, npz: NpzFile, member: Member, stream: Sourc
         If it cannot be read.
     """
     if not is_measurable(member.dtype):
-        return info
-    return replace(info, **asdict(measure_array(stream or ArraySource(npz.read(member)))))
+        return info, {}
+    if stream is not None:
+        return replace(info, **asdict(measure_array(stream))), {}
+    array = npz.read(member)
+    info = replace(info, **asdict(measure_array(ArraySource(array))))
+    of_frames = frames is not None and member.name not in _NOT_OF_FRAMES
+    return info, array_errors(array, frames.count) if of_frames and frames is not None else {}

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..compare.comparator import comparator_for, compare_log, read_reference
+from ..compare.compare_log import comparator_for, compare_log, read_references
 from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog, Metadata
@@ -44,7 +44,7 @@ def capture_evidence(
     *,
     executor: Executor | None = None,
     cache: MeasurementCache | None = None,
-    reference: LogFile | None = None,
+    references: Sequence[LogFile] | None = None,
 ) -> EvidenceLog:
     """Capture a scenario, and compare it with its reference if it names one.
 
@@ -58,8 +58,8 @@ def capture_evidence(
         What captures the datasets; by default this process. The log does not depend on it.
     cache : MeasurementCache, optional
         Where measurements are looked up and saved; by default nowhere.
-    reference : LogFile, optional
-        The log that the scenario names as its reference, if the caller has read it already.
+    references : sequence of LogFile, optional
+        The logs that the scenario names as its references, if the caller has read them already.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def capture_evidence(
     CaptureInterrupted
         On Ctrl-C.
     """
-    comparator = comparator_for(scenario, read_reference(scenario) if reference is None else reference)
+    comparator = comparator_for(scenario, read_references(scenario) if references is None else references)
     # The params come first, since a wrong path is then reported at once, and not after all datasets.
     baseline_run = read_baseline_run(scenario)
     _report(listener, baseline_run.problems)

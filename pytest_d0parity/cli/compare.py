@@ -65,7 +65,7 @@ def compare_with(
         As it stands in a log.
     """
     from ..compare.comparator import Comparator
-    from ..compare.diagnosis.diagnose import diagnose
+    from ..compare.compare_log import explain
     from ..compare.values import values_of
     from ..reports.outcome import Outcome
     from ..scenario.scenario import level_of, thresholds_of
@@ -82,11 +82,12 @@ def compare_with(
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
-        findings=diagnose(comparator.values, observed, comparison),
+        findings=explain(comparator, observed, comparison),
         filenames=tuple(observed.datasets),
         reference=reference.path,
         left_out=record.left_out,
         not_compared=record.not_compared,
+        compared=record.compared,
         verified=False,
     )
     return outcome, record

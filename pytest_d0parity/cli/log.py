@@ -58,18 +58,18 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     with LocalPool(n_workers) as pool, contextlib.ExitStack() as stack:
         from ..capture.dask_cluster import DaskCluster
         from ..capture.run import CaptureInterrupted, capture_evidence
-        from ..compare.comparator import read_reference
+        from ..compare.compare_log import read_references
         from ..evidence.artifacts import prepare_folder
 
         prepare_folder(output)
-        reference = read_reference(scenario)
+        references = read_references(scenario)
         try:
             executor = pool if options.cluster is None else stack.enter_context(DaskCluster(options.cluster))
-            log = capture_evidence(scenario, terminal, executor=executor, cache=cache, reference=reference)
+            log = capture_evidence(scenario, terminal, executor=executor, cache=cache, references=references)
             code = DONE
         except CaptureInterrupted as interrupt:
             log, code = interrupt.log, INTERRUPTED
-    is_published = _publish(log, scenario, output, reference, options.history, terminal)
+    is_published = _publish(log, scenario, output, references[0] if references else None, options.history, terminal)
     if code == DONE and (log.has_errors or not is_published or log.verdict == "incomplete"):
         return UNREADABLE
     return DRIFT if code == DONE and log.verdict == "drift" else code

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..evidence.dataset import Problem
 from ..evidence.drift import Difference, NotCompared, Reference
-from ..evidence.file import LogFile, read_log
-from ..evidence.model import EvidenceLog
-from ..scenario.scenario import Scenario
+from ..evidence.file import LogFile
 from ..scenario.thresholds import EXACT, Level, Threshold
 from ..util.files import is_sha256
 from ..util.records import ABSENT
 from ..util.text import listed, printable, valid_utf8
-from .diagnosis.diagnose import diagnose
+from .accepted import AcceptedRuns, disagreement
 from .difference import (
     MISSING,
     PRESENT,
     ROUNDING,
     Comparison,
     are_same,
+    dataset_at,
     find_difference,
     is_finite_number,
     joined,
@@ -29,6 +28,7 @@ from .difference import (
     worst_first,
 )
 from .levels import left_out_by_statistics
+from .scatter import Errors, Scatter
 from .values import ARRAY_STATISTICS, BaselineValues, CheckValues, Named, Values, values_of
 
 _GROUPS = ("raw", "normalized", "grouped", "probe.amplitude", "probe.phase")
@@ -57,11 +57,32 @@ class Comparator:
     values: Values
     thresholds: tuple[Threshold, ...] = ()
     level: Level = "bytes"
+    accepted: AcceptedRuns | None = None
+    remark: str = ""
 
     @classmethod
     def of(cls, file: LogFile, thresholds: Sequence[Threshold] = (), level: Level = "bytes") -> Comparator:
         """Return a comparator with a log that is trusted."""
         return cls(Reference(path=file.path, sha256=file.sha256), values_of(file.log), tuple(thresholds), level)
+
+    @classmethod
+    def of_several(cls, files: Sequence[LogFile], thresholds: Sequence[Threshold], level: Level) -> Comparator:
+        """Return a comparator with several logs that are trusted alike.
+
+        Raises
+        ------
+        AcceptedRunsError
+            If they are too few, of different scenarios, or differ in what may not scatter.
+        """
+        first, *others = (cls.of(file, [limit for limit in thresholds if not limit.sigma], level) for file in files)
+        accepted = AcceptedRuns.of(files, [first.values, *(other.values for other in others)])
+        for other in others:
+            for difference in first.compare(other.values).drifted:
+                key, name = _key_and_name(difference.where, first.values)
+                if not accepted.may_scatter(key, name):
+                    raise disagreement(first.record.path, other.record.path, difference.where)
+        record = replace(first.record, accepted=accepted.runs)
+        return cls(record, accepted.mean(), tuple(thresholds), level, accepted)
 
     def limited_to(self, filenames: Collection[str] | None) -> Comparator:
         """Leave out of the reference the datasets that are not in a scenario's list; None keeps all."""
@@ -75,7 +96,12 @@ class Comparator:
     def record_beside(self, checks: Collection[str], comparison: Comparison) -> Reference:
         """Return the record for the log of a run: it names what the run, with these own checks, leaves out."""
         left_out = tuple(name for name in self.values.checks if name not in checks)
-        return replace(self.record, left_out=self.record.left_out + left_out, not_compared=comparison.not_compared)
+        return replace(
+            self.record,
+            left_out=self.record.left_out + left_out,
+            not_compared=comparison.not_compared,
+            compared=comparison.compared,
+        )
 
     def compare(self, observed: Values) -> Comparison:
         """Compare all values. A check of the users' own that did not run is left out."""
@@ -84,7 +110,9 @@ class Comparator:
             [
                 self.compare_names(observed.datasets),
                 *(
-                    self.compare_dataset(name, observed.datasets[name], sound=name not in observed.unsound)
+                    self.compare_dataset(
+                        name, observed.datasets[name], observed.errors[name], sound=name not in observed.unsound
+                    )
                     for name in both
                 ),
                 self.compare_baseline(observed.baseline),
@@ -110,7 +138,7 @@ class Comparator:
         return Comparison(tuple(rows), len(rows))
 
     def compare_dataset(
-        self, filename: str, observed: Named, *, sound: bool, names: Sequence[str] = ("",)
+        self, filename: str, observed: Named, errors: Errors, *, sound: bool, names: Sequence[str] = ("",)
     ) -> Comparison:
         """Compare the values of a dataset, which the reference must have.
 
@@ -118,6 +146,8 @@ class Comparator:
         ----------
         observed : dict
             All its values, by their dotted names.
+        errors : dict
+            Their standard errors.
         sound : bool
             Whether the whole file could be read. One that could not is never called repacked.
         names : sequence of str
@@ -127,15 +157,46 @@ class Comparator:
         repacked = sound and self.is_repacked(filename, observed)
         # Where the arrays are the same, to the last bit, no level has anything to leave out.
         level: Level = "bytes" if repacked else self.level
-        part = self._compare(f"{filename}:", filename, within(expected, names), within(observed, names), level)
+        spread = self.accepted.spread_of(filename) if self.accepted else {}
+        scatter = Scatter.of(self.values.errors[filename], errors, (expected, observed), spread)
+
+        def compare(names: Sequence[str]) -> Comparison:
+            parts = within(expected, names), within(observed, names)
+            return self._compare(f"{filename}:", filename, *parts, level, scatter)
+
+        part = compare(names)
+        if self._uses_sigma and part.drifted:
+            part = self._without_what_follows(part, filename, compare, scatter)
         return replace(part, differences=tuple(map(_as_repacked, part.differences))) if repacked else part
+
+    def _without_what_follows(
+        self, part: Comparison, filename: str, compare: Callable[[Sequence[str]], Comparison], scatter: Scatter
+    ) -> Comparison:
+        """Judge no value a second time that follows from others, which lie within a limit in standard errors."""
+        fine = set()
+        if scatter.covers("raw.mean") and not compare(["raw"]).drifted:
+            fine.add("normalized")
+        if not compare(["photons.per_pattern", "photons.expected"]).drifted and scatter.covers("photons.per_pattern"):
+            fine.add("photons.ratio")
+
+        def judged(difference: Difference) -> Difference:
+            name = difference.where.removeprefix(f"{filename}:")
+            group = name if name in fine else name.partition(".")[0]
+            _, sigma = self._limits_for(filename, name)
+            if difference.verdict != "drift" or group not in fine or sigma is None or difference.distance is None:
+                return difference
+            allowed = f"{sigma.text} of what it follows from"
+            return replace(difference, threshold=allowed, distance=None, verdict="within_thresholds")
+
+        return replace(part, differences=tuple(sorted(map(judged, part.differences), key=worst_first)))
 
     def compare_baseline(
         self, observed: BaselineValues, pick: Callable[[Named], Named] = lambda values: values
     ) -> Comparison:
         """Compare params and metrics with the reference's, or those of them that a function picks."""
         expected, found = (pick(each.known_to(self.values.version)) for each in (self.values.baseline, observed))
-        return self._compare("", None, expected, found, self.level)
+        scatter = Scatter(spread=self.accepted.spread_of(None)) if self.accepted else Scatter()
+        return self._compare("", None, expected, found, self.level, scatter)
 
     def compare_check(self, check_id: str, observed: CheckValues) -> Comparison:
         """Compare the values that one of the users' own checks recorded."""
@@ -143,7 +204,10 @@ class Comparator:
             return Comparison((), 0)
         known = self.values.checks.get(check_id)
         expected = known.values if known else {}
-        return self._compare(f"{check_id}:", observed.dataset, expected, observed.values, "bytes", observed.limits)
+        scatter = Scatter(spread=self.accepted.spread_of(check_id)) if self.accepted else Scatter()
+        return self._compare(
+            f"{check_id}:", observed.dataset, expected, observed.values, "bytes", scatter, observed.limits
+        )
 
     def _as_trusted(self, check_id: str, observed: CheckValues) -> CheckValues:
         """Replace the limits that a check brings along by those of the reference, which is trusted."""
@@ -153,7 +217,7 @@ class Comparator:
     def is_repacked(self, filename: str, observed: Named) -> bool:
         """Whether a file has other bytes than the reference's, but the same shapes, dtypes, sizes and CRC-32."""
         expected = self.values.datasets.get(filename, {})
-        limit = self._threshold_for(filename, "sha256")
+        limit, _ = self._limits_for(filename, "sha256")
         if limit is not None and limit.is_exact:
             return False
         arrays = _stored(expected)
@@ -168,7 +232,9 @@ class Comparator:
 
     def problems(self, observed: Values, comparison: Comparison) -> tuple[Problem, ...]:
         """Return what is wrong with a comparison of all values: thresholds without effect, and that it is empty."""
-        unused = self.unused_thresholds(observed)
+        unused = (*self.unused_thresholds(observed), *self._without_errors(observed))
+        if self.remark:
+            unused = (*unused, Problem(severity="warning", where="reference", message=self.remark))
         if comparison.compared or comparison.differences or not comparison.not_compared:
             return unused
         reasons = dict.fromkeys(f"{item.name} ({item.why})" for item in comparison.not_compared)
@@ -177,6 +243,17 @@ class Comparator:
             "which is everything"
         )
         return (*unused, Problem(severity="error", where="reference", message=message))
+
+    def _without_errors(self, observed: Values) -> Iterator[Problem]:
+        """Yield a warning if a limit is given in standard errors, and datasets have none."""
+        both = [name for name in self.values.datasets if name in observed.datasets]
+        without = [name for name in both if not (self.values.errors.get(name) and observed.errors.get(name))]
+        if self._uses_sigma and without:
+            message = (
+                f"{listed(without, 3)} {'have' if len(without) > 1 else 'has'} no standard errors on both sides (an "
+                "older log, or fewer than 32 frames), so that limits in sigma have no effect there and the others hold"
+            )
+            yield Problem(severity="warning", where="threshold", message=message)
 
     def unused_thresholds(self, observed: Values) -> tuple[Problem, ...]:
         """Return a warning for each threshold that covers no value on either side, as after a typing error."""
@@ -205,66 +282,53 @@ class Comparator:
         expected: Named,
         observed: Named,
         level: Level,
+        scatter: Scatter,
         own: Mapping[str, Threshold] = MappingProxyType({}),
     ) -> Comparison:
         names = {name: None for name in (*expected, *observed) if self.values.knows(name)}
         magnitudes = _magnitudes(expected)
         found, left_out = [], []
         for name in names:
-            limit = self._threshold_for(dataset, name, own)
+            limit, sigma = self._limits_for(dataset, name, own)
             one_sided = _not_measured(name, expected, observed)
-            reason = one_sided or _reason_to_leave_out(name, names, limit, level)
+            reason = one_sided or _reason_to_leave_out(name, names, sigma or limit, level)
             if reason is not None:
                 same = one_sided or are_same(expected.get(name, ABSENT), observed.get(name, ABSENT))
                 left_out.append(_not_compared(*reason, None if same else where + name))
                 continue
             group, _, statistic = name.rpartition(".")
             floor = ROUNDING * magnitudes.get(group, 0.0) if statistic not in _UNITLESS else 0.0
+            by_sigma = sigma is not None and scatter.covers(name)
             difference = find_difference(
-                where + name, expected.get(name, ABSENT), observed.get(name, ABSENT), limit, floor
+                where + name,
+                expected.get(name, ABSENT),
+                observed.get(name, ABSENT),
+                None if by_sigma else limit,
+                floor,
             )
             if difference is not None:
-                found.append(difference)
+                found.append(scatter.judge(difference, name, sigma) if by_sigma and sigma is not None else difference)
         compared = len(names) - len(left_out)
         return Comparison(tuple(sorted(found, key=worst_first)), compared, joined(left_out))
 
-    def _threshold_for(
+    def _limits_for(
         self, dataset: str | None, name: str, own: Mapping[str, Threshold] = MappingProxyType({})
-    ) -> Threshold | None:
+    ) -> tuple[Threshold | None, Threshold | None]:
+        """Return the limit of a value, and the one in standard errors that counts where the value has these."""
         covering = [limit for limit in self.thresholds if limit.covers(dataset, name)]
-        return covering[-1] if covering else own.get(name)
+        plain = [limit for limit in covering if not limit.sigma]
+        sigma = covering[-1] if covering and covering[-1].sigma else None
+        return (plain[-1] if plain else own.get(name)), sigma
+
+    @property
+    def _uses_sigma(self) -> bool:
+        return any(limit.sigma for limit in self.thresholds)
 
 
-def read_reference(scenario: Scenario) -> LogFile | None:
-    """Read the log that a scenario names as its reference; None if it names none.
-
-    Raises
-    ------
-    LogError
-        If it cannot be read, is corrupt, or is of a newer schema.
-    """
-    return None if scenario.reference_path is None else read_log(scenario.reference_path, scenario.reference)
-
-
-def comparator_for(scenario: Scenario, reference: LogFile | None) -> Comparator | None:
-    """Return a comparator for the datasets that a scenario asks for; None if there is no reference."""
-    if reference is None:
-        return None
-    return Comparator.of(reference, scenario.thresholds, scenario.compare).limited_to(scenario.limit_datasets)
-
-
-def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
-    """Return a log with what a comparison with the reference found in it."""
-    observed = values_of(log)
-    comparison = comparator.compare(observed)
-    return replace(
-        log,
-        reference=comparator.record_beside(observed.checks, comparison),
-        drift=comparison.differences,
-        findings=diagnose(comparator.values, observed, comparison),
-        verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
-        problems=log.problems + comparator.problems(observed, comparison),
-    )
+def _key_and_name(where: str, values: Values) -> tuple[str | None, str]:
+    """Return the dataset or check of a difference, None for params and metrics, and the name of its value."""
+    key = dataset_at(where, {*values.datasets, *values.checks})
+    return key, where if key is None else where.removeprefix(f"{key}:")
 
 
 def _stored(values: Named) -> Named:

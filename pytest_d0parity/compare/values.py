@@ -22,14 +22,16 @@ ARRAY_STATISTICS = (
     *("nonzero_fraction", "count", "nan_count", "inf_count", "text"),
 )
 _ALL_PARAMS = 4  # the schema version since which logs hold all params
-_PHOTONS = ("quantum", "per_pattern", "quantized", "expected", "ratio")
+_PHOTONS = ("quantum", "per_pattern", "quantized", "min", "max", "std", "empty", "expected", "ratio")
 
 Named = Mapping[str, Scalar]
 
 # What logs of schema version 0, and of versions before 4, do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)", re.DOTALL)
 _NEW_IN_4 = re.compile(
-    rf"(frames|metadata)\..*|arrays\..*\.({'|'.join(ARRAY_STATISTICS)})|metrics\.(ssim|frc1over7)\..*", re.DOTALL
+    r"(frames|metadata|pattern)\..*|photons\.(min|max|std|empty)|metrics\.(ssim|frc1over7)\..*|"
+    rf"arrays\..*\.({'|'.join(ARRAY_STATISTICS)})",
+    re.DOTALL,
 )
 
 
@@ -79,6 +81,8 @@ class Values:
         Params and metrics.
     checks : dict
         For each of the users' own checks that ran, by its id: what it recorded.
+    errors : dict
+        For each file name: the standard errors of its values, by name.
     unsound : frozenset of str
         Datasets in which something could not be read.
     has_errors : bool
@@ -89,6 +93,7 @@ class Values:
     datasets: Mapping[str, Named]
     baseline: BaselineValues
     checks: Mapping[str, CheckValues]
+    errors: Mapping[str, Mapping[str, float]]
     unsound: frozenset[str]
     scenario_id: str
     has_errors: bool
@@ -121,6 +126,7 @@ def values_of(log: EvidenceLog) -> Values:
             for check in log.checks
             if not check.id.startswith(BUILT_IN) and has_run(check)
         },
+        errors={valid_utf8(dataset.filename): dataset.standard_errors for dataset in log.datasets},
         unsound=frozenset(valid_utf8(dataset.filename) for dataset in log.datasets if _has_errors(dataset.problems)),
         scenario_id=str(log.metadata.scenario_id),
         has_errors=log.has_errors,
@@ -140,6 +146,7 @@ def values_of_dataset(dataset: Dataset) -> Named:
     values.update((f"metadata.{valid_utf8(key)}", _scalar(value)) for key, value in dataset.metadata.items())
     for stage in STAGES:
         values.update(_fields(f"{stage}.", getattr(dataset.stats, stage)))
+    values.update(_fields("pattern.", dataset.pattern))
     # Not `residual`: it is rounding, of which any change would be told.
     values.update(_fields("photons.", dataset.photons, _PHOTONS))
     if dataset.probe is not None:

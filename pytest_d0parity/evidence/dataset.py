@@ -153,6 +153,20 @@ class Frames:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """The mean pattern of at most 512 frames, which are evenly spread.
+
+    Attributes
+    ----------
+    row, column : float
+        Of its centre of mass, in pixels from 0.
+    """
+
+    row: float
+    column: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """One NPZ file of the sweep; null where something could not be read.
 
@@ -180,10 +194,15 @@ class Dataset:
         How often values occur, to look at; not compared.
     scans : tuple of Scan
         The scans, to look at; not compared. Empty if there are more than 256.
+    pattern : Pattern
+        Where the mean pattern has its centre; null where the frames are no patterns of rows and columns.
     photons : Photons
         The photons counted back from ``diff3d``.
     probe : ProbeStats
         Statistics of ``probeGuess``.
+    standard_errors : dict
+        How much values scatter because these frames and not others were taken, by their names and in their units; none
+        for fewer than 32 frames.
     problems : tuple of Problem
         What could not be read or measured, or looks wrong.
     """
@@ -199,6 +218,8 @@ class Dataset:
     stats: Stats = Stats()
     histograms: Histograms = Histograms()
     scans: tuple[Scan, ...] = ()
+    pattern: Pattern | None = None
     photons: Photons | None = None
     probe: ProbeStats | None = None
+    standard_errors: dict[str, float] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()

@@ -13,13 +13,13 @@ from ..scenario.thresholds import ThresholdError, threshold_of
 from ..statistics.records import Histogram, PartStats, Photons, ProbeStats, StageStats
 from ..util.records import ABSENT, is_optional, key_of
 from ..util.text import NUMBERS, printable
-from .dataset import ArrayInfo, Dataset, Frames, Scalar
+from .dataset import ArrayInfo, Dataset, Frames, Pattern, Scalar
 from .drift import Reference
 from .model import Check, EvidenceLog, Metadata
 
 # Records of which a value may be missing, or be of another kind, without a fault: an older tool did not write it, or
 # somebody has changed it, which is for those to tell who look at the value.
-_LENIENT = (ArrayInfo, Frames, Metadata, PartStats, Photons, ProbeStats, Reference, StageStats)
+_LENIENT = (ArrayInfo, Frames, Pattern, Metadata, PartStats, Photons, ProbeStats, Reference, StageStats)
 _MAY_LACK = (*_LENIENT, Dataset)
 _ESSENTIAL = frozenset({"filename"})
 _LENIENT_OF_DATASET = frozenset({"sha256", "size_bytes"})

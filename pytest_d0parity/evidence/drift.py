@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..util.records import optional
 from .dataset import Scalar
 
 
@@ -34,6 +35,22 @@ class NotCompared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedRun:
+    """One of several references.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    sha256 : str
+        Of the file.
+    """
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """The log that this one was compared with.
 
@@ -48,12 +65,18 @@ class Reference:
         users that did not run.
     not_compared : tuple of NotCompared
         What both hold and was not compared.
+    compared : int
+        Number of values that were compared.
+    accepted : tuple of AcceptedRun
+        All the references, where there are several.
     """
 
     path: str
     sha256: str
     left_out: tuple[str, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
+    compared: int = 0
+    accepted: tuple[AcceptedRun, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +93,9 @@ class Difference:
         What is allowed.
     distance : float or None
         The difference in units of what is allowed: above 1 is drift, infinite where nothing is allowed,
-        null where the values are not numbers.
+        null where the values are not numbers, or follow from others that were judged.
+    sigma : float
+        The difference in standard errors, under a limit in these.
     verdict : str
         ``repacked`` for a file whose bytes differ while every array in it is the same.
     """
@@ -81,6 +106,7 @@ class Difference:
     threshold: str
     distance: float | None
     verdict: Literal["within_thresholds", "drift", "repacked"]
+    sigma: float | None = optional(None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,7 +118,11 @@ class Remeasurement:
             sha256=dataset.sha256,
             size_bytes=dataset.size_bytes,
             comparison=self._comparator.compare_dataset(
-                valid_utf8(dataset.filename), values_of_dataset(dataset), sound=not errors, names=names
+                valid_utf8(dataset.filename),
+                values_of_dataset(dataset),
+                dataset.standard_errors,
+                sound=not errors,
+                names=names,
             ),
             errors=tuple(_problem_text(problem, dataset.filename) for problem in errors),
         )

@@ -61,7 +61,7 @@ class CheckSpec:
             case "arrays":
                 return ("arrays", "metadata")
             case "stage" if self.part == "raw":
-                return ("raw", "frames")
+                return ("raw", "frames", "pattern")
             case "stage":
                 return (self.part,)
             case "photon_dose":
@@ -94,7 +94,8 @@ class CheckSpec:
         if name not in comparator.values.datasets:
             return Comparison((), 0)
         sound = not any(problem.severity == "error" for problem in data.dataset(self.dataset).problems)
-        return comparator.compare_dataset(name, data.values(self.dataset), sound=sound, names=self.names)
+        errors = data.dataset(self.dataset).standard_errors
+        return comparator.compare_dataset(name, data.values(self.dataset), errors, sound=sound, names=self.names)
 
     def problems(self, data: RunData) -> list[Problem]:
         """Return the problems that belong to the check."""

@@ -13,7 +13,7 @@ from ..capture.cache import open_user_cache
 from ..capture.job import CaptureJob
 from ..capture.local_pool import LocalPool, pool_size
 from ..capture.selection import sizes_of
-from ..compare.comparator import comparator_for
+from ..compare.compare_log import comparator_for
 from ..compare.reference_update import update_reference
 from ..evidence.artifacts import prepare_folder
 from ..evidence.file import LogFile
@@ -26,7 +26,7 @@ from .collection import CheckCollector, not_found
 from .results import CheckResults
 from .run_store import RunData, RunStore
 from .session import PARITY, ParitySession
-from .settings import Settings, read_settings, reference_of, usage_errors
+from .settings import Settings, read_settings, references_of, usage_errors
 from .summary import Conclusion, Summary, write_errors
 
 _FOLDER = "d0parity_folder"  # key by which a worker of pytest-xdist gets the folder of the store
@@ -45,15 +45,19 @@ def start_session(config: pytest.Config) -> None:
     with usage_errors():
         settings = read_settings(config)
         cache = open_user_cache(notes.append) if settings.cache else None
-        reference = reference_of(settings)
-    job = CaptureJob(settings.scenario, comparator_for(settings.scenario, reference), cache)
+        references = references_of(settings)
+        comparator = comparator_for(settings.scenario, references)
+    job = CaptureJob(settings.scenario, comparator, cache)
     worker = getattr(config, "workerinput", None)
     store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
     data = RunData(job, store)
     plugins = config.pluginmanager
     if not worker:
         summary = Summary(settings)
-        plugins.register(Controller(settings, reference, data, store, summary.conclusion, notes), "d0parity-controller")
+        plugins.register(
+            Controller(settings, references[0] if references else None, data, store, summary.conclusion, notes),
+            "d0parity-controller",
+        )
         plugins.register(summary, "d0parity-summary")
     config.stash[PARITY] = ParitySession(data)
     plugins.register(config.stash[PARITY], "d0parity-session")

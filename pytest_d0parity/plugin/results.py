@@ -10,7 +10,7 @@ import pytest
 
 from ..capture.run import build_log
 from ..compare.comparator import Comparator
-from ..compare.diagnosis.diagnose import diagnose
+from ..compare.compare_log import explain
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
 from ..evidence.model import Check, EvidenceLog
@@ -103,7 +103,7 @@ class CheckResults:
             log,
             reference=self._comparator.record_beside(ran, comparison),
             drift=comparison.differences,
-            findings=diagnose(self._comparator.values, observed, comparison),
+            findings=explain(self._comparator, observed, comparison),
             verdict=comparison.verdict if complete else "incomplete",
             problems=log.problems + (self._comparator.problems(everything, comparison) if everything else ()),
         )

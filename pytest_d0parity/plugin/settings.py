@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..compare.comparator import read_reference
+from ..compare.compare_log import read_references
 from ..evidence.file import LogError, LogFile
 from ..reports.writer import is_log_of
 from ..scenario.options import OPTIONS
@@ -94,6 +94,8 @@ def _check_update(scenario: Scenario, options: dict[str, Any], output: str) -> N
         raise ScenarioError(
             "which reference is to be updated? Name it by --parity-reference LOG or in the project's table"
         )
+    if len(scenario.references) > 1:
+        raise ScenarioError("several accepted runs are not written by --parity-update-reference; name one of them")
     for name in ("threshold", "compare"):
         if options[name]:
             raise ScenarioError(
@@ -104,8 +106,8 @@ def _check_update(scenario: Scenario, options: dict[str, Any], output: str) -> N
         raise ScenarioError("the reference is the log that this session writes; name another --parity-output")
 
 
-def reference_of(settings: Settings) -> LogFile | None:
-    """Read the reference to compare with; None if there is none, or if it will be updated.
+def references_of(settings: Settings) -> tuple[LogFile, ...]:
+    """Read the references to compare with; none if there is none, or if it will be updated.
 
     Raises
     ------
@@ -115,13 +117,13 @@ def reference_of(settings: Settings) -> LogFile | None:
     path = settings.scenario.reference_path
     is_there = path is not None and os.path.lexists(path)
     if settings.update and not is_there:
-        return None
+        return ()
     try:
-        reference = read_reference(settings.scenario)
+        references = read_references(settings.scenario)
     except LogError as error:
         advice = "" if is_there else "; to make it of what is observed, add --parity-update-reference"
         raise LogError(f"the reference: {error}{advice}") from None
-    return None if settings.update else reference
+    return () if settings.update else references
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+from ..compare.compare_log import OFFER
 from ..compare.reference_update import ReferenceUpdate
 from ..evidence.artifacts import DIGEST, PAGE, STATEMENT
 from ..evidence.encoding import convert_for_json
@@ -164,7 +165,7 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
     yield f"{len(log.checks)} checks, {counted(log.total_datasets, 'dataset')}: {tally or 'none'}"
     if text := outcome.text():
-        yield text
+        yield text.replace(OFFER, "--parity-compare=statistics '--parity-threshold=*:5sigma'")
     if log.verdict == "drift":
         yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
     for problem in log.all_problems[:_MAX_PROBLEMS]:

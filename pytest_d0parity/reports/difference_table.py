@@ -129,7 +129,11 @@ def _signed_difference(difference: Difference) -> str:
     expected: Any = difference.expected
     observed: Any = difference.observed
     try:
-        return "-" if difference.distance is None else f"{observed - expected:+.4g}"
+        if difference.distance is None and not isinstance(expected, int | float):
+            return "-"
+        sigma = difference.sigma
+        errors = f" ({sigma:+.1f} sigma)" if sigma is not None and math.isfinite(sigma) else ""
+        return f"{observed - expected:+.4g}{errors}"
     # Integers beyond all floats, or in an edited log a distance between texts.
     except (OverflowError, TypeError):
         return "-"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +43,8 @@ class Outcome:
         What the reference has, and this run did not look at.
     not_compared : tuple of NotCompared
         What both have, and a level or a limit leaves out.
+    compared : int
+        Number of values that were compared; 0 where a log does not say.
     verified : bool
         Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
     """
@@ -53,6 +56,7 @@ class Outcome:
     reference: str | None
     left_out: tuple[str, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
+    compared: int = 0
     verified: bool = True
 
     @property
@@ -80,7 +84,7 @@ class Outcome:
         return f"not everything was compared with the {reference}, so parity is not shown{found}"
 
     def _within(self, count: int, reference: str) -> str:
-        agree = f"{_values(count)} from the {reference}, none beyond its threshold"
+        agree = f"{_values(count)} from the {reference}, none beyond its threshold{self._by_sigma()}"
         if not count:
             agree = f"every compared value equals the {reference}"
         differing = [item for item in self.not_compared if item.differ]
@@ -89,6 +93,19 @@ class Outcome:
         if differing:
             return f"{agree}; what was left out differs"
         return agree
+
+    def _by_sigma(self) -> str:
+        """Return how many values lie within their limits in standard errors, and which one the farthest."""
+        judged = [each for each in self.differences if each.sigma is not None and each.distance is not None]
+        if not judged:
+            return ""
+        farthest = max(judged, key=lambda each: each.distance or 0.0)
+        limits = ", ".join(dict.fromkeys(each.threshold for each in judged))
+        limit = re.fullmatch(r"([0-9.e+-]+)sigma", farthest.threshold)
+        errors = (farthest.distance or 0.0) * float(limit[1]) if limit else abs(farthest.sigma or 0.0)
+        exact = max(self.compared - len(self.differences), 0)
+        name = printable(farthest.where.rpartition(":")[2])
+        return f": {len(judged)} within {limits} (farthest {name}, {errors:.1f}), {exact} exact"
 
     @property
     def remarks(self) -> list[str]:
@@ -205,6 +222,7 @@ def outcome_of(log: EvidenceLog) -> Outcome:
         reference=str(log.reference.path) if log.reference else None,
         left_out=log.reference.left_out if log.reference else (),
         not_compared=log.reference.not_compared if log.reference else (),
+        compared=log.reference.compared if log.reference else 0,
     )
 
 

@@ -69,7 +69,12 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         metavar="DIR",
         help="where artifacts go ($ARTIFACT_DIR, or plans/active/seed/reports/<UTC time>)",
     )
-    add(f"--{prefix}reference", metavar="LOG", help="compare with this evidence log")
+    add(
+        f"--{prefix}reference",
+        action="append",
+        metavar="LOG",
+        help="compare with this evidence log; given four times or more, with the accepted runs in these",
+    )
     add_comparison_options(add, prefix)
     add(
         f"--{prefix}trust-params",

@@ -28,7 +28,7 @@ class ScenarioTable:
     baseline_params: str | None = None
     baseline_metrics: str | None = None
     limit_datasets: tuple[str, ...] | None = None
-    reference: str | None = None
+    references: tuple[str, ...] | None = None
     compare: Level | None = None
     measure_all: bool = False
     thresholds: tuple[Threshold, ...] = ()
@@ -123,12 +123,14 @@ def _scenario(name: str, table: Any) -> ScenarioTable:
     from .tables import ScenarioKeys, read_table  # imports msgspec
 
     keys = read_table(name, table, ScenarioKeys)
+    if keys.reference and keys.references:
+        raise ValueError(f"{name} has both reference and references; name one reference, or several accepted runs")
     return ScenarioTable(
         dataset_root=keys.dataset_root,
         baseline_params=keys.baseline_params,
         baseline_metrics=keys.baseline_metrics,
         limit_datasets=keys.limit_datasets,
-        reference=keys.reference,
+        references=keys.references or (keys.reference and (keys.reference,)) or None,
         compare=keys.compare,
         measure_all=keys.measure_all,
         thresholds=_thresholds(name, keys.thresholds),

@@ -17,7 +17,7 @@ from .thresholds import Level, Threshold, parse_threshold
 DEFAULT_ROOT = "photon_grid_study_20250826_152459"
 REPORTS_ROOT = "plans/active/seed/reports"
 
-_PATHS = ("dataset_root", "baseline_params", "baseline_metrics", "reference")
+_PATHS = ("dataset_root", "baseline_params", "baseline_metrics", "references")
 _SETTINGS = (*_PATHS, "limit_datasets", "compare")
 
 
@@ -45,8 +45,8 @@ class Scenario:
         Measure every array, however large, and not only those of the stages and the small ones.
     trust_params : bool
         Load the params with dill itself, which executes code in the file.
-    reference : str or None
-        The evidence log to compare with, as given.
+    references : tuple of str
+        The evidence logs to compare with, as given: one, or several accepted runs.
     compare : str
         The level: ``bytes``, where everything has to agree, or ``statistics``.
     thresholds : tuple of Threshold
@@ -62,7 +62,7 @@ class Scenario:
     limit_datasets: tuple[str, ...] | None = None
     measure_all: bool = False
     trust_params: bool = False
-    reference: str | None = None
+    references: tuple[str, ...] = ()
     compare: Level = "bytes"
     thresholds: tuple[Threshold, ...] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -83,9 +83,19 @@ class Scenario:
         return self.baseline_metrics and self._resolve("baseline_metrics", self.baseline_metrics)
 
     @property
+    def reference(self) -> str | None:
+        """The reference, or the first of several, as given."""
+        return self.references[0] if self.references else None
+
+    @property
     def reference_path(self) -> str | None:
-        """Path of the reference."""
-        return self.reference and self._resolve("reference", self.reference)
+        """Path of the reference, or of the first of several."""
+        return self.reference_paths[0] if self.references else None
+
+    @property
+    def reference_paths(self) -> tuple[str, ...]:
+        """Paths of the references."""
+        return tuple(self._resolve("references", path) for path in self.references)
 
     def dataset_path(self, filename: str) -> str:
         """Return the path of a dataset."""
@@ -120,10 +130,11 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
         if project.scenarios and options["dataset_root"] is None and scenario_id != DEFAULT_ID:
             raise ScenarioError(_unknown_scenario(project, scenario_id))
         table = ScenarioTable()
+    options = {**options, "references": options["reference"] and tuple(options["reference"])}
     given = {name: options[name] for name in _SETTINGS if options[name] is not None}
     in_table = {name: getattr(table, name) for name in _SETTINGS if getattr(table, name) is not None}
     for name, what in (("threshold", "a threshold"), ("compare", "a level of comparison")):
-        if options[name] and "reference" not in in_table | given:
+        if options[name] and "references" not in in_table | given:
             raise ScenarioError(f"{what} has no effect without a reference; name the log to compare with as well")
     return Scenario(
         scenario_id=scenario_id,

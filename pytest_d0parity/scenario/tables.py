@@ -16,6 +16,7 @@ _MISTAKES = {
     "limit_datasets": "is no list of file names",
     "measure_all": "is neither true nor false",
     "compare": "is no level; 'bytes' or 'statistics' is expected",
+    "references": "is no list of logs",
     "thresholds": "is no table of patterns and limits",
     "scenarios": "is no table",
 }
@@ -29,6 +30,7 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
     baseline_metrics: Text | None = None
     limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
+    references: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
     measure_all: bool = False
     compare: Literal["bytes", "statistics"] | None = None
     thresholds: dict[str, Any] = {}

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from ..util.errors import UsageError
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf", re.ASCII)
-_LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, exact, or ignore"
+_SIGMA = re.compile(r"(.*?)\s*(?:sigma|\u03c3)")  # also the Greek letter
+_LIMITS = "a percentage of the reference like 5%, an absolute difference like 0.001, 5sigma, exact, or ignore"
 
 
 Level = Literal["bytes", "statistics"]  # how much has to agree
@@ -37,6 +38,8 @@ class Threshold:
         The limit as written.
     pattern : str
         Glob for the dotted name of a value, optionally after one for the dataset: ``data_p1e5.npz:raw.*``.
+    sigma : float
+        Allowed difference in standard errors, for the values that have them; zero where there is none of this kind.
     is_ignore : bool
         Leave the values out of the comparison.
     """
@@ -45,6 +48,7 @@ class Threshold:
     absolute: float
     text: str
     pattern: str = "*"
+    sigma: float = 0.0
     is_ignore: bool = False
 
     def covers(self, dataset: str | None, name: str) -> bool:
@@ -61,7 +65,7 @@ class Threshold:
     @property
     def is_exact(self) -> bool:
         """Whether no difference is allowed."""
-        return self.relative == self.absolute == 0 and not self.is_ignore
+        return self.relative == self.absolute == self.sigma == 0 and not self.is_ignore
 
 
 DEFAULT = Threshold(1e-6, 0.0, "1e-6 relative")
@@ -74,7 +78,7 @@ def parse_threshold(text: str) -> Threshold:
     Parameters
     ----------
     text : str
-        ``PATTERN:5%``, ``PATTERN:0.001``, ``PATTERN:exact`` or ``PATTERN:ignore``.
+        ``PATTERN:5%``, ``PATTERN:0.001``, ``PATTERN:5sigma``, ``PATTERN:exact`` or ``PATTERN:ignore``.
 
     Raises
     ------
@@ -116,12 +120,21 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
     if setting == "ignore":
         return Threshold(0.0, 0.0, "ignore", pattern, is_ignore=True)
     text = str(setting)
+    if found := _SIGMA.fullmatch(text):
+        return _in_standard_errors(pattern, text, found[1])
     number = text.removesuffix("%")
     if isinstance(setting, bool) or not _NUMBER.fullmatch(number):
         raise ThresholdError(f"{setting!r} for {pattern!r} is no limit; a limit is {_LIMITS}, never negative")
     if text.endswith("%"):
         return Threshold(float(number) / 100, 0.0, text, pattern)
     return Threshold(0.0, float(number), text, pattern)
+
+
+def _in_standard_errors(pattern: str, text: str, number: str) -> Threshold:
+    sigma = float(number) if _NUMBER.fullmatch(number) else 0.0
+    if not 0 < sigma < math.inf:
+        raise ThresholdError(f"{text!r} for {pattern!r} is no limit; a positive number of standard errors is: 5sigma")
+    return Threshold(0.0, 0.0, f"{number}sigma", pattern, sigma=sigma)
 
 
 def _from_table(pattern: str, table: dict[str, Any]) -> Threshold:

@@ -90,6 +90,8 @@ class Block:
         All values, one frame or a part of one in each row; zero where the value is not finite.
     sums : (m,) ndarray of float64
         Sums of the rows.
+    lows, highs : (m,) ndarray
+        Extremes of the rows, where all values are finite.
     min, max : float
         Over the finite values; infinity and minus infinity where there is none.
     non_finite : (m, n) ndarray of float64, or None
@@ -102,6 +104,8 @@ class Block:
     finite: NDArray[Any]
     rows: NDArray[np.float64]
     sums: NDArray[np.float64]
+    lows: NDArray[Any]
+    highs: NDArray[Any]
     min: float
     max: float
     non_finite: NDArray[np.float64] | None = None
@@ -132,12 +136,13 @@ def read_blocks(source: Source, transform: Callable[[NDArray[Any]], NDArray[Any]
         values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
         # Minimum and maximum must come first: after decompression the vector registers may be in a state in
         # which NumPy's simpler loops run four times slower, and these two loops reset it.
-        low, high = float(values.min()), float(values.max())
         rows = buffer[: values.size].reshape(max(values.size // frame, 1), -1)
+        lows, highs = values.reshape(rows.shape).min(axis=1), values.reshape(rows.shape).max(axis=1)
+        low, high = float(lows.min()), float(highs.max())
         rows[:] = values.reshape(rows.shape)
         # Any NaN or infinity shows in the minimum or the maximum, so most blocks need no further check.
         if math.isfinite(low) and math.isfinite(high):
-            yield Block(stored, values, rows, row_sums(rows), low, high)
+            yield Block(stored, values, rows, row_sums(rows), lows, highs, low, high)
         else:
             yield _block_with_non_finite(stored, values, rows)
 
@@ -153,6 +158,8 @@ def _block_with_non_finite(stored: NDArray[Any], values: NDArray[Any], rows: NDA
         finite=finite,
         rows=rows,
         sums=row_sums(rows),
+        lows=np.empty(0),
+        highs=np.empty(0),
         min=float(finite.min(initial=math.inf)),
         max=float(finite.max(initial=-math.inf)),
         non_finite=non_finite,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blocks import Block, Source, magnitude, read_blocks
+from .frames.frame_statistics import FrameStatistics
 from .moments import Moments, MomentsTree, row_sums
 from .quantile_windows import QuantileTracker
 from .radix_selection import RadixSelection
@@ -117,6 +118,7 @@ def describe(
     percents: Sequence[int] | None = _STAGE_PERCENTS,
     transform: Transform = magnitude,
     observers: Sequence[Callable[[Block], None]] = (),
+    frames: FrameStatistics | None = None,
 ) -> Distribution:
     """Measure an array in as many passes as its percentiles need (one or two, rarely more).
 
@@ -130,6 +132,8 @@ def describe(
         Makes real values of the stored ones; by default complex values are measured by their magnitude.
     observers : sequence of callable
         Each is called with every `Block` of the first pass.
+    frames : FrameStatistics, optional
+        Collects what each frame of the array holds.
 
     Returns
     -------
@@ -146,17 +150,27 @@ def describe(
             inf_count += block.inf_count
             for observe in observers:
                 observe(block)
-            moments = Moments.of(block.rows, block.sums, block.non_finite)
-            if moments is None:
+            if frames is not None:
+                frames.add(block)
+            found = Moments.of(block.rows, block.sums, block.non_finite)
+            if found is None:
+                if frames is not None:
+                    frames.skip(block)
                 continue
+            moments, deviations = found
+            if frames is not None:
+                frames.add_deviations(block, moments.mean, deviations)
             tree.add(moments)
             count += moments.count
-            zeros += int(np.count_nonzero(np.equal(block.finite, 0)))
+            if frames is None:
+                zeros += int(np.count_nonzero(np.equal(block.finite, 0)))
             low, high = min(low, block.min), max(high, block.max)
             if tracker is not None:
                 tracker.add(block.finite)
         if not count:
             return Distribution.empty(nan_count, inf_count)
+        if frames is not None:
+            zeros = count - int(frames.nonzero.sum())
         order: Mapping[int, float] = {}
         if tracker is not None and percents is not None:
             order = _order_statistics(source, transform, tracker, _wanted_ranks(count, percents))
@@ -207,7 +221,7 @@ def _mean_and_std(
         for block in read_blocks(source, transform):
             rows = np.ldexp(block.rows, -exponent)
             if (scaled := Moments.of(rows, row_sums(rows), block.non_finite)) is not None:
-                tree.add(scaled)
+                tree.add(scaled[0])
     moments = tree.root()
     mean = min(max(math.ldexp(moments.mean, exponent), low), high)
     return mean, math.ldexp(math.sqrt(moments.squared_deviations / moments.count), exponent)

@@ -82,5 +82,9 @@ def count_values(values: NDArray[np.float64]) -> Histogram | None:
     """Return the histogram of finite values in memory, of shape (n,); None where there are none."""
     counts = ValueCounts(0)
     if values.size:
-        counts.add(Block(values, values, values.reshape(1, -1), values, float(values.min()), float(values.max())))
+        counts.add(
+            Block(
+                values, values, values.reshape(1, -1), values, values, values, float(values.min()), float(values.max())
+            )
+        )
     return counts.histogram()

@@ -76,8 +76,8 @@ class Moments:
     @classmethod
     def of(
         cls, rows: NDArray[np.float64], sums: NDArray[np.float64], non_finite: NDArray[np.float64] | None
-    ) -> Moments | None:
-        """Compute the moments of a block.
+    ) -> tuple[Moments, NDArray[np.float64]] | None:
+        """Compute the moments of a block, and the sum of the squared deviations of each row from the block's mean.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Moments:
 
         Returns
         -------
-        Moments or None
+        (Moments, (m,) ndarray of float64) or None
             None where the block has no value at all.
         """
         count = rows.size if non_finite is None else rows.size - int(non_finite.sum())
@@ -101,7 +101,8 @@ class Moments:
         if non_finite is not None:
             rows *= 1.0 - non_finite
         rows *= rows
-        return cls(count, total, float(row_sums(rows.reshape(1, -1))[0]))
+        deviations = row_sums(rows)
+        return cls(count, total, float(pairwise_sum(deviations))), deviations
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both sets of values together."""

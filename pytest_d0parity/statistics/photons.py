@@ -8,6 +8,7 @@ photon counts, whatever the file name, the params and the scale of the data are.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from .blocks import Block
 from .distribution import Distribution
+from .frames.frame_statistics import FrameStatistics
+from .moments import Moments, row_sums
 from .records import Photons
 
 _N_LOWEST = 512  # smallest distinct amplitudes that are kept
@@ -148,6 +151,18 @@ def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype
     if not math.isfinite(per_pattern):
         return Photons()
     return Photons(quantum=quantum, per_pattern=per_pattern, residual=residual, quantized=True)
+
+
+def with_frames(photons: Photons, frames: FrameStatistics) -> Photons:
+    """Return photons with how they spread over the patterns."""
+    empty = int(np.count_nonzero((frames.low == 0) & (frames.high == 0)))
+    if not photons.quantized or photons.quantum is None:
+        return replace(photons, empty=empty)
+    counts = frames.squares / photons.quantum
+    rows = counts.reshape(1, -1).copy()
+    found = Moments.of(rows, row_sums(rows), None)
+    std = None if found is None else math.sqrt(found[0].squared_deviations / len(counts))
+    return replace(photons, min=float(counts.min()), max=float(counts.max()), std=std, empty=empty)
 
 
 def _exact_enough(counts: NDArray[np.float64], error: float) -> NDArray[np.float64]:

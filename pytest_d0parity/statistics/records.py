@@ -147,6 +147,11 @@ class Photons:
         where no quantum was found.
     quantized : bool
         Whether the squares are integer multiples of the quantum.
+    min, max, std : float or None
+        Of the photons in a pattern, over the patterns; `std` is that of the population. None where the data is not
+        quantized.
+    empty : int or None
+        Number of patterns without any photon; None where nothing was measured.
     expected : float or None
         Dose in the file name, in photons per pattern; None where it has none.
     ratio : float or None
@@ -157,6 +162,10 @@ class Photons:
     per_pattern: float | None = None
     residual: float | None = None
     quantized: bool = False
+    min: float | None = None
+    max: float | None = None
+    std: float | None = None
+    empty: int | None = None
     expected: float | None = None
     ratio: float | None = None
 

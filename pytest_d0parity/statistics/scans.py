@@ -1,8 +1,7 @@
-"""The mean intensity of each frame and of each scan."""
+"""The mean intensity of each scan."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,61 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..util.errors import ParityError
-from .blocks import Block, Source
-from .moments import pairwise_sum, row_sums
 
 
 class ScanIndexError(ParityError, ValueError):
     """A ``scan_index`` cannot be used; the message continues a sentence that begins with its name."""
-
-
-class FrameMeans:
-    """The mean of each frame, collected during the first pass over the stack.
-
-    Parameters
-    ----------
-    source : Source
-        The stack; its first axis counts the frames.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._frames = source.shape[0]
-        self._pixels = math.prod(source.shape[1:])
-        self._fortran_order = source.fortran_order
-        self._sums = np.zeros(self._frames)
-        self._non_finite = np.zeros(self._frames)
-        self._position = 0
-
-    def add(self, block: Block) -> None:
-        """Add the next block."""
-        if self._fortran_order:
-            self._add_in_fortran_order(self._sums, block.rows.reshape(-1))
-            if block.non_finite is not None:
-                self._add_in_fortran_order(self._non_finite, block.non_finite.reshape(-1))
-        else:
-            # Whole frames, or a part of one.
-            first = self._position // self._pixels
-            frames = slice(first, first + len(block.sums))
-            self._sums[frames] += block.sums
-            if block.non_finite is not None:
-                self._non_finite[frames] += row_sums(block.non_finite)
-        self._position += block.rows.size
-
-    def means(self) -> NDArray[np.float64]:
-        """Return the mean of the finite pixels of each frame; NaN for a frame that has none."""
-        with np.errstate(all="ignore"):
-            return self._sums / (self._pixels - self._non_finite)
-
-    def _add_in_fortran_order(self, sums: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        # In Fortran order the stream holds the first pixel of every frame, then the second of every frame, ...
-        frame = self._position % self._frames
-        head = min(-frame % self._frames, len(values))
-        sums[frame : frame + head] += values[:head]
-        rows = (len(values) - head) // self._frames
-        body = values[head : head + rows * self._frames].reshape(rows, self._frames)
-        sums += pairwise_sum(body)
-        tail = values[head + body.size :]
-        sums[: len(tail)] += tail
 
 
 @dataclass(frozen=True)

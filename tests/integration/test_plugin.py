@@ -74,7 +74,8 @@ def test_without_a_reference_the_values_are_recorded(parity: Parity) -> None:
         (raw,) = [c for c in log["checks"] if c["id"] == f"d0parity::test_stage[{dataset['filename']}-raw]"]
         assert raw["dataset"] == dataset["filename"]
         expected = {f"raw.{name}": value for name, value in dataset["stats"]["raw"].items()}
-        expected |= {f"frames.{name}": value for name, value in dataset["frames"].items()}
+        for part in ("frames", "pattern"):
+            expected |= {f"{part}.{name}": value for name, value in dataset[part].items()}
         assert raw["values"] == {"raw.nan_count": 0, "raw.inf_count": 0} | expected
     assert sorted(os.listdir(parity.pytester.path / "out")) == sorted(
         [LOG, "dose_parity_log.md", PROBES, "probe_stats.csv", "stage_stats.csv", "SHA256SUMS"]

@@ -46,6 +46,7 @@ OF_THE_SCRIPT = {
     "summarize_probe",
 }
 RECORDS = {
+    "AcceptedRun",
     "ArrayInfo",
     "Check",
     "Dataset",
@@ -60,6 +61,7 @@ RECORDS = {
     "NotCompared",
     "ParamValue",
     "PartStats",
+    "Pattern",
     "Photons",
     "ProbeStats",
     "Problem",

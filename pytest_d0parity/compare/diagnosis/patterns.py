@@ -10,7 +10,7 @@ from ..values import Named
 from .pair import Pair, Proof, largest_change
 from .proofs import ORDER, factor, is_near, precision, same_values, square
 
-GROUPS = ("raw", "frames", "arrays.diff3d", "photons", "normalized", "grouped")
+GROUPS = ("raw", "frames", "pattern", "arrays.diff3d", "photons", "normalized", "grouped")
 
 _SAME_CONSTANT = 1e-6  # relative
 _SCALES = ("params.intensity_scale", "params.intensity_scale_value")  # as logs of all versions call it

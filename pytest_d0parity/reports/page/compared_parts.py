@@ -15,7 +15,7 @@ from .shown_log import ShownDataset, ShownLog
 PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  # in the order of the pipeline
 
 # The groups of values that belong to a part, where these are not those of its name.
-_NAMES = {"file": ("sha256", "size_bytes"), "arrays": ("arrays", "metadata"), "raw": ("raw", "frames")}
+_NAMES = {"file": ("sha256", "size_bytes"), "arrays": ("arrays", "metadata"), "raw": ("raw", "frames", "pattern")}
 _WORST = ("drift", "within_thresholds", "repacked", "not_compared")
 # What the checks of these names are about; a check of a stage, flag or metric is named after it.
 _CHECKED = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}

@@ -74,7 +74,7 @@ def test_the_keys_are_those_of_the_contract(record: Any) -> None:
     ]
     assert list(record["datasets"][0]) == [
         *("filename", "path", "photon_dose", "sha256", "size_bytes", "arrays", "frames", "metadata"),
-        *("stats", "histograms", "scans", "photons", "probe", "problems"),
+        *("stats", "histograms", "scans", "pattern", "photons", "probe", "standard_errors", "problems"),
     ]
     assert list(record["baseline_params"]) == [
         *("N", "gridsize", "nimgs_train", "nimgs_test", "batch_size", "nepochs", "mae_weight", "nll_weight"),
@@ -82,7 +82,7 @@ def test_the_keys_are_those_of_the_contract(record: Any) -> None:
         *("output_prefix", "nphotons_in_params", "timestamp", "intensity_scale_value"),
     ]
     assert set(record["datasets"][0]["photons"]) == {
-        *("quantum", "per_pattern", "residual", "quantized", "expected", "ratio")
+        *("quantum", "per_pattern", "residual", "quantized", "min", "max", "std", "empty", "expected", "ratio")
     }
 
 

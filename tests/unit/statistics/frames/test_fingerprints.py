@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pytest_d0parity.statistics.blocks import ArraySource
 from pytest_d0parity.statistics.distribution import describe
-from pytest_d0parity.statistics.fingerprints import FrameFingerprints
+from pytest_d0parity.statistics.frames.fingerprints import FrameFingerprints
 
 DTYPES = ["?", "i1", "<u2", ">u2", "<i4", ">f4", "<f2", "<f8", ">f8", "<c8", ">c16", "<u8"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Block, Source
+from ..blocks import Block, Source
 
 _WORD = 8  # bytes
 

@@ -1,0 +1,128 @@
+"""The references of a scenario, and a log that is compared with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from ..evidence.drift import Finding
+from ..evidence.file import LogFile, read_log
+from ..evidence.model import EvidenceLog
+from ..scenario.scenario import Scenario
+from ..scenario.thresholds import parse_threshold
+from .accepted import without_doubles
+from .comparator import Comparator
+from .diagnosis.diagnose import diagnose
+from .difference import Comparison, dataset_at
+from .values import Named, Values, values_of
+
+OFFER = "--compare statistics --threshold '*:5sigma'"  # on the command line
+_SIGMA = 5
+_FIVE_SIGMA = f"*:{_SIGMA}sigma"
+
+
+def read_references(scenario: Scenario) -> tuple[LogFile, ...]:
+    """Read the logs that a scenario names as its references; none if it names none.
+
+    Raises
+    ------
+    LogError
+        If one cannot be read, is corrupt, or is of a newer schema.
+    """
+    paths = zip(scenario.reference_paths, scenario.references, strict=True)
+    return tuple(read_log(path, shown_as) for path, shown_as in paths)
+
+
+def comparator_for(scenario: Scenario, references: Sequence[LogFile]) -> Comparator | None:
+    """Return a comparator for the datasets that a scenario asks for; None if there is no reference.
+
+    Raises
+    ------
+    AcceptedRunsError
+        If several references cannot stand together.
+    """
+    files, twice = without_doubles(references)
+    if not files:
+        return None
+    if len(files) == 1:
+        comparator = Comparator.of(files[0], scenario.thresholds, scenario.compare)
+    else:
+        comparator = Comparator.of_several(files, scenario.thresholds, scenario.compare)
+    return replace(comparator, remark=twice).limited_to(scenario.limit_datasets)
+
+
+def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
+    """Return a log with what a comparison with the reference found in it."""
+    observed = values_of(log)
+    comparison = comparator.compare(observed)
+    return replace(
+        log,
+        reference=comparator.record_beside(observed.checks, comparison),
+        drift=comparison.differences,
+        findings=explain(comparator, observed, comparison),
+        verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
+        problems=log.problems + comparator.problems(observed, comparison),
+    )
+
+
+def explain(comparator: Comparator, observed: Values, comparison: Comparison) -> tuple[Finding, ...]:
+    """Return why a log differs from the reference, and whether other frames of the same source would differ as much.
+
+    Nobody who asked for no limit in standard errors knows that one would do, so it is offered where it would.
+    """
+    findings = diagnose(comparator.values, observed, comparison)
+    if not any(_is_plain(finding) for finding in findings):
+        return findings
+    relaxed = replace(comparator, level="statistics", thresholds=(*comparator.thresholds, parse_threshold(_FIVE_SIGMA)))
+    by_sigma = relaxed.compare(observed)
+    asked = any(limit.sigma for limit in comparator.thresholds)
+    passes = by_sigma.verdict == "within_thresholds" and comparison.verdict == "drift" and not asked
+    drifted = {dataset_at(each.where, observed.datasets) for each in by_sigma.drifted if _is_of_patterns(each.where)}
+    redrawn = {
+        name: _farthest(by_sigma, name)
+        for name in observed.datasets
+        if name not in drifted and _have_other_frames(comparator.values.datasets.get(name, {}), observed.datasets[name])
+    }
+    return tuple(each for finding in findings for each in _redrawn(finding, redrawn, offered=passes))
+
+
+def _redrawn(finding: Finding, redrawn: Mapping[str, float | None], *, offered: bool) -> Iterator[Finding]:
+    """Yield a finding, without the datasets of which more can be said, and what can be said of these."""
+    named = [name for name in finding.datasets if redrawn.get(name) is not None]
+    if not _is_plain(finding) or not named:
+        yield finding
+        return
+    if rest := tuple(name for name in finding.datasets if name not in named):
+        yield replace(finding, datasets=rest)
+    farthest = max(redrawn[name] or 0.0 for name in named)
+    yield Finding(
+        root="patterns",
+        proof="redrawn",
+        datasets=tuple(named),
+        sentence=f"all differences of the patterns are within {farthest:.1f} standard errors: other frames of the same "
+        "source would differ as much, so they may be drawn anew",
+        advice=f"if the frames were drawn anew, {OFFER} accepts that" if offered else "",
+    )
+
+
+def _is_plain(finding: Finding) -> bool:
+    return finding.root == "patterns" and finding.proof in ("changed", "within_thresholds")
+
+
+def _is_of_patterns(where: str) -> bool:
+    return where.rpartition(":")[2].partition(".")[0] in ("raw", "pattern", "photons", "normalized", "grouped")
+
+
+def _have_other_frames(expected: Named, observed: Named) -> bool:
+    sets = expected.get("frames.set"), observed.get("frames.set")
+    return None not in sets and sets[0] != sets[1]
+
+
+def _farthest(comparison: Comparison, dataset: str) -> float | None:
+    """Return by how many standard errors a dataset differs at most; None if nothing of it is judged by these."""
+    found = [
+        each.distance * _SIGMA
+        for each in comparison.differences
+        if each.sigma is not None and each.distance is not None and each.where.startswith(f"{dataset}:")
+    ]
+    return max(found, default=None)

@@ -1,0 +1,1 @@
+"""What the frames of a stack tell, one by one: sums, extremes, fingerprints, and how much statistics scatter."""

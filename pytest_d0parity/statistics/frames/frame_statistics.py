@@ -1,0 +1,272 @@
+"""What each frame of a stack holds: sums, extremes, and for some frames all values and the centre of mass.
+
+Collected during the first pass over the stack, in memory that grows with the number of frames and not with their size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..blocks import Block, Source
+from ..moments import pairwise_sum, row_sums
+
+GROUPS = 16  # into which the frames are cut
+SAMPLED = 512  # frames of which all values are kept, at most
+_MAX_SAMPLE = 1 << 23  # values that are kept; of larger frames, every so many pixels
+_SHORT_ROW = 1024  # of longer ones, a loop over the rows counts faster
+_GOLDEN = 2654435769  # 2^32 times the golden ratio's fraction
+
+
+def golden_order(frames: int) -> NDArray[np.int64]:
+    """Return the frames in the order of the fractions of their numbers times the golden ratio.
+
+    No raster of a scan is in step with this order.
+
+    Returns
+    -------
+    (n,) ndarray of int
+        By f * 2654435769 mod 2^32, ties by f.
+    """
+    keys = (np.arange(frames, dtype=np.uint64) * np.uint64(_GOLDEN)) & np.uint64(0xFFFFFFFF)
+    return np.argsort(keys, kind="stable")
+
+
+def sampled_frames(frames: int) -> NDArray[np.int64]:
+    """Return at most 512 of the frames, evenly spread in golden order, and in that order."""
+    order = golden_order(frames)
+    return order if frames <= SAMPLED else order[np.arange(SAMPLED) * frames // SAMPLED]
+
+
+def groups_of(length: int) -> list[slice]:
+    """Return the places of the sixteen groups among so many frames in golden order."""
+    return [slice(g * length // GROUPS, (g + 1) * length // GROUPS) for g in range(GROUPS)]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Consecutive pixels of consecutive frames: `values` has a row for each frame, zero where there is no value.
+
+    `stored` are the same values in the narrower type that holds them all, where there are no missing ones.
+    """
+
+    frames: slice
+    pixels: slice
+    values: NDArray[np.float64]
+    stored: NDArray[Any]
+    missing: NDArray[np.float64] | None
+
+
+class FrameStatistics:
+    """Collects, for each frame of a stack, what its standard errors and the grouped stage are made of.
+
+    Parameters
+    ----------
+    source : Source
+        The stack; its first axis counts the frames.
+
+    Attributes
+    ----------
+    n_frames : int
+        Number of frames.
+    sums, squares : (n,) ndarray of float64
+        Of the finite values of each frame, and of their squares.
+    nonzero : (n,) ndarray of float64
+        Number of values that are not zero.
+    low, high : (n,) ndarray of float64
+        Extremes of the finite values; infinity and minus infinity where there is none.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.n_frames = source.shape[0]
+        self._pixels = math.prod(source.shape[1:])
+        self._fortran_order = source.fortran_order
+        self.sums, self.squares = np.zeros(self.n_frames), np.zeros(self.n_frames)
+        self.low, self.high = np.full(self.n_frames, np.inf), np.full(self.n_frames, -np.inf)
+        self.nonzero = np.zeros(self.n_frames)
+        self._missing = np.zeros(self.n_frames)
+        self.sample = FrameSample(source)
+        self._position = 0
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """Number of finite values in each frame."""
+        return self._pixels - self._missing
+
+    def means(self) -> NDArray[np.float64]:
+        """Return the mean of the finite pixels of each frame; NaN for a frame that has none."""
+        with np.errstate(all="ignore"):
+            return self.sums / self.counts
+
+    def add(self, block: Block) -> None:
+        """Add the next block, before its rows are overwritten."""
+        for piece in self._pieces(block):
+            if self._fortran_order:
+                self.sums[piece.frames] += pairwise_sum(piece.values.T)
+                self.squares[piece.frames] += pairwise_sum((piece.values * piece.values).T)
+            else:
+                self.sums[piece.frames] += block.sums
+            if piece.missing is not None:
+                self._missing[piece.frames] += piece.missing.sum(axis=1)  # whole numbers, in any order
+            self.nonzero[piece.frames] += _row_counts(np.not_equal(piece.stored, 0))
+            low, high = self._extremes(block, piece)
+            np.minimum(self.low[piece.frames], low, out=self.low[piece.frames])
+            np.maximum(self.high[piece.frames], high, out=self.high[piece.frames])
+            self.sample.add(piece)
+
+    def add_deviations(self, block: Block, mean: float, deviations: NDArray[np.float64]) -> None:
+        """Add the sums of the squared deviations of the block's rows from its mean, and go on to the next block.
+
+        With them the squares need no pass of their own.
+        """
+        if not self._fortran_order:
+            first = self._position // self._pixels
+            frames = slice(first, first + len(block.sums))
+            counts: Any = block.rows.shape[1]
+            if block.non_finite is not None:
+                counts = counts - block.non_finite.sum(axis=1)
+            self.squares[frames] += deviations + mean * (2 * block.sums - mean * counts)
+        self.skip(block)
+
+    def skip(self, block: Block) -> None:
+        """Go on to the next block."""
+        self._position += block.rows.size
+
+    def _extremes(self, block: Block, piece: _Piece) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if piece.missing is not None:
+            lows = np.where(piece.missing > 0, np.inf, piece.values).min(axis=1)
+            return lows, np.where(piece.missing > 0, -np.inf, piece.values).max(axis=1)
+        if self._fortran_order:
+            return piece.values.min(axis=1), piece.values.max(axis=1)
+        return block.lows, block.highs
+
+    def _pieces(self, block: Block) -> Iterator[_Piece]:
+        if not self._fortran_order:
+            first, pixel = divmod(self._position, self._pixels)
+            frames, pixels = slice(first, first + len(block.rows)), slice(pixel, pixel + block.rows.shape[1])
+            stored = block.rows if block.non_finite is not None else block.finite.reshape(block.rows.shape)
+            yield _Piece(frames, pixels, block.rows, stored, block.non_finite)
+            return
+        # In Fortran order the stream holds the first pixel of every frame, then the second of every frame, ...
+        values = block.rows.reshape(-1)
+        missing = None if block.non_finite is None else block.non_finite.reshape(-1)
+        start = 0
+        while start < len(values):
+            pixel, frame = divmod(self._position + start, self.n_frames)
+            whole = (len(values) - start) // self.n_frames if frame == 0 else 0
+            length = whole * self.n_frames or min(self.n_frames - frame, len(values) - start)
+            parts = [
+                None if each is None else each[start : start + length].reshape(max(whole, 1), -1).T
+                for each in (values, missing)
+            ]
+            frames, pixels = slice(frame, frame + length // max(whole, 1)), slice(pixel, pixel + max(whole, 1))
+            assert parts[0] is not None  # noqa: S101 - for the type checker
+            yield _Piece(frames, pixels, parts[0], parts[0], parts[1])
+            start += length
+
+
+def _row_counts(mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Count what is true in each row."""
+    if mask.shape[1] < _SHORT_ROW:
+        return np.asarray(np.add.reduce(mask, axis=1, dtype=np.int64))
+    return np.array([np.count_nonzero(row) for row in mask])
+
+
+class FrameSample:
+    """The values of some frames; of large ones also sums over their rows and columns.
+
+    Attributes
+    ----------
+    frames : (m,) ndarray of int
+        The frames, in golden order: see `sampled_frames`.
+    values : (m, k) ndarray
+        Their pixels, or of large frames evenly spaced ones; NaN where there is no value.
+    """
+
+    def __init__(self, source: Source) -> None:
+        pixels = math.prod(source.shape[1:])
+        self.frames = sampled_frames(source.shape[0])
+        self._place = np.full(source.shape[0], -1)
+        self._place[self.frames] = np.arange(len(self.frames))
+        self._stride = max(1, -(-len(self.frames) * pixels // _MAX_SAMPLE))
+        narrow = np.can_cast(source.dtype, np.float32, "safe")
+        width = -(-pixels // self._stride)
+        self.values = np.zeros((len(self.frames), width), np.float32 if narrow else np.float64)
+        lengths = [length for length in source.shape[1:] if length != 1]
+        self._shape = (lengths[0], lengths[1]) if len(lengths) == 2 else None
+        self._fortran_order = source.fortran_order
+        self._has_nan = False
+        height, columns = self._shape or (0, 0)
+        kept = len(self.frames) if self._stride > 1 else 0
+        self._rows, self._columns = np.zeros((kept, height)), np.zeros((kept, columns))
+
+    def add(self, piece: _Piece) -> None:
+        """Add consecutive pixels of consecutive frames."""
+        places = self._place[piece.frames]
+        chosen = np.flatnonzero(places >= 0)
+        if not chosen.size:
+            return
+        places, pixels = places[chosen], piece.pixels
+        if self._shape is not None and self._stride > 1:
+            self._add_to_axes(places, pixels, piece.values[chosen])
+        first = -pixels.start % self._stride
+        kept = piece.stored[chosen, first :: self._stride]
+        if piece.missing is not None:
+            self._has_nan = True
+            kept = np.where(piece.missing[chosen, first :: self._stride] > 0, np.nan, kept)
+        start = (pixels.start + first) // self._stride
+        self.values[places, start : start + kept.shape[1]] = kept
+
+    def _add_to_axes(self, places: NDArray[np.int64], pixels: slice, values: NDArray[np.float64]) -> None:
+        """Add pixels to the sums over rows and over columns of their frames."""
+        fast, slow = (self._rows, self._columns) if self._fortran_order else (self._columns, self._rows)
+        width = fast.shape[1]
+        first, start = divmod(pixels.start, width)
+        lines = -(-(start + values.shape[1]) // width)
+        whole = values
+        if start or values.shape[1] != lines * width:
+            whole = np.zeros((len(values), lines * width))
+            whole[:, start : start + values.shape[1]] = values
+        whole = whole.reshape(len(values), lines, width)
+        slow[places, first : first + lines] += row_sums(np.ascontiguousarray(whole).reshape(-1, width)).reshape(
+            -1, lines
+        )
+        fast[places] += pairwise_sum(whole.transpose(1, 0, 2))
+
+    @cached_property
+    def group_profiles(self) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] | None:
+        """Sums over the rows and over the columns of the frames of each of the sixteen groups."""
+        if self._shape is None:
+            return None
+        rows, columns = [], []
+        for part in groups_of(len(self.frames)):
+            if self._stride > 1:
+                rows.append(pairwise_sum(self._rows[part]))
+                columns.append(pairwise_sum(self._columns[part]))
+                continue
+            values = np.nan_to_num(self.values[part]) if self._has_nan else self.values[part]
+            # Over this axis, NumPy adds one frame after the other on every machine.
+            total = np.add.reduce(values, axis=0, dtype=np.float64)
+            mean = total.reshape(self._shape, order="F" if self._fortran_order else "C")
+            rows.append(pairwise_sum(mean.T))
+            columns.append(pairwise_sum(mean))
+        return rows, columns
+
+    def centre(self) -> tuple[float, float] | None:
+        """Return row and column of the centre of mass of the mean of the frames; None where there is none."""
+        if self.group_profiles is None:
+            return None
+        row, column = (centre_of(pairwise_sum(np.array(profiles))) for profiles in self.group_profiles)
+        return None if row is None or column is None else (row, column)
+
+
+def centre_of(profile: NDArray[np.float64]) -> float | None:
+    """Return the centre of mass of a profile; None where it has no weight."""
+    weight = pairwise_sum(profile) if len(profile) else 0.0
+    return float(pairwise_sum(profile * np.arange(len(profile))) / weight) if weight > 0 else None
