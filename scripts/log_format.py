@@ -23,7 +23,7 @@ def main() -> None:
     schema = json_schema()
     definitions = schema["$defs"]
     names = _in_order(definitions, schema["$ref"].rpartition("/")[2])
-    print(_HEAD, *(_section(name, definitions[name]) for name in names), sep="\n", end="")  # noqa: T201
+    print(_HEAD, *(_section(name, definitions[name]) for name in names), sep="\n", end="")
 
 
 def _section(name: str, definition: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ def npz(path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def logs(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders with logs and pages: recorded, clean, drifted, hostile."""
+    """Folders with logs and pages: recorded, clean, drifted, the same in standard errors, hostile."""
     folder = tmp_path_factory.mktemp("pages")
     shutil.copytree(sweep, folder / "sweep")
     for path in (folder / "sweep").glob("*.npz"):
@@ -48,6 +48,8 @@ def logs(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert d0parity("log", *common, "--output", "clean", cwd=folder).returncode == 0
     drift(folder / "sweep")
     assert d0parity("log", *common, "--output", "drifted", cwd=folder).returncode == 3
+    sigma = ("--compare", "statistics", "--threshold", "*:0.5sigma")
+    assert d0parity("log", *common, *sigma, "--output", "sigma", cwd=folder).returncode == 3
     make_hostile(folder / "sweep")
     assert d0parity("log", *common, "--scenario-id", SCENARIO, "--output", "hostile", cwd=folder).returncode == 3
     return folder
@@ -75,7 +77,7 @@ def log_of(folder: Path) -> Any:
     return json.loads((folder / LOG).read_text(encoding="utf-8"))
 
 
-PAGES = pytest.mark.parametrize("name", ["recorded", "clean", "drifted", "hostile"])
+PAGES = pytest.mark.parametrize("name", ["recorded", "clean", "drifted", "sigma", "hostile"])
 
 
 # --- it opens ----------------------------------------------------------------------------------
@@ -186,11 +188,33 @@ def test_all_differences_are_told_in_the_order_of_the_pipeline(logs: Path, brows
     log = log_of(logs / "drifted")
     with browser.tab(logs / "drifted" / PAGE) as tab:
         rows = table(tab, "differences")
-    rounding = ("data_p1e5.npz:normalized.max",)  # differs by a part in 1e13
-    where = [difference["where"] for difference in log["drift"] if difference["where"] not in rounding]
+    where = [difference["where"] for difference in log["drift"] if not is_rounding(difference)]
     assert [row[0] for row in rows] == where
     ranks = ["drift", "within thresholds", "repacked"]
     assert [row[6] for row in rows] == sorted((row[6] for row in rows), key=ranks.index)
+
+
+def is_rounding(difference: Any) -> bool:
+    """Whether a row is counted, and not listed."""
+    before, after = difference["expected"], difference["observed"]
+    if difference["verdict"] != "within_thresholds" or isinstance(before, str):
+        return False
+    return bool(abs(after - before) <= 1e-10 * abs(before))
+
+
+def test_differences_in_standard_errors_are_points_on_a_strip(logs: Path, browser: Browser) -> None:
+    rows = [row for row in log_of(logs / "sigma")["drift"] if "sigma" in row]
+    with browser.tab(logs / "sigma" / PAGE) as tab:
+        strips = table(tab, "strips")
+        points = tab.page.locator("#sigma svg circle, #sigma svg path.bad").count()
+        label = tab.page.get_by_role("img", name="data_p1e5.npz: ").first.get_attribute("aria-label")
+    assert [strip[0] for strip in strips] == ["data_p1e5.npz"]
+    assert points == len([row for row in rows if not is_rounding(row)])
+    assert "standard errors from the reference" in label
+    worst = max((row for row in rows if row["verdict"] == "drift"), key=lambda row: abs(row["sigma"]))
+    assert f"{worst['where'].partition(':')[2]} ({worst['sigma']:+.1f})" in strips[0][2]
+    with browser.tab(logs / "drifted" / PAGE) as tab:
+        assert tab.page.locator("#sigma").count() == 0
 
 
 def test_parameters_and_metrics_stand_beside_those_of_the_reference(logs: Path, browser: Browser) -> None:

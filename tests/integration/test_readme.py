@@ -41,7 +41,7 @@ def test_the_table_of_the_project(pytester: pytest.Pytester) -> None:
     tomllib.loads(example)
     (pytester.path / "pyproject.toml").write_text(example)
     project = find_project(str(pytester.path))
-    assert project.scenarios["PGRID-20250826-P1E5-T1024"].reference == "parity/reference.json"
+    assert project.scenarios["PGRID-20250826-P1E5-T1024"].references == ("parity/reference.json",)
     assert len(project.thresholds) == 3
 
 

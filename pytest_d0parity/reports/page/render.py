@@ -24,6 +24,7 @@ from .dose_charts import DoseCharts
 from .pictures import scales
 from .probe_views import probe_views
 from .shown_log import ShownLog
+from .sigma_strips import place, sigma_strips
 from .view import PageView
 
 
@@ -68,6 +69,8 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
         view=PageView(run, reference, outcome, parts),
         parts=parts,
         charts=DoseCharts(run, reference, parts),
+        strips=list(sigma_strips(outcome.rows, run.datasets)),
+        strip_marks=[(place(sigma), f"{sigma:+g}" if sigma else "0") for sigma in (-10, -5, 0, 5, 10)],
         probes=probe_views(run, reference),
         scales=scales(),
         log=run.log,

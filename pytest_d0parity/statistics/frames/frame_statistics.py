@@ -19,7 +19,7 @@ from ..moments import pairwise_sum, row_sums
 
 GROUPS = 16  # into which the frames are cut
 SAMPLED = 512  # frames of which all values are kept, at most
-_MAX_SAMPLE = 1 << 23  # values that are kept; of larger frames, every so many pixels
+_MAX_SAMPLE = 1 << 21  # values that are kept; of larger frames, every so many pixels
 _SHORT_ROW = 1024  # of longer ones, a loop over the rows counts faster
 _GOLDEN = 2654435769  # 2^32 times the golden ratio's fraction
 
