@@ -7,6 +7,7 @@ more than one photon, or is within the default limit.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from .values import Named
 
 _EXTREMES = ("min", "max")
 _BY_PHOTONS = frozenset(f"raw.{name}" for name in ("min", "max", "median", "p01", "p10", "p90", "p99"))
+_INTEGER = re.compile(r"[<>=]?(u?int|[ui])[0-9]+")  # as NumPy names these dtypes
 _ONE_PHOTON = 1.1  # with what float32 rounds
 
 Errors = Mapping[str, float]
@@ -32,6 +34,8 @@ class Scatter:
         The standard error of each value that has one.
     quantum : float or None
         Square of the amplitude of a photon in the reference; None where photons were not counted on both sides.
+    are_counts : bool
+        Whether the patterns are integers on both sides, which are taken as counts.
     spread : dict
         Of several accepted runs: what they scatter by, for each value, widened for their small number.
     """
@@ -39,6 +43,7 @@ class Scatter:
     expected: Errors = field(default_factory=dict)
     observed: Errors = field(default_factory=dict)
     quantum: float | None = None
+    are_counts: bool = False
     spread: Errors = field(default_factory=dict)
 
     @classmethod
@@ -46,8 +51,9 @@ class Scatter:
         """Return the scatter of a dataset with these values on both sides."""
         quantum = values[0].get("photons.quantum")
         quantized = all(each.get("photons.quantized") is True for each in values)
-        usable = quantized and is_finite_number(quantum)
-        return cls(expected, observed, float(quantum) if usable and quantum is not None else None, spread)
+        usable = float(quantum) if quantized and is_finite_number(quantum) else None
+        are_counts = all(_INTEGER.fullmatch(str(each.get("arrays.diff3d.dtype"))) for each in values)
+        return cls(expected, observed, usable, are_counts, spread)
 
     def covers(self, name: str) -> bool:
         """Whether a limit in standard errors says anything about a value."""
@@ -63,6 +69,8 @@ class Scatter:
         distances = [abs(errors) / limit.sigma]
         if self.quantum is not None and name in _BY_PHOTONS:
             distances.append(abs(float(after) ** 2 - float(before) ** 2) / (_ONE_PHOTON * self.quantum))
+        elif self.are_counts and name in _BY_PHOTONS:
+            distances.append(abs(gap) / _ONE_PHOTON)
         if difference.distance is not None:
             distances.append(difference.distance)
         distance = min(distances)

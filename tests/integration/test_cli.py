@@ -591,8 +591,9 @@ def test_a_terminal_that_knows_ascii_only(root: Path, tmp_path: Path) -> None:
 # --- demo --------------------------------------------------------------------------------------
 
 
-def test_demo_records_matches_drifts_and_is_simulated_anew(tmp_path: Path) -> None:
-    done = d0parity("demo", "--output", tmp_path / "demo", "--frames", "20", "--doses", "1e4,1e8")
+@pytest.mark.parametrize("frames", ["20", "40"])
+def test_demo_records_matches_drifts_and_is_simulated_anew(tmp_path: Path, frames: str) -> None:
+    done = d0parity("demo", "--output", tmp_path / "demo", "--frames", frames, "--doses", "1e4,1e8")
     assert (done.returncode, done.stderr) == (0, "")
     logs = {name: read_log(tmp_path / "demo" / name) for name in DEMO}
     assert {name: log["verdict"] for name, log in logs.items()} == DEMO

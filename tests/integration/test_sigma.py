@@ -152,6 +152,12 @@ def test_a_step_of_one_photon_is_no_drift_of_a_percentile() -> None:
         assert found is not None
         return scatter.judge(found, name, limit).verdict
 
+    counts = {"arrays.diff3d.dtype": "uint16"}
+    of_counts = Scatter.of({"raw.p01": 0.0}, {"raw.p01": 0.0}, (counts, {"arrays.diff3d.dtype": ">u2"}), {})
+    step = find_difference("raw.p01", 27.5, 28.5, None, 0.0)
+    assert step is not None
+    assert of_counts.judge(step, "raw.p01", limit).verdict == "within_thresholds"
+
     steps = [float(np.sqrt(np.float32(count * 1e-5))) for count in (40, 41, 42)]
     assert judged("raw.p90", steps[0], steps[1]) == "within_thresholds"
     assert judged("raw.p90", steps[0], steps[2]) == "drift"
