@@ -14,7 +14,9 @@ from ..readers.params.leaves import MAX_LEAVES, Leaves, leaves_of
 from ..readers.params.reader import ParamsError, read_params
 from ..scenario.scenario import Scenario
 from ..util.text import counted, listed, printable
-from .params_record import params_record
+from .records.params_record import params_record
+
+_NAMES = {"error": "unreadable", "warning": "params_unknown"}
 
 
 @dataclass(frozen=True)
@@ -120,4 +122,4 @@ def _remarks(where: str, shown_as: str, remarks: Iterable[tuple[str, str]]) -> l
 
 
 def _problem(severity: Literal["error", "warning"], where: str, message: str) -> Problem:
-    return Problem(severity=severity, where=where, message=message)
+    return Problem(severity=severity, name=_NAMES[severity], where=where, message=message)

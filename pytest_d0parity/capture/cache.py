@@ -16,7 +16,7 @@ from ..util.provenance import MACHINE
 from ..util.text import printable
 
 if TYPE_CHECKING:
-    from .measurement import Measurement
+    from .dataset.measurement import Measurement
 
 # The number of processes is chosen before NumPy and msgspec are imported, and depends on what is cached. So these are
 # imported only where an entry is read or written.
@@ -105,7 +105,7 @@ class MeasurementCache:
         """Return the measurement of a file, or None if there is no good entry for it."""
         import msgspec
 
-        from .measurement import Measurement
+        from .dataset.measurement import Measurement
 
         path = self._path(sha256, size, variant)
         try:
@@ -135,7 +135,8 @@ class MeasurementCache:
             self._sizes.add(measurement.size_bytes)
 
     def _path(self, sha256: str, size: int, variant: str) -> Path:
-        return self._folder / f"{size}-{sha256}{variant and f'-{variant}'}.msgpack"
+        known_as = variant and f"-{hashlib.sha256(variant.encode()).hexdigest()[:16]}"
+        return self._folder / f"{size}-{sha256}{known_as}.msgpack"
 
 
 def _last_used(entry: os.DirEntry[str]) -> float:

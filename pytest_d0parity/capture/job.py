@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..compare.comparator import Comparator
 from ..compare.values import values_of_dataset
-from ..evidence.dataset import Dataset, Problem
+from ..evidence.dataset import Dataset
 from ..scenario.scenario import Scenario
-from ..scenario.sweep import dose_of, dose_text
-from ..statistics.records import Photons
+from ..scenario.sweep import Claims, claims_of
 from ..util.text import valid_utf8
 from .cache import MeasurementCache
-from .measurement import Measurement, inspect, measure
+from .dataset.measure import inspect, measure
+from .dataset.measurement import Measurement
+from .records.dataset_record import make_dataset
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,17 @@ class CaptureJob:
         the array; otherwise the one that the archive states is taken.
     cache : MeasurementCache or None
         Where measurements are looked up and saved.
+    claims : dict
+        What the user and the names of the datasets say about their doses.
+    expects_probe : bool
+        Whether other datasets of the sweep, or the reference, have a probe.
     """
 
     scenario: Scenario
     comparator: Comparator | None = None
     cache: MeasurementCache | None = None
+    claims: Mapping[str, Claims] = field(default_factory=dict)
+    expects_probe: bool = False
 
     def for_worker(self, filename: str) -> CaptureJob:
         """Return a job for one dataset, for a process with another working directory, without what it does not need.
@@ -57,6 +64,7 @@ class CaptureJob:
             self,
             scenario=replace(self.scenario, limit_datasets=None, thresholds=(), folders=folders),
             comparator=comparator and replace(comparator, record=replace(comparator.record, left_out=())),
+            claims={name: claims for name, claims in self.claims.items() if name == filename},
         )
 
     def capture(
@@ -79,69 +87,25 @@ class CaptureJob:
             progress,
             partial(self._looks_repacked, filename),
             self.cache,
-            measure_all=self.scenario.measure_all,
+            layout=self.scenario.layout,
             overlap=overlap,
         )
-        return CaptureResult(_dataset_record(self.scenario, filename, measurement), from_cache)
+        return CaptureResult(self._record(filename, measurement), from_cache)
 
     def inspect(self, filename: str) -> Dataset:
         """Return a record of the hash, the size and the arrays of a dataset, without measuring it."""
-        measurement = inspect(self.scenario.dataset_path(filename), partial(self._looks_repacked, filename))
-        return _dataset_record(self.scenario, filename, measurement)
+        path = self.scenario.dataset_path(filename)
+        measurement = inspect(path, partial(self._looks_repacked, filename), self.scenario.layout)
+        return self._record(filename, measurement)
 
     def _looks_repacked(self, filename: str, measurement: Measurement) -> bool:
         """Return whether the reference has the same arrays in a file of other bytes."""
         return self.comparator is not None and self.comparator.is_repacked(
-            valid_utf8(filename), values_of_dataset(_dataset_record(self.scenario, filename, measurement))
+            valid_utf8(filename), values_of_dataset(self._record(filename, measurement))
         )
 
-
-def _dataset_record(scenario: Scenario, filename: str, measurement: Measurement) -> Dataset:
-    photons = None if measurement.photons is None else measurement.photons.against(dose_of(filename))
-    return Dataset(
-        filename=filename,
-        path=os.path.join(scenario.dataset_root, filename),
-        photon_dose=dose_text(filename),
-        sha256=measurement.sha256,
-        size_bytes=measurement.size_bytes,
-        arrays=measurement.arrays,
-        frames=measurement.frames,
-        metadata=measurement.metadata,
-        stats=measurement.stats,
-        histograms=measurement.histograms,
-        scans=measurement.scans,
-        pattern=measurement.pattern,
-        photons=photons,
-        probe=measurement.probe,
-        standard_errors=measurement.standard_errors,
-        problems=_problems(filename, measurement, photons),
-    )
-
-
-def _problems(filename: str, measurement: Measurement, photons: Photons | None) -> tuple[Problem, ...]:
-    problems = [
-        Problem(
-            severity=problem.severity,
-            where=f"{filename}:{problem.array}" if problem.array else filename,
-            message=problem.message,
-        )
-        for problem in measurement.problems
-    ]
-    if dose_text(filename) is None:
-        problems.append(
-            Problem(
-                severity="warning",
-                where=filename,
-                message="its name tells no dose (data_p<dose>.npz is expected, like data_p1e5.npz)",
-            )
-        )
-    if photons is not None and photons.mislabelled:
-        problems.append(
-            Problem(
-                severity="warning",
-                where=f"{filename}:photons",
-                message=f"its name claims {photons.expected:g} photons per pattern, but {photons.per_pattern:.6g} are "
-                "counted in the data: it is mislabelled, or not the file it should be",
-            )
-        )
-    return tuple(problems)
+    def _record(self, filename: str, measurement: Measurement) -> Dataset:
+        claims = self.claims.get(filename)
+        if claims is None:
+            claims = claims_of([filename], self.scenario.layout)[filename]
+        return make_dataset(self.scenario, filename, measurement, claims, expects_probe=self.expects_probe)

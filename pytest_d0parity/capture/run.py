@@ -8,20 +8,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..compare.comparator import Comparator
 from ..compare.compare_log import comparator_for, compare_log, read_references
-from ..evidence.dataset import Problem
+from ..evidence.dataset import Problem, by_dose
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog, Metadata
 from ..scenario.scenario import Scenario
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import MACHINE, TOOL, git_state, timestamp
 from ..util.text import printable, valid_utf8
+from .records.acceptance import unused_acceptances
 from .baseline_run import BaselineRun, read_baseline_run
 from .cache import MeasurementCache
 from .executor import Executor, ExecutorError
 from .job import CaptureJob, CaptureResult
 from .local_pool import LocalPool
-from .selection import DatasetSelection, select_datasets, sizes_of
+from .selection import DatasetSelection, expects_probe, select_datasets, sizes_of
+from .records.sweep_record import sweep_record
 
 
 class CaptureInterrupted(KeyboardInterrupt):
@@ -83,14 +86,14 @@ def capture_evidence(
     captured: dict[str, CaptureResult] = {}
     try:
         listener.planned(list(sizes.items()))
-        job = CaptureJob(scenario, comparator, cache)
+        job = make_job(scenario, selection, comparator, cache)
         for filename, result in (executor or LocalPool()).capture(job, sizes, listener.progress):
             _report(listener, result.dataset.problems)
             captured[filename] = result
     except KeyboardInterrupt:
         raise CaptureInterrupted(build_log(scenario, baseline_run, selection, captured)) from None
     except ExecutorError as error:
-        lost = Problem(severity="error", where="cluster", message=str(error))
+        lost = Problem(severity="error", name="unmeasured", where="cluster", message=str(error))
         _report(listener, [lost])
         selection = replace(selection, problems=(*selection.problems, lost))
     log = build_log(scenario, baseline_run, selection, captured)
@@ -99,6 +102,14 @@ def capture_evidence(
     compared = compare_log(log, comparator)
     _report(listener, compared.problems[len(log.problems) :])
     return compared
+
+
+def make_job(
+    scenario: Scenario, selection: DatasetSelection, comparator: Comparator | None, cache: MeasurementCache | None
+) -> CaptureJob:
+    """Return the job that captures the selected datasets."""
+    probes = expects_probe(scenario, selection.filenames, comparator)
+    return CaptureJob(scenario, comparator, cache, selection.claims, probes)
 
 
 def _report(listener: Listener, problems: Iterable[Problem]) -> None:
@@ -126,17 +137,21 @@ def build_log(
     """
     finished = [captured[name] for name in selection.filenames if name in captured]
     missing = [printable(name) for name in selection.filenames if name not in captured]
+    datasets = by_dose(result.dataset for result in finished)
     problems = baseline_run.problems + selection.problems
     if missing:
         message = f"these were not measured in this run: {', '.join(missing)}"
-        problems += (Problem(severity="error", where="datasets", message=message),)
+        problems += (Problem(severity="error", name="unmeasured", where="datasets", message=message),)
+    else:
+        problems += tuple(unused_acceptances(scenario.layout, problems, datasets))
     complete = not missing and not selection.has_errors and baseline_run.is_complete
     return EvidenceLog(
         metadata=_metadata(scenario, baseline_run, finished, folder),
         params=baseline_run.params,
         baseline_params=baseline_run.parameters,
         metrics=baseline_run.metrics,
-        datasets=tuple(result.dataset for result in finished),
+        datasets=datasets,
+        sweep=sweep_record(datasets),
         total_datasets=len(finished),
         verdict="recorded" if complete else "incomplete",
         problems=problems,
@@ -150,6 +165,7 @@ def _metadata(
     return Metadata(
         scenario_id=scenario.scenario_id,
         compare=scenario.compare,
+        layout=scenario.layout,
         dataset_root=scenario.dataset_root,
         baseline_params=scenario.baseline_params,
         timestamp=timestamp(),

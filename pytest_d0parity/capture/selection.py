@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
+from ..compare.comparator import Comparator
 from ..evidence.dataset import Problem
+from ..readers.npz import array_names
 from ..scenario.scenario import Scenario
-from ..scenario.sweep import PATTERN, SweepError, list_sweep, same_doses, sort_by_dose
+from ..scenario.sweep import PATTERN, Claims, Sweep, SweepError, claims_of, find_sweep
 from ..util.files import size_of
-from ..util.text import printable, valid_utf8
+from ..util.text import listed, printable, valid_utf8
+from .records.acceptance import accepted
+from .dataset.roles import PROBE, find_roles
 
 
 @dataclass(frozen=True)
 class DatasetSelection:
-    """File names of the datasets of a scenario, sorted by dose, and the problems of the sweep as a whole."""
+    """The datasets of a scenario, and the problems of the sweep as a whole.
 
-    filenames: tuple[str, ...]
+    Attributes
+    ----------
+    claims : dict
+        Their names, relative to the root and sorted by dose, and for each what the user and the name say about it.
+    problems : tuple of Problem
+        What is wrong with the selection.
+    left_aside : tuple of str
+        NPZ files that were seen and do not belong to the sweep.
+    """
+
+    claims: Mapping[str, Claims] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    left_aside: tuple[str, ...] = ()
+
+    @property
+    def filenames(self) -> tuple[str, ...]:
+        """The names of the datasets, relative to the root and sorted by dose."""
+        return tuple(self.claims)
 
     @property
     def has_errors(self) -> bool:
@@ -32,45 +53,91 @@ def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
 
 
 def select_datasets(scenario: Scenario) -> DatasetSelection:
-    """Select the datasets that a scenario asks for, as far as they exist."""
+    """Select the datasets that a scenario asks for, as far as they exist.
+
+    Raises
+    ------
+    LayoutError
+        If the search for doses in the names takes too long.
+    """
     try:
-        sweep = list_sweep(scenario.root_path, scenario.dataset_root)
+        sweep = find_sweep(scenario.root_path, scenario.layout, scenario.dataset_root)
     except SweepError as error:
-        return DatasetSelection((), (_error("dataset_root", str(error)),))
-    shown_as = printable(scenario.dataset_root)
-    names = sweep
-    problems = []
+        return DatasetSelection(problems=(_error("dataset_root", str(error)),))
+    claims = sweep.claims
     if scenario.limit_datasets is not None:
-        found = dict.fromkeys(name for name in scenario.limit_datasets if _is_entry(scenario.root_path, name))
-        names = sort_by_dose(found)
-        listed = ", ".join(printable(name) for name in sweep) or "no datasets at all"
-        problems = [
-            _error("limit_datasets", f"{printable(name)} is not in {shown_as}; there is: {listed}")
-            for name in scenario.limit_datasets
-            if name not in found
-        ]
-    elif not sweep:
-        problems = [_error("dataset_root", f"no datasets: {shown_as} holds no file named {PATTERN}")]
-    problems += [
-        Problem(
-            severity="warning",
-            where="datasets",
-            message=f"these claim one and the same dose: {', '.join(same)}; keep one of them",
-        )
-        for same in same_doses(names)
-    ]
+        found = [name for name in dict.fromkeys(scenario.limit_datasets) if _is_entry(scenario.root_path, name)]
+        claims = claims_of(found, scenario.layout)
+        problems = [*_not_there(scenario, sweep, claims)]
+    else:
+        problems = [] if claims else [_nothing(scenario)]
+    problems += [*_doses_without_dataset(scenario, sweep, claims), *_two_spellings(claims)]
     by_written_name: dict[str, str] = {}
-    for name in names:
+    for name in claims:
         if by_written_name.setdefault(valid_utf8(name), name) != name:
             message = f"two files are both written {printable(name)} in a log, of which one is left out; rename it"
             problems.append(_error("datasets", message))
-    return DatasetSelection(tuple(by_written_name.values()), tuple(problems))
+    problems = [accepted(scenario.layout, "datasets", problem) for problem in problems]
+    kept = {name: claims[name] for name in by_written_name.values()}
+    left_aside = () if scenario.limit_datasets is not None else sweep.left_aside
+    return DatasetSelection(kept, tuple(problems), left_aside)
+
+
+def expects_probe(scenario: Scenario, filenames: Iterable[str], comparator: Comparator | None) -> bool:
+    """Whether any dataset of the sweep, or of the reference, has a probe, so that one without is worth a warning."""
+    if comparator is not None and any("probe.l2_norm" in values for values in comparator.values.datasets.values()):
+        return True
+    told = scenario.layout.arrays
+    return any(PROBE in find_roles(array_names(scenario.dataset_path(name)), told).names for name in filenames)
+
+
+def _not_there(scenario: Scenario, sweep: Sweep, claims: Mapping[str, Claims]) -> Iterator[Problem]:
+    there = listed([*sweep.claims], 20) or "no datasets at all"
+    for name in scenario.limit_datasets or ():
+        if name not in claims:
+            message = f"{printable(name)} is not in {printable(scenario.dataset_root)}; there is: {there}"
+            yield _error("limit_datasets", message)
+
+
+def _nothing(scenario: Scenario) -> Problem:
+    root = printable(scenario.dataset_root)
+    if globs := scenario.layout.datasets:
+        return _error("datasets", f"no datasets: nothing in {root} matches {listed(globs, 5)}")
+    message = f"no datasets: {root} holds no file named {PATTERN}, and no NPZ file whose name or folder says a dose"
+    return _error("dataset_root", message)
+
+
+def _doses_without_dataset(scenario: Scenario, sweep: Sweep, claims: Mapping[str, Claims]) -> Iterator[Problem]:
+    names = {*sweep.claims, *sweep.left_aside, *claims}
+    for glob in scenario.layout.doses:
+        if names and glob not in names and not any(fnmatchcase(name, glob) for name in names):
+            message = f"{printable(glob)} is in the table of doses, but no such dataset is there; there is: "
+            yield _error("doses", message + listed(sorted(names), 20))
+
+
+def _two_spellings(claims: Mapping[str, Claims]) -> Iterator[Problem]:
+    """Yield a warning for each dose that names spell in two ways, as 1e5 and 1e05; pairs of splits spell it alike."""
+    by_dose: dict[tuple[str, float], dict[str, str]] = {}
+    for name, (claim, *_) in ((name, found) for name, found in claims.items() if found):
+        if not claim.is_told:
+            by_dose.setdefault((claim.unit, claim.number), {}).setdefault(claim.spelled, name)
+    for spellings in by_dose.values():
+        if len(spellings) > 1:
+            message = f"these claim one and the same dose, spelled differently: {listed([*spellings.values()], 5)}; "
+            yield Problem(
+                severity="warning",
+                name="two_spellings",
+                where="datasets",
+                message=message + "keep one of them, or spell them alike",
+            )
 
 
 def _error(where: str, message: str) -> Problem:
-    return Problem(severity="error", where=where, message=message)
+    return Problem(severity="error", name="unreadable", where=where, message=message)
 
 
 def _is_entry(root: str, name: str) -> bool:
-    """Return whether a name is that of an entry of the folder itself, which may be a broken link."""
-    return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))
+    """Return whether a name is that of an entry below the root, which may be a broken link, but is no folder."""
+    parts = name.split("/")
+    path = os.path.join(root, name)
+    return not {"", ".", ".."} & {*parts} and os.path.lexists(path) and not os.path.isdir(path)

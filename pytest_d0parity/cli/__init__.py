@@ -14,6 +14,7 @@ from .compare import add_compare
 from .demo import add_demo
 from .log import add_log
 from .report import add_report
+from .scan import add_scan
 from .schema import add_schema
 from .terminal import Terminal
 from .verify import add_verify
@@ -27,6 +28,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "verify": (add_verify, "check that files are those of a log, or of a bundle"),
     "bundle": (add_bundle, "put a log and all that it tells of into a bundle"),
     "attest": (add_attest, "say what a log attests, signed or not, for others to verify"),
+    "scan": (add_scan, "say what a folder of NPZ files holds, and how to log it"),
     "demo": (add_demo, "simulate a small sweep and show record, match and drift"),
     "schema": (add_schema, "print the JSON Schema of the log"),
 }

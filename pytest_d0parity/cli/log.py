@@ -69,19 +69,36 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
             code = DONE
         except CaptureInterrupted as interrupt:
             log, code = interrupt.log, INTERRUPTED
+    _say_what_else_is_there(log, scenario, terminal)
     is_published = _publish(log, scenario, output, references[0] if references else None, options.history, terminal)
     if code == DONE and (log.has_errors or not is_published or log.verdict == "incomplete"):
         return UNREADABLE
     return DRIFT if code == DONE and log.verdict == "drift" else code
 
 
+def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Terminal) -> None:
+    """Name the NPZ files that were left aside; where no dataset was found, say what is there and how to log it."""
+    from ..scenario.sweep import SweepError, find_sweep
+    from ..util.text import counted, listed
+    from .scan import say_what_is_there
+
+    with contextlib.suppress(SweepError):
+        if log.datasets or scenario.limit_datasets is not None:
+            left_aside = find_sweep(scenario.root_path, scenario.layout).left_aside
+            if left_aside and scenario.limit_datasets is None:
+                names = f"{counted(len(left_aside), 'NPZ file')} left aside: {listed(left_aside, 3)}"
+                terminal.note(f"{names}; --datasets GLOB says which ones belong to the sweep")
+        elif any(problem.where in ("dataset_root", "datasets") for problem in log.problems):
+            say_what_is_there(scenario.root_path, terminal)
+
+
 def _sizes(scenario: Scenario) -> dict[str, int]:
     """Return the sizes of the datasets in bytes, without those that cannot be looked at."""
-    from ..scenario.sweep import SweepError, list_sweep
+    from ..scenario.sweep import SweepError, find_sweep
 
     sizes = {}
     with contextlib.suppress(SweepError):
-        for name in scenario.limit_datasets or list_sweep(scenario.root_path):
+        for name in scenario.limit_datasets or find_sweep(scenario.root_path, scenario.layout).claims:
             with contextlib.suppress(OSError):
                 sizes[name] = os.stat(scenario.dataset_path(name)).st_size
     return sizes

@@ -65,7 +65,8 @@ class Terminal(Listener):
 
     def problem(self, problem: Problem) -> None:
         """Print a problem of the log."""
-        self._print_error(f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}")
+        kind = f"accepted {problem.severity}" if problem.accepted else problem.severity
+        self._print_error(f"{kind}: {printable(problem.where)}: {printable(problem.message)}")
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""
@@ -153,7 +154,7 @@ def _print(stream: TextIO | None, text: str) -> None:
 def _tally(problems: Sequence[Problem]) -> str:
     parts = []
     for severity in ("error", "warning"):
-        count = sum(problem.severity == severity for problem in problems)
+        count = sum(problem.severity == severity and not problem.accepted for problem in problems)
         if count:
             parts.append(counted(count, severity))
     return f" ({', '.join(parts)})" if parts else ""

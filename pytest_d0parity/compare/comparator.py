@@ -242,7 +242,7 @@ class Comparator:
             f"nothing is left to compare with {printable(self.record.path)}: {listed([*reasons], 3)} is left out, "
             "which is everything"
         )
-        return (*unused, Problem(severity="error", where="reference", message=message))
+        return (*unused, Problem(severity="error", name="unmeasured", where="reference", message=message))
 
     def _without_errors(self, observed: Values) -> Iterator[Problem]:
         """Yield a warning if a limit is given in standard errors, and datasets have none."""

@@ -11,7 +11,7 @@ from collections.abc import Container
 # Leaves of a dataset's metadata that say what the patterns are, and not how the file came about.
 _PHYSICAL = frozenset({"nphotons", "target_mean_count", "measurement_domain", "probe_gauge"})
 _STORED = re.compile(
-    r"(sha256|size_bytes|frames\.(?:order|set)|probe\.dtype)|arrays\..+\.(crc32|dtype|size_bytes)", re.DOTALL
+    r"(sha256|size_bytes|frames\.(?:order|set)|probe\.dtype)|arrays\..+\.(crc32|dtype|name|size_bytes)", re.DOTALL
 )
 _RUN = re.compile(r".*(_path|_file)|timestamp|label|output_prefix", re.DOTALL)  # of params: when and where a run was
 

@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..evidence.dataset import Dataset
+from ..evidence.dataset import Dataset, by_dose
 from ..evidence.drift import Difference
 from ..evidence.encoding import to_json
 from ..evidence.file import LogError, read_log
 from ..evidence.model import Check, EvidenceLog
-from ..scenario.sweep import sort_by_dose
 from ..util.atomic import write_atomically
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
@@ -114,7 +113,7 @@ def _merge(old: EvidenceLog, new: EvidenceLog) -> EvidenceLog:
         params={**old.params, **new.params},
         baseline_params={**old.baseline_params, **new.baseline_params},
         metrics={**old.metrics, **new.metrics},
-        datasets=tuple(datasets[name] for name in sort_by_dose(datasets)),
+        datasets=by_dose(datasets.values()),
         total_datasets=len(datasets),
         checks=tuple(checks.values()),
     )

@@ -29,8 +29,9 @@ Named = Mapping[str, Scalar]
 # What logs of schema version 0, and of versions before 4, do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)", re.DOTALL)
 _NEW_IN_4 = re.compile(
-    r"(frames|metadata|pattern)\..*|photons\.(min|max|std|empty|domain)|metrics\.(ssim|frc1over7)\..*|"
-    rf"arrays\..*\.({'|'.join(ARRAY_STATISTICS)})",
+    r"(frames|metadata|pattern|probe\.power_per_mode)\..*|"
+    r"photons\.(min|max|std|empty|domain)|metrics\.(ssim|frc1over7)\..*|"
+    rf"arrays\..*\.(name|{'|'.join(ARRAY_STATISTICS)})",
     re.DOTALL,
 )
 
@@ -136,8 +137,12 @@ def values_of(log: EvidenceLog) -> Values:
 def values_of_dataset(dataset: Dataset) -> Named:
     """Return the comparable values of one dataset, in the order of the log."""
     values: dict[str, Scalar] = dict(_fields("", dataset, ("sha256", "size_bytes")))
+    roles = {name: role for role, name in dataset.roles.items()}
     for name, array in dataset.arrays.items():
-        prefix = f"arrays.{valid_utf8(name)}."
+        # Under the name of its role, whatever it is called in the file.
+        prefix = f"arrays.{valid_utf8(roles.get(name, name))}."
+        if roles.get(name, name) != name:
+            values[f"{prefix}name"] = valid_utf8(name)
         values |= _shape(prefix, array.shape)
         values.update(_fields(prefix, array, ("dtype", "size_bytes", "crc32")))
         if array.count is not None or array.text is not None:
@@ -154,6 +159,8 @@ def values_of_dataset(dataset: Dataset) -> Named:
             values.update(_fields(f"probe.{part}.", getattr(dataset.probe, part)))
         values |= _shape("probe.", dataset.probe.shape)
         values.update(_fields("probe.", dataset.probe, ("l2_norm", "dtype")))
+        for mode, power in enumerate(dataset.probe.power_per_mode or ()):
+            values[f"probe.power_per_mode.{mode}"] = power
     return values
 
 

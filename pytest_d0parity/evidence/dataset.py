@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..scenario.dose import Unit
 from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
 from ..util.records import optional
+from ..util.text import valid_utf8
 
 Scalar = bool | int | float | str | None
 
@@ -19,15 +23,21 @@ class Problem:
     ----------
     severity : str
         ``error`` where something could not be read or measured, ``warning`` where it was and looks wrong.
+    name : str
+        ``unreadable`` or ``unmeasured`` for errors; for warnings the name by which they are accepted.
     where : str
         A dataset, ``dataset:array``, or the name of the option that is concerned.
     message : str
         A sentence for the maintainer.
+    accepted : bool
+        Whether the warning is known, and fails no check.
     """
 
     severity: Literal["error", "warning"]
+    name: str = ""
     where: str
     message: str
+    accepted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +177,28 @@ class Pattern:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dose:
+    """What is said about the dose of a dataset.
+
+    Attributes
+    ----------
+    photons : float
+        Photons per pattern; null where a mean count is told, and the number of pixels is not known.
+    spelled : str
+        The number as it is written where it stands.
+    unit : str
+        Of that number: ``photons`` per pattern, or ``mean_count``, photons per pixel.
+    source : str
+        Where it stands: ``doses`` (the table), ``dose`` (the setting), ``name``, ``folder``, or ``metadata:KEY``.
+    """
+
+    photons: float | None
+    spelled: str
+    unit: Unit
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """One NPZ file of the sweep; null where something could not be read.
 
@@ -177,11 +209,15 @@ class Dataset:
     path : str
         Path of the file, as given.
     photon_dose : str
-        Photons per pattern, as its name spells them; null where it tells none.
+        Photons per pattern, as they are spelled, or computed from a mean count; null where nothing tells them.
+    dose : Dose
+        Where the dose is told, and how; null where nothing tells it.
     sha256 : str
         Of the file.
     size_bytes : int
         Bytes of the file.
+    roles : dict
+        Which array plays which role.
     arrays : dict
         Each array in the file, by its name.
     frames : Frames
@@ -210,8 +246,10 @@ class Dataset:
     filename: str
     path: str
     photon_dose: str | None
+    dose: Dose | None = None
     sha256: str | None = None
     size_bytes: int | None = None
+    roles: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     frames: Frames | None = None
     metadata: dict[str, Scalar] = field(default_factory=dict)
@@ -223,3 +261,62 @@ class Dataset:
     probe: ProbeStats | None = None
     standard_errors: dict[str, float] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def claimed_photons(self) -> float | None:
+        """Photons per pattern that are told; None where they are not."""
+        if self.dose is not None:
+            return self.dose.photons
+        try:  # older logs have the text alone
+            photons = float(self.photon_dose or "nan")
+        except ValueError:
+            return None
+        return photons if 0 < photons < math.inf else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedArray:
+    """Whether an array is the same in all datasets of a split, by its CRC-32.
+
+    Attributes
+    ----------
+    same : bool
+        Whether it is.
+    differ : tuple of str
+        The datasets in which it is another than in most.
+    up_to_a_factor : bool
+        True where probes differ, and are the same up to one factor each, as far as their statistics tell.
+    """
+
+    same: bool
+    differ: tuple[str, ...] = ()
+    up_to_a_factor: bool | None = optional(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The datasets of one split: all of them, or those whose name says ``train`` or ``test``.
+
+    Attributes
+    ----------
+    name : str
+        ``train``, ``test``, or empty where names say nothing.
+    datasets : int
+        How many there are.
+    arrays : dict
+        Positions, scan index, probe and object, by their roles.
+    """
+
+    name: str
+    datasets: int
+    arrays: dict[str, SharedArray] = field(default_factory=dict)
+
+
+def by_dose(datasets: Iterable[Dataset]) -> tuple[Dataset, ...]:
+    """Sort datasets by their dose as a number, then by name; those without a dose come last."""
+
+    def order(dataset: Dataset) -> tuple[float, bytes]:
+        photons = dataset.claimed_photons
+        return math.inf if photons is None else photons, valid_utf8(dataset.filename).encode()
+
+    return tuple(sorted(datasets, key=order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -49,8 +50,8 @@ def expected_datasets(file: LogFile, folder: str = "") -> list[ExpectedFile]:
     Parameters
     ----------
     folder : str
-        Where the datasets lie below the top: ``data/datasets/``, say. A name that is more than the plain name of a
-        file is refused, and never looked for.
+        Where the datasets lie below the top: ``data/datasets/``, say. A name that leaves it is refused, and never
+        looked for.
     """
     return [_of_dataset(dataset, folder) for dataset in file.log.datasets]
 
@@ -82,8 +83,8 @@ def _hashes(sha256: object) -> dict[str, str]:
 def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
     name, refusal = dataset.filename, ""
     size = None if dataset.size_bytes is ABSENT else dataset.size_bytes
-    if name in ("", ".", "..") or os.path.basename(name) != name or "/" in name or "\0" in name:
-        refusal = "the log gives it a path where the name of a file is expected, and no path from a log is followed"
+    if not _is_below(name):
+        refusal = "the log gives it a path that leaves the folder of the datasets, and such a path is not followed"
     elif not is_sha256(dataset.sha256):
         refusal = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
     elif size is not None and type(size) is not int:
@@ -95,6 +96,13 @@ def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
         kind="dataset",
         refusal=refusal,
     )
+
+
+def _is_below(name: str) -> bool:
+    """Whether a relative name, with slashes, stays below the folder that it is relative to, on any system."""
+    parts = name.split("/")
+    is_plain = not {"", ".", ".."} & {*parts} and not any(mark in name for mark in "\0\\")
+    return is_plain and os.path.splitdrive(name)[0] == "" and not re.match("[A-Za-z]:", name)
 
 
 def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..scenario.layout import Layout
 from ..scenario.thresholds import Level
 from ..util.records import optional
-from .dataset import Dataset, Problem, Scalar
+from .dataset import Dataset, Problem, Scalar, Split
 from .drift import Difference, Finding, Reference
 
 SCHEMA_VERSION: Literal[4] = 4
@@ -39,6 +40,8 @@ class Metadata:
         Operating system and processor.
     compare : str
         The level at which the log was compared with its reference: ``bytes``, or ``statistics``.
+    layout : Layout
+        How the sweep was told to be kept; null in older logs.
     params_read : str or None
         ``safe`` when nothing of the params file was executed, ``trusted`` when dill loaded it, null
         without a params file.
@@ -52,6 +55,7 @@ class Metadata:
 
     scenario_id: str
     compare: Level = "bytes"
+    layout: Layout | None = None
     dataset_root: str
     baseline_params: str | None
     timestamp: str
@@ -139,6 +143,8 @@ class EvidenceLog:
         Pairs [train, test] of the baseline run, which PtychoPINN fills with those of amplitude and phase; psnr in dB.
     datasets : tuple of Dataset
         The files of the sweep, by dose.
+    sweep : tuple of Split
+        What the datasets of each split share, to look at; not compared.
     total_datasets : int
         Number of datasets.
     checks : tuple of Check
@@ -161,6 +167,7 @@ class EvidenceLog:
     baseline_params: dict[str, Scalar]
     metrics: dict[str, tuple[Scalar, Scalar]]
     datasets: tuple[Dataset, ...]
+    sweep: tuple[Split, ...] = ()
     total_datasets: int
     checks: tuple[Check, ...] = ()
     reference: Reference | None = None

@@ -14,6 +14,7 @@ from ..compare.difference import Comparison
 from ..compare.values import baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset, Problem
 from ..evidence.file import LogFile
+from ..scenario.layout import DEFAULT_LAYOUT, Layout
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold
 from ..util.text import valid_utf8
@@ -62,6 +63,8 @@ class Remeasurement:
 
     def __init__(self, file: LogFile, thresholds: Sequence[Threshold], level: Level) -> None:
         self._comparator = Comparator.of(file, thresholds, level)
+        layout = file.log.metadata.layout
+        self._layout = layout if isinstance(layout, Layout) else DEFAULT_LAYOUT
 
     @property
     def knows_checksums(self) -> bool:
@@ -110,7 +113,7 @@ class Remeasurement:
         return RemeasuredFile(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
 
     def _job(self, folder: str) -> CaptureJob:
-        return CaptureJob(Scenario(dataset_root=os.path.abspath(folder)), self._comparator)
+        return CaptureJob(Scenario(dataset_root=os.path.abspath(folder), layout=self._layout), self._comparator)
 
     def _remeasured(self, dataset: Dataset, names: Sequence[str]) -> RemeasuredFile:
         errors = [problem for problem in dataset.problems if problem.severity == "error"]

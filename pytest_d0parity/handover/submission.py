@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, params_of_log, root_of_log
 from ..evidence.file import LogError, LogFile, read_log
-from ..scenario.sweep import is_dataset
-from ..util.errors import UsageError
+from ..scenario.layout import DEFAULT_LAYOUT, Layout
+from ..scenario.sweep import find_sweep
+from ..util.errors import ParityError, UsageError
 from ..util.extras import missing_extra
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
@@ -88,7 +89,8 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None) ->
     elif expected_params(file, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
     try:
-        tree = FolderTree(root, extra_files=extra_files)
+        is_deep = any("/" in expected.name for expected in expected_files if expected.kind == "dataset")
+        tree = FolderTree(root, deep=is_deep, extra_files=extra_files)
     except TreeError as error:
         hint = "" if dataset_root else "; the log names this folder, and --dataset-root names another"
         raise TreeError(f"{error}{hint}") from None
@@ -97,9 +99,18 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None) ->
         expected_files=expected_files,
         tree=tree,
         checked=root,
-        is_expected=is_dataset,
+        is_expected=_datasets_below(file, root).__contains__,
         not_looked_at=not_looked_at,
     )
+
+
+def _datasets_below(file: LogFile, root: str) -> set[str]:
+    """Return the names of all files below a folder that belong to the sweep, as the log says how it is kept."""
+    layout = file.log.metadata.layout
+    try:
+        return {*find_sweep(root, layout if isinstance(layout, Layout) else DEFAULT_LAYOUT).claims}
+    except ParityError:
+        return set()
 
 
 def _of_bundle(path: str, output: str, has_key: bool) -> Submission:

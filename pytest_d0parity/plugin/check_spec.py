@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +18,7 @@ from .run_store import RunData
 PARTS = ("amplitude", "phase", "norm")
 
 _MEASURED = ("diff3d", "probeGuess", "scan_index")
-_SWEEP = ("dataset_root", "limit_datasets", "datasets")
+_SWEEP = ("dataset_root", "limit_datasets", "datasets", "doses")
 
 Kind = Literal["datasets", "file", "arrays", "stage", "photon_dose", "probe", "flag", "params", "metric"]
 # The arrays whose problems belong to a check, by its kind or stage. "photons" stands for the count of photons, and the
@@ -67,7 +68,7 @@ class CheckSpec:
             case "photon_dose":
                 return ("photons",)
             case "probe" if self.part == "norm":
-                return ("probe.l2_norm", "probe.shape", "probe.dtype")
+                return ("probe.l2_norm", "probe.power_per_mode", "probe.shape", "probe.dtype")
             case "probe":
                 return (f"probe.{self.part}",)
             case "flag":
@@ -98,15 +99,19 @@ class CheckSpec:
         return comparator.compare_dataset(name, data.values(self.dataset), errors, sound=sound, names=self.names)
 
     def problems(self, data: RunData) -> list[Problem]:
-        """Return the problems that belong to the check."""
+        """Return the problems that belong to the check, but for those that are accepted."""
         if self.kind == "datasets":
-            return [problem for problem in data.selection.problems if problem.where in _SWEEP]
-        if self.dataset is None:
-            return [problem for problem in data.baseline_run.problems if self._is_problem_of_params(problem)]
-        return [problem for problem in data.dataset(self.dataset).problems if self._is_problem_of_dataset(problem)]
+            found = [problem for problem in data.selection.problems if problem.where in _SWEEP]
+        elif self.dataset is None:
+            found = [problem for problem in data.baseline_run.problems if self._is_problem_of_params(problem)]
+        else:
+            dataset = data.dataset(self.dataset)
+            found = [problem for problem in dataset.problems if self._is_problem_of_dataset(problem, dataset.roles)]
+        return [problem for problem in found if not problem.accepted]
 
-    def _is_problem_of_dataset(self, problem: Problem) -> bool:
-        array = problem.where.removeprefix(self.dataset or "").removeprefix(":")
+    def _is_problem_of_dataset(self, problem: Problem, roles: Mapping[str, str]) -> bool:
+        name = problem.where.removeprefix(self.dataset or "").removeprefix(":")
+        array = next((role for role, played_by in roles.items() if played_by == name and role in _MEASURED), name)
         error = problem.severity == "error"
         if error and not array:
             return True  # nothing in the file can be read

@@ -10,6 +10,7 @@ import pytest
 
 from ..compare.comparator import Comparator
 from ..compare.difference import MISSING
+from ..compare.values import Named
 from ..evidence.dataset import Problem
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import STAGES
@@ -133,6 +134,8 @@ def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
         pytest.skip(_sentences(problems) or _reason_without_values(parity, spec))
     if reason := _left_out(parity, spec):
         pytest.skip(reason)
+    if spec.kind == "photon_dose" and (reason := _not_judged(parity, values)):
+        pytest.skip(reason)
     if spec.dataset is not None and _is_new(parity.comparator, spec.dataset):
         pytest.skip(f"the reference has no {printable(spec.dataset)}, which d0parity::test_datasets tells")
 
@@ -159,6 +162,18 @@ def _left_out(parity: ParitySession, spec: CheckSpec) -> str:
         return ""
     reasons = dict.fromkeys(f"{item.name} ({item.why})" for item in comparison.not_compared)
     return f"not compared: {listed([*reasons], 3)}"
+
+
+def _not_judged(parity: ParitySession, values: Named) -> str:
+    """Return why a dose was not judged; empty if it was."""
+    if values.get("photons.quantized") is not True:
+        return (
+            "no photons can be counted in it: neither the values nor their squares are multiples of one number, as in "
+            "data that was normalised or processed"
+        )
+    if parity.comparator is None and values.get("photons.expected") is None:
+        return "nothing tells its dose, so that there is nothing to hold the counted photons against"
+    return ""
 
 
 def _is_new(comparator: Comparator | None, filename: str) -> bool:

@@ -78,6 +78,9 @@ class CheckCollector:
         items = [item for item in node.collect() if isinstance(item, pytest.Function)]
         for item in items:
             item.stash[SPEC] = checks.spec_of(item)
+        if not self._data.expects_probe:  # neither the sweep nor the reference has any, so there is nothing to check
+            items = [item for item in items if item.stash[SPEC].kind != "probe"]
+        for item in items:
             item.location = ("d0parity", None, item.name)  # the path of the installed package differs by machine
         order = {filename: number for number, filename in enumerate(self._data.selection.filenames)}
         # All checks of a dataset in a row, so that xdist gives them to one worker, which alone measures it.

@@ -51,6 +51,8 @@ def start_session(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
     data = RunData(job, store)
+    with usage_errors():
+        _ = data.selection  # a search for doses in the names that takes too long ends the session at once
     plugins = config.pluginmanager
     if not worker:
         summary = Summary(settings)

@@ -32,6 +32,8 @@ class ParityDataset:
         Of the file; like all that follows, None if it could not be read or measured.
     size_bytes : int or None
         Of the file.
+    roles : mapping of str to str
+        Which array plays which role; read-only.
     arrays : mapping of str to ArrayInfo
         Shape, dtype, CRC-32 and bytes of each array, by its name; read-only.
     stats : Stats
@@ -47,6 +49,7 @@ class ParityDataset:
     photon_dose: str | None
     sha256: str | None
     size_bytes: int | None
+    roles: Mapping[str, str]
     arrays: Mapping[str, ArrayInfo]
     stats: Stats
     photons: Photons | None
@@ -58,7 +61,7 @@ class ParityDataset:
         Parameters
         ----------
         name : str
-            Its name in the archive, without ``.npy``.
+            Its role, like ``diff3d``, or else its name in the archive, without ``.npy``.
 
         Raises
         ------
@@ -68,6 +71,7 @@ class ParityDataset:
         where = f"{printable(self.filename)}:{printable(name)}"
         try:
             with NpzFile(self.path) as npz:
+                name = self.roles.get(name, name)
                 if name in npz.broken:
                     raise NpzError(npz.broken[name])
                 if name not in npz.members:

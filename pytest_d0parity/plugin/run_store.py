@@ -7,6 +7,7 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,7 +17,7 @@ from filelock import FileLock
 from ..capture.baseline_run import BaselineRun, read_baseline_run
 from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
-from ..capture.selection import DatasetSelection, select_datasets
+from ..capture.selection import DatasetSelection, expects_probe, select_datasets
 from ..compare.values import BaselineValues, Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset
 from ..util.atomic import write_atomically
@@ -91,6 +92,18 @@ class RunData:
         self._pool: LocalPool | None = None
         self._values: dict[str, Named] = {}
 
+    @cached_property
+    def expects_probe(self) -> bool:
+        """Whether any dataset of the sweep, or the reference, has a probe."""
+        job = self.job
+        return self._store.get_or_make(
+            "probes", lambda: (expects_probe(job.scenario, self.selection.filenames, job.comparator),)
+        )[0]
+
+    @cached_property
+    def _capture_job(self) -> CaptureJob:
+        return replace(self.job, claims=self.selection.claims, expects_probe=self.expects_probe)
+
     @property
     def selection(self) -> DatasetSelection:
         """Which datasets there are."""
@@ -115,11 +128,11 @@ class RunData:
         sizes : mapping of str to int
             Bytes of each dataset that will be asked for, by file name.
         """
-        pool.begin(self.job, sizes)
+        pool.begin(self._capture_job, sizes)
         self._pool = pool
 
     def _capture(self, filename: str) -> CaptureResult:
-        return self.job.capture(filename) if self._pool is None else self._pool.result(filename)
+        return self._capture_job.capture(filename) if self._pool is None else self._pool.result(filename)
 
     @property
     def captured(self) -> dict[str, CaptureResult]:

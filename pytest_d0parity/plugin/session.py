@@ -65,7 +65,8 @@ class ParitySession:
         if unreadable:
             pytest.fail(f"{printable(filename)}: {'; '.join(unreadable)}", pytrace=False)
         values = {item.name: getattr(record, item.name) for item in fields(ParityDataset)}
-        values["arrays"] = MappingProxyType(values["arrays"])  # read-only, because the log holds the same dictionary
+        for name in ("roles", "arrays"):
+            values[name] = MappingProxyType(values[name])  # read-only, because the log holds the same dictionary
         return ParityDataset(**values | {"path": self.scenario.dataset_path(filename)})
 
     def load_params(self) -> dict[str, Any]:

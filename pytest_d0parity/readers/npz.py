@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 
 from ..util.files import LFS_POINTER, open_regular
 from .zip_member import PIECE, MemberStream, NpzError, read_npy_header
+
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True)
@@ -258,10 +261,19 @@ def _unique_members(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipI
         parts = info.orig_filename.replace("\\", "/").split("/")
         if len(same) > 1:
             yield info, f"{len(same)} members have this name, and nobody can say which one is meant"
-        elif ".." in parts or parts[0] == "" or "\0" in info.orig_filename:
+        elif ".." in parts or "\0" in info.orig_filename or _DRIVE.match(info.orig_filename):
             yield info, "its name points out of the archive; write the file with numpy.savez"
         else:
             yield info, None
+
+
+def array_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the arrays in an NPZ file, by its directory alone; none where that cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return [_array_name(info) for info in _read_directory(file)]
+    except (NpzError, OSError):
+        return []
 
 
 def _array_name(info: zipfile.ZipInfo) -> str:

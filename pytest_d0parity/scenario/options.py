@@ -11,13 +11,18 @@ from typing import Any
 DEFAULT_ID = "UNKNOWN"
 
 LEVELS = ("bytes", "statistics")
+DOMAINS = ("amplitude", "intensity")
+AXES = ("frames-first", "frames-last")
+
+# Those that say how a sweep is kept; `doses` is a table and no option.
+LAYOUT = ("datasets", "dose", "dose_tolerance", "accept", "array", "domain", "axes", "measure_all")
 
 OPTIONS = (
     "dataset_root",
     "baseline_params",
     "baseline_metrics",
     "limit_datasets",
-    "measure_all",
+    *LAYOUT,
     "output",
     "reference",
     "compare",
@@ -41,7 +46,7 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
     add(
         f"--{prefix}dataset-root",
         metavar="DIR",
-        help="folder of the sweep, data_p*.npz (photon_grid_study_20250826_152459)",
+        help="folder of the sweep (photon_grid_study_20250826_152459)",
     )
     add(
         f"--{prefix}baseline-params",
@@ -59,11 +64,7 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         metavar="A.npz,B.npz",
         help="look at these datasets of the sweep, and no others",
     )
-    add(
-        f"--{prefix}measure-all",
-        action="store_true",
-        help="measure every array, however large, and not only those of the stages and those up to 16 MiB",
-    )
+    add_layout_options(add, prefix)
     add(
         f"--{prefix}output",
         metavar="DIR",
@@ -86,6 +87,51 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         f"--{prefix}no-cache",
         action="store_true",
         help="measure every dataset anew, also where an earlier run has measured the same bytes",
+    )
+
+
+def add_layout_options(add: Callable[..., Any], prefix: str = "") -> None:
+    """Declare the options that say how a sweep is kept: see `add_options`. What is not said is found by convention."""
+    add(
+        f"--{prefix}datasets",
+        action="append",
+        metavar="GLOB",
+        help="which files below the root are the datasets: 'dose_*/patched_*.npz', '**/*.npz'; may be repeated",
+    )
+    add(
+        f"--{prefix}dose",
+        metavar="SPEC",
+        help="where the dose stands: a regular expression for the relative name with a group photons (per pattern) or "
+        r"mean_count (per pixel), like 'tmc(?P<mean_count>\d+)'; metadata:KEY; or none",
+    )
+    add(
+        f"--{prefix}dose-tolerance",
+        metavar="SHARE",
+        help="share by which counted and expected photons, and two sources of a dose, may differ (5%%)",
+    )
+    add(
+        f"--{prefix}accept",
+        action="append",
+        metavar="DATASET:NAME",
+        help="a warning that is known and fails nothing: data_p1e5.npz:saturated; may be repeated",
+    )
+    add(
+        f"--{prefix}array",
+        action="append",
+        metavar="ROLE=NAME",
+        help="which array plays the role diff3d, probeGuess, scan_index, xcoords, ycoords or objectGuess; may be "
+        "repeated",
+    )
+    add(f"--{prefix}domain", choices=DOMAINS, help="what the patterns hold; otherwise found from the values")
+    add(
+        f"--{prefix}axes",
+        choices=AXES,
+        help="which axis of the patterns counts the frames; otherwise found from the lengths of the axes",
+    )
+    add(
+        f"--{prefix}measure-all",
+        action="store_true",
+        help="measure every array, however large, and not only those of the stages and those up to 16 MiB",
     )
 
 

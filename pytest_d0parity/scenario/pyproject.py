@@ -10,6 +10,7 @@ from typing import Any
 from ..util.errors import UsageError
 from ..util.files import describe_os_error
 from ..util.text import printable
+from .layout import LAYOUT_KEYS, LayoutError, make_layout
 from .thresholds import Level, Threshold, ThresholdError, threshold_of
 
 
@@ -21,7 +22,7 @@ class ProjectError(UsageError, ValueError):
 class ScenarioTable:
     """A table ``[tool.d0parity.scenarios.ID]``; a key that it does not have is None.
 
-    Paths are as written, relative to `Project.folder`.
+    Paths are as written, relative to `Project.folder`. `layout` holds the settings of a `layout.Layout`.
     """
 
     dataset_root: str | None = None
@@ -30,7 +31,7 @@ class ScenarioTable:
     limit_datasets: tuple[str, ...] | None = None
     references: tuple[str, ...] | None = None
     compare: Level | None = None
-    measure_all: bool = False
+    layout: Mapping[str, Any] = field(default_factory=dict)
     thresholds: tuple[Threshold, ...] = ()
 
 
@@ -132,9 +133,17 @@ def _scenario(name: str, table: Any) -> ScenarioTable:
         limit_datasets=keys.limit_datasets,
         references=keys.references or (keys.reference and (keys.reference,)) or None,
         compare=keys.compare,
-        measure_all=keys.measure_all,
+        layout=_layout(name, {key: getattr(keys, key) for key in LAYOUT_KEYS}),
         thresholds=_thresholds(name, keys.thresholds),
     )
+
+
+def _layout(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    try:
+        make_layout(settings)  # a mistake is told as one of this table
+    except LayoutError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return settings
 
 
 def _thresholds(name: str, settings: Mapping[str, Any]) -> tuple[Threshold, ...]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..util.errors import UsageError
 from ..util.text import printable
-from .options import DEFAULT_ID
+from .layout import DEFAULT_LAYOUT, Layout, make_layout
+from .options import DEFAULT_ID, LAYOUT
 from .pyproject import Project, ScenarioTable
 from .thresholds import Level, Threshold, parse_threshold
 
@@ -41,8 +42,8 @@ class Scenario:
         A file of its metrics, as given.
     limit_datasets : tuple of str or None
         Names of the datasets to capture; None for the whole sweep.
-    measure_all : bool
-        Measure every array, however large, and not only those of the stages and the small ones.
+    layout : Layout
+        How the sweep is kept.
     trust_params : bool
         Load the params with dill itself, which executes code in the file.
     references : tuple of str
@@ -60,7 +61,7 @@ class Scenario:
     baseline_params: str | None = None
     baseline_metrics: str | None = None
     limit_datasets: tuple[str, ...] | None = None
-    measure_all: bool = False
+    layout: Layout = DEFAULT_LAYOUT
     trust_params: bool = False
     references: tuple[str, ...] = ()
     compare: Level = "bytes"
@@ -124,6 +125,8 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
     ScenarioError
         If the project has tables but none for this scenario, and no dataset root is given; or if thresholds are
         given without a reference.
+    LayoutError
+        If an option of the layout cannot be followed.
     """
     table = project.scenarios.get(scenario_id)
     if table is None:
@@ -138,12 +141,17 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
             raise ScenarioError(f"{what} has no effect without a reference; name the log to compare with as well")
     return Scenario(
         scenario_id=scenario_id,
-        measure_all=bool(options["measure_all"] or table.measure_all),
+        layout=_layout(table, options),
         trust_params=bool(options["trust_params"]),
         thresholds=thresholds_of(project, scenario_id, options["threshold"]),
         folders={name: project.folder if name in in_table and name not in given else folder for name in _PATHS},
         **in_table | given,
     )
+
+
+def _layout(table: ScenarioTable, options: Mapping[str, Any]) -> Layout:
+    given = {"arrays" if name == "array" else name: options[name] for name in LAYOUT if options.get(name)}
+    return make_layout({**table.layout, **given})
 
 
 def thresholds_of(project: Project, scenario_id: str, given: Iterable[str] | None) -> tuple[Threshold, ...]:

@@ -1,96 +1,159 @@
-"""The files of a photon-dose sweep, and the dose in each file name."""
+"""The files of a sweep: which there are below its root, and what their names say about the dose."""
 
 from __future__ import annotations
 
 import fnmatch
 import math
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.text import printable, valid_utf8
+from .dose import DoseClaim, claim_of_table, claims_of_name
+from .expression import find_doses
+from .layout import Layout
 
 PATTERN = "data_p[0-9]*.npz"
 
-_NAME = re.compile(r"data_p([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\.npz")
+Claims = tuple[DoseClaim, ...]
 
 
 class SweepError(ParityError, ValueError):
     """A dataset root cannot be listed. The message names it and the reason."""
 
 
-def dose_text(filename: str) -> str | None:
-    """Return the dose as it is spelled in a file name, or None where there is none.
+@dataclass(frozen=True)
+class Sweep:
+    """The datasets below a root.
 
-    Examples
-    --------
-    >>> dose_text("data_p1e5.npz"), dose_text("data_p1e5_v2.npz")
-    ('1e5', None)
+    Attributes
+    ----------
+    claims : dict
+        The names of the datasets, relative to the root with ``/`` and sorted by dose; and for each what the user and
+        the name say about its dose.
+    left_aside : tuple of str
+        NPZ files that were seen and do not belong to the sweep.
     """
-    match = _NAME.fullmatch(filename)
-    return match[1] if match and 0 < float(match[1]) < math.inf else None
+
+    claims: Mapping[str, Claims] = field(default_factory=dict)
+    left_aside: tuple[str, ...] = ()
 
 
-def is_dataset(filename: str) -> bool:
-    """Whether a file name matches `PATTERN`."""
-    return fnmatch.fnmatchcase(filename, PATTERN)
+def find_sweep(root: str, layout: Layout, shown_as: str | None = None) -> Sweep:
+    """Find the datasets below a root.
 
-
-def dose_of(filename: str) -> float | None:
-    """Return the dose in a file name, in photons per pattern, or None."""
-    text = dose_text(filename)
-    return None if text is None else float(text)
-
-
-def sort_by_dose(filenames: Iterable[str]) -> list[str]:
-    """Sort file names by dose, then by name; names without a dose come last."""
-
-    def order(filename: str) -> tuple[float, bytes]:
-        dose = dose_of(filename)
-        return math.inf if dose is None else dose, valid_utf8(filename).encode()
-
-    return sorted(filenames, key=order)
-
-
-def list_sweep(root: str, shown_as: str | None = None) -> list[str]:
-    """List the datasets in a folder.
+    Without globs these are the files ``data_p[0-9]*.npz`` in the root; where none is, the NPZ files in the root whose
+    name says a dose; where none does, those below it whose relative name does.
 
     Parameters
     ----------
     root : str
         The folder.
+    layout : Layout
+        Says which files belong to the sweep, and where their dose stands.
     shown_as : str, optional
         The name of the folder in messages.
 
     Returns
     -------
-    list of str
-        Names that match `PATTERN`, sorted by dose; also of entries that are not regular files.
+    Sweep
+        Also with entries that are not regular files. Folders that are hidden, or links, are not looked into.
 
     Raises
     ------
     SweepError
         If the folder cannot be listed.
+    LayoutError
+        If the search for doses in the names takes too long.
     """
     named = f"dataset root {printable(root if shown_as is None else shown_as)}"
     try:
-        names = os.listdir(root)
+        above = sorted(_files_in(root))
+        if layout.datasets:
+            is_deep = any("/" in glob for glob in layout.datasets)
+            names = [*above, *(_files_below(root) if is_deep else ())]
+            chosen = [name for name in names if any(_is_matched(name, glob) for glob in layout.datasets)]
+        else:
+            names = [name for name in above if name.endswith(".npz")]
+            chosen = [name for name in names if fnmatch.fnmatchcase(name, PATTERN)]
+            if not chosen:
+                chosen = _with_dose(names, layout)
+            if not chosen:
+                names += [name for name in _files_below(root) if name.endswith(".npz")]
+                chosen = _with_dose(names, layout)
     except NotADirectoryError:
         raise SweepError(f"{named} is a file; give the folder that holds {PATTERN}") from None
     except FileNotFoundError:
         raise SweepError(f"{named} does not exist; check the path") from None
     except OSError as error:
         raise SweepError(f"{named} cannot be listed: {describe_os_error(error)}") from None
-    return sort_by_dose(name for name in names if is_dataset(name))
+    taken = set(chosen)
+    return Sweep(
+        claims=claims_of(chosen, layout),
+        left_aside=tuple(sorted(name for name in names if name.endswith(".npz") and name not in taken)),
+    )
 
 
-def same_doses(filenames: Iterable[str]) -> list[list[str]]:
-    """Return each group of two or more names that have the same dose."""
-    by_dose: dict[float, list[str]] = {}
-    for filename in filenames:
-        dose = dose_of(filename)
-        if dose is not None:
-            by_dose.setdefault(dose, []).append(filename)
-    return [names for names in by_dose.values() if len(names) > 1]
+def claims_of(names: Iterable[str], layout: Layout) -> dict[str, Claims]:
+    """Return names sorted by dose, and for each what the user and the name say about it; first what counts.
+
+    Raises
+    ------
+    LayoutError
+        If the search takes too long.
+    """
+    names = list(names)
+    found = find_doses(layout.expression, names) if layout.expression else {}
+    claims: dict[str, Claims] = {}
+    for name in names:
+        told = (claim_of_table(layout, name), found.get(name))
+        by_name = [] if layout.dose is not None else claims_of_name(name)
+        claims[name] = tuple(claim for claim in (*told, *by_name) if claim)
+    return {name: claims[name] for name in sorted(names, key=lambda name: _order(name, claims[name]))}
+
+
+def _order(name: str, claims: Claims) -> tuple[float, bytes]:
+    return claims[0].number if claims else math.inf, valid_utf8(name).encode()
+
+
+def _with_dose(names: list[str], layout: Layout) -> list[str]:
+    return [name for name, claims in claims_of(names, layout).items() if claims]
+
+
+def _files_in(root: str, folder: str = "") -> Iterator[str]:
+    """Yield the names of what is in a folder and is no folder itself, relative to the root with ``/``."""
+    with os.scandir(os.path.join(root, folder)) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and not entry.is_dir():
+                yield f"{folder}{entry.name}"
+
+
+def _files_below(root: str) -> Iterator[str]:
+    """Yield the names of what is in the folders below a root, but for those that are hidden, or links."""
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        if folder:
+            yield from sorted(_files_in(root, folder))
+        with os.scandir(os.path.join(root, folder)) as entries:
+            below = [entry.name for entry in entries if _is_own_folder(entry)]
+        folders += [f"{folder}{name}/" for name in sorted(below, reverse=True)]
+
+
+def _is_own_folder(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+
+
+def _is_matched(name: str, glob: str) -> bool:
+    """Whether a relative name matches a glob, in which ``**`` stands for any folders."""
+    return _match(name.split("/"), glob.split("/"))
+
+
+def _match(parts: Sequence[str], globs: Sequence[str]) -> bool:
+    if not globs:
+        return not parts
+    if globs[0] == "**":
+        return _match(parts, globs[1:] or ("*",)) or (len(parts) > 1 and _match(parts[1:], globs))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], globs[0]) and _match(parts[1:], globs[1:])

@@ -14,6 +14,11 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 
 _MISTAKES = {
     "limit_datasets": "is no list of file names",
+    "datasets": 'is no list of globs, like ["dose_*/patched_*.npz"]',
+    "doses": 'is no table of names and photons per pattern, like {"data_a.npz" = 1e5}',
+    "dose_tolerance": 'is no share, like "5%"',
+    "accept": 'is no list of warnings, like ["data_p1e5.npz:saturated"]',
+    "arrays": 'is no table of roles and names, like {diff3d = "diffraction"}',
     "measure_all": "is neither true nor false",
     "compare": "is no level; 'bytes' or 'statistics' is expected",
     "references": "is no list of logs",
@@ -31,6 +36,14 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
     limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
     references: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
+    datasets: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
+    dose: Text | None = None
+    doses: dict[str, float] = {}
+    dose_tolerance: str | float | None = None
+    accept: tuple[str, ...] = ()
+    arrays: dict[str, str] = {}
+    domain: str | None = None
+    axes: str | None = None
     measure_all: bool = False
     compare: Literal["bytes", "statistics"] | None = None
     thresholds: dict[str, Any] = {}

@@ -11,8 +11,8 @@ from typing import Literal
 from ..util.records import optional
 
 Domain = Literal["amplitude", "intensity"]
+
 STAGES = ("raw", "normalized", "grouped")  # in the order in which they are computed
-MISLABELLED = 0.05  # share by which the counted dose must differ from the dose in the file name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +102,8 @@ class ProbeStats:
         Shape as stored.
     dtype : str
         Data type as stored.
+    power_per_mode : tuple of float
+        Sum of the squared amplitudes of each mode, of a probe with several.
     """
 
     amplitude: PartStats
@@ -109,6 +111,7 @@ class ProbeStats:
     l2_norm: float
     shape: tuple[int, ...]
     dtype: str
+    power_per_mode: tuple[float, ...] | None = optional(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +162,7 @@ class Photons:
         times a constant. Integers are taken as counts, though a camera's units are integers too. None where the data
         is not quantized.
     expected : float or None
-        Dose in the file name, in photons per pattern; None where it has none.
+        Photons per pattern that are told; None where they are not.
     ratio : float or None
         ``per_pattern / expected``.
     """
@@ -177,11 +180,21 @@ class Photons:
     ratio: float | None = None
 
     def against(self, expected: float | None) -> Photons:
-        """Return these photons compared with the dose that the file name claims."""
+        """Return these photons compared with the dose that is told."""
         ratio = self.per_pattern / expected if self.per_pattern is not None and expected else None
         return replace(self, expected=expected, ratio=ratio)
 
-    @property
-    def mislabelled(self) -> bool:
-        """Whether the counted dose differs from the dose in the file name by more than 5 %."""
-        return self.ratio is not None and abs(self.ratio - 1) > MISLABELLED
+    def is_off(self, tolerance: float, frames: int) -> bool:
+        """Whether counted and expected photons differ by more than a share and than the scatter of the frames.
+
+        Parameters
+        ----------
+        tolerance : float
+            The share of the expected photons.
+        frames : int
+            Number of patterns; three standard errors of their mean are scatter.
+        """
+        if self.ratio is None or self.per_pattern is None or self.expected is None:
+            return False
+        scatter = 3 * (self.std or 0.0) / max(frames, 1) ** 0.5
+        return abs(self.ratio - 1) > tolerance and abs(self.per_pattern - self.expected) > scatter

@@ -8,7 +8,6 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from ...evidence.dataset import Scalar
-from ...statistics.records import MISLABELLED
 from ...util.text import counted, listed, printable
 from .charts import Curve, Point, dose_ladder, over_dose
 from .compared_parts import ComparedParts
@@ -70,9 +69,9 @@ class DoseCharts:
                 sentences.append(
                     f"{printable(name)} names no dose; {photons:.6g} photons per pattern are counted in it."
                 )
-            elif isinstance(photons, float) and isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED:
+            elif isinstance(photons, float) and isinstance(ratio, float) and _is_mislabelled(dataset):
                 sentences.append(
-                    f"{printable(name)} stands out: its name says {dataset.record.photon_dose}, and {photons:.6g} "
+                    f"{printable(name)} stands out: it should hold {dataset.record.photon_dose}, and {photons:.6g} "
                     f"photons per pattern are counted in it ({ratio:.4g} times as many)."
                 )
         total = len(self._run.datasets)
@@ -136,15 +135,22 @@ class DoseCharts:
 
 
 def _point(name: str, dataset: ShownDataset) -> Point | None:
-    photons, ratio = dataset.values.get("photons.per_pattern"), dataset.values.get("photons.ratio")
+    photons = dataset.values.get("photons.per_pattern")
     if not dataset.dose or not _is_charted(dataset.dose):
         return None
     if dataset.values.get("photons.quantized") is False:
         return Point(printable(name), dataset.dose, 0.0)
     if not isinstance(photons, float) or photons <= 0 or not _is_charted(photons):
         return None
-    wrong = isinstance(ratio, float) and abs(ratio - 1) > MISLABELLED
-    return Point(printable(name), dataset.dose, photons, wrong)
+    return Point(printable(name), dataset.dose, photons, _is_mislabelled(dataset))
+
+
+def _is_mislabelled(dataset: ShownDataset) -> bool:
+    """Whether the log says that other photons were counted; in older ones the warning has no name."""
+    return any(
+        problem.name == "mislabelled" or (not problem.name and problem.where.endswith(":photons"))
+        for problem in dataset.record.problems
+    )
 
 
 def _places(datasets: Mapping[str, ShownDataset], name: str) -> list[tuple[float, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from ...compare.values import Named, Values, values_of
 from ...evidence.dataset import Dataset
 from ...evidence.model import EvidenceLog
 from ...evidence.probe_archive import Probes, name_of_probe
-from ...scenario.sweep import dose_of
 from ...util.text import valid_utf8
 
 
@@ -52,8 +50,8 @@ class ShownLog:
         shown = {}
         for record in self.log.datasets:
             name = valid_utf8(record.filename)
-            dose = dose_of(os.path.basename(name))
-            shown[name] = ShownDataset(record, self.values.datasets[name], dose, name_of_probe(record))
+            values, dose = self.values.datasets[name], record.claimed_photons
+            shown[name] = ShownDataset(record, values, dose, name_of_probe(record))
         return shown
 
     @property

@@ -69,11 +69,11 @@ def test_the_schema_lets_a_number_be_what_json_cannot_say(record: Any) -> None:
 
 def test_the_keys_are_those_of_the_contract(record: Any) -> None:
     assert list(record) == [
-        *("schema_version", "metadata", "params", "baseline_params", "metrics", "datasets", "total_datasets"),
-        *("checks", "reference", "drift", "findings", "verdict", "problems"),
+        *("schema_version", "metadata", "params", "baseline_params", "metrics", "datasets", "sweep"),
+        *("total_datasets", "checks", "reference", "drift", "findings", "verdict", "problems"),
     ]
     assert list(record["datasets"][0]) == [
-        *("filename", "path", "photon_dose", "sha256", "size_bytes", "arrays", "frames", "metadata"),
+        *("filename", "path", "photon_dose", "dose", "sha256", "size_bytes", "roles", "arrays", "frames", "metadata"),
         *("stats", "histograms", "scans", "pattern", "photons", "probe", "standard_errors", "problems"),
     ]
     assert list(record["baseline_params"]) == [
@@ -82,7 +82,8 @@ def test_the_keys_are_those_of_the_contract(record: Any) -> None:
         *("output_prefix", "nphotons_in_params", "timestamp", "intensity_scale_value"),
     ]
     assert set(record["datasets"][0]["photons"]) == {
-        *("quantum", "per_pattern", "residual", "quantized", "min", "max", "std", "empty", "expected", "ratio")
+        *("quantum", "per_pattern", "residual", "quantized", "domain", "min", "max", "std", "empty"),
+        *("expected", "ratio"),
     }
 
 

@@ -216,11 +216,18 @@ def test_a_bad_member_is_told_and_the_others_are_there(tmp_path: Path, content: 
         assert np.array_equal(npz.read(npz.members["good"]), np.arange(3))
 
 
-@pytest.mark.parametrize("name", ["../a.npy", "/a.npy", "..\\a.npy", "x/../../a.npy"])
+@pytest.mark.parametrize("name", ["../a.npy", "/../a.npy", "..\\a.npy", "x/../../a.npy", "C:/a.npy"])
 def test_a_name_that_points_out_of_the_archive(tmp_path: Path, name: str) -> None:
     with NpzFile(two_members(tmp_path / "x.npz", npy([1]), name)) as npz:
         assert list(npz.members) == ["good"]
         assert "points out of the archive" in next(iter(npz.broken.values()))
+
+
+def test_a_slash_at_the_beginning_is_read_as_numpy_reads_it(tmp_path: Path) -> None:
+    path = two_members(tmp_path / "x.npz", npy([1]), "/entry/a.npy")
+    with NpzFile(path) as npz, np.load(path) as loaded:
+        assert list(npz.members) == loaded.files
+        assert npz.read(npz.members["/entry/a"]) == [1]
 
 
 @pytest.mark.parametrize("second", ["a.npy", "a"])

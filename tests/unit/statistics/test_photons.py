@@ -170,7 +170,7 @@ def test_other_data_is_not_quantized(diff3d: np.ndarray) -> None:
     result = count(diff3d.astype(np.float32))
     assert not result.quantized
     assert result.per_pattern is None
-    assert not result.against(1e5).mislabelled
+    assert not result.against(1e5).is_off(0.05, 50)
 
 
 @pytest.mark.parametrize("dose", DOSES)
@@ -209,9 +209,11 @@ def test_a_corrected_part_of_the_file_spoils_the_claim() -> None:
     assert not count(diff3d).quantized
 
 
-def test_a_label_that_is_off_is_called_mislabelled() -> None:
-    result = Photons(quantum=1.0, per_pattern=1e4, residual=0.0, quantized=True)
-    assert result.against(1e5).mislabelled
-    assert result.against(1.06e4).mislabelled
-    assert not result.against(1.04e4).mislabelled
-    assert not result.against(None).mislabelled
+def test_a_label_is_off_beyond_the_tolerance_and_the_scatter_of_the_frames() -> None:
+    result = Photons(quantum=1.0, per_pattern=1e4, residual=0.0, quantized=True, std=1e3)
+    assert result.against(1e5).is_off(0.05, 100)
+    assert result.against(1.06e4).is_off(0.05, 100)
+    assert not result.against(1.06e4).is_off(0.05, 16)  # three standard errors are 750
+    assert not result.against(1.06e4).is_off(0.1, 100)
+    assert not result.against(1.04e4).is_off(0.05, 100)
+    assert not result.against(None).is_off(0.05, 100)

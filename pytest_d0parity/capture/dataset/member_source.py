@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from ..readers.npz import Member, NpzFile
-from ..statistics.blocks import unit_of
+from ...readers.npz import Member, NpzFile
+from ...statistics.blocks import unit_of
 
 T = TypeVar("T")
 Progress = Callable[[float], None]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from ..evidence.dataset import ArrayInfo, Frames
-from ..readers.metadata import MAX_TEXT, NAMES, Metadata, parse_metadata
-from ..readers.npz import Member, NpzFile
-from ..readers.object_array import read_objects
-from ..statistics.blocks import ArraySource, Source, is_measurable
-from ..statistics.frames.standard_errors import array_errors
-from ..statistics.stages import measure_array
-from ..util.text import valid_utf8
+from ...evidence.dataset import ArrayInfo, Frames, Scalar
+from ...readers.metadata import MAX_TEXT, NAMES, Metadata, parse_metadata
+from ...readers.npz import Member, NpzFile
+from ...readers.object_array import read_objects
+from ...readers.zip_member import NpzError
+from ...statistics.blocks import ArraySource, Source, is_measurable
+from ...statistics.frames.standard_errors import array_errors
+from ...statistics.stages import measure_array
+from ...util.text import valid_utf8
 
 SMALL = 16 << 20  # bytes of an array that is measured whether or not all are to be
 _MAX_PICKLE = 4 * MAX_TEXT + 4096  # bytes of UTF-8, and what stands around them
-_NOT_OF_FRAMES = ("objectGuess",)  # whatever its length is
 _MAX_TEXT = 4096  # characters that are recorded
 
 
@@ -55,6 +55,17 @@ def metadata_of(name: str, info: ArrayInfo, elements: list[str | None]) -> Metad
     return parse_metadata(elements[0] or "")
 
 
+def metadata_of_member(npz: NpzFile, member: Member) -> dict[str, Scalar]:
+    """Return the leaves of the metadata in a member; nothing if it holds none, or cannot be read."""
+    if member.name not in NAMES or member.shape != ():
+        return {}
+    try:
+        elements = text_elements(npz, member)
+    except NpzError:
+        return {}
+    return parse_metadata(elements[0] or "").values if elements else {}
+
+
 def with_statistics(
     info: ArrayInfo, npz: NpzFile, member: Member, stream: Source | None, frames: Frames | None
 ) -> tuple[ArrayInfo, dict[str, float]]:
@@ -65,7 +76,7 @@ def with_statistics(
     stream : Source or None
         The array as a stream; None to read it at once.
     frames : Frames or None
-        Those of the patterns, where they could be measured.
+        Those of the patterns, where they could be measured; None for the object, whose rows are none.
 
     Returns
     -------
@@ -85,5 +96,12 @@ def with_statistics(
         return replace(info, **asdict(measure_array(stream))), {}
     array = npz.read(member)
     info = replace(info, **asdict(measure_array(ArraySource(array))))
-    of_frames = frames is not None and member.name not in _NOT_OF_FRAMES
-    return info, array_errors(array, frames.count) if of_frames and frames is not None else {}
+    return info, {} if frames is None else array_errors(array, frames.count)
+
+
+def check_dtype(member: Member) -> None:
+    """Raise `NpzError` if an array that is to be measured does not hold numbers."""
+    if member.dtype.hasobject:
+        raise NpzError("it is an object array, which is a pickle inside and is never loaded; save it as plain numbers")
+    if not is_measurable(member.dtype):
+        raise NpzError(f"its dtype is {member.dtype}; real or complex numbers are expected")

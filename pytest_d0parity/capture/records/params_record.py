@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evidence.dataset import Scalar
-from ..evidence.model import ParamValue
-from ..readers.params.placeholders import Placeholder
-from ..statistics.blocks import ArraySource, is_measurable
-from ..statistics.distribution import describe
+from ...evidence.dataset import Scalar
+from ...evidence.model import ParamValue
+from ...readers.params.placeholders import Placeholder
+from ...statistics.blocks import ArraySource, is_measurable
+from ...statistics.distribution import describe
 
 
 def params_record(leaves: Mapping[str, Any], without: Container[str]) -> dict[str, Scalar | ParamValue]:

@@ -1,0 +1,186 @@
+"""What NPZ files a folder holds, what they look like, and the table of a project that would log them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..readers.npz import Member, NpzFile
+from ..readers.zip_member import NpzError
+from ..scenario.dose import DoseClaim, claims_of_metadata, claims_of_name
+from ..scenario.layout import ROLES, Layout
+from ..scenario.sweep import find_sweep
+from ..statistics.blocks import is_measurable
+from ..util.files import describe_os_error
+from ..util.text import valid_utf8
+from .dataset.axes import find_pixel_axes
+from .dataset.other_arrays import metadata_of_member
+from .dataset.positions import lengths_of
+from .dataset.roles import PATTERNS, PROBE, Roles, find_roles
+
+_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """What the headers of one NPZ file tell.
+
+    Attributes
+    ----------
+    name : str
+        Relative to the folder, with slashes.
+    members : dict of str to Member
+        The headers of its arrays.
+    roles : dict of str to str
+        Which array plays which role, by convention or, of patterns and probe, as they look.
+    frames : tuple of int
+        (n, h, w) of the patterns; empty without.
+    claims : tuple of DoseClaim
+        What its name and its metadata say about the dose; first what counts.
+    defect : str
+        Why it cannot be read, in words; empty if it can.
+    """
+
+    name: str
+    members: Mapping[str, Member] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    frames: tuple[int, ...] = ()
+    claims: tuple[DoseClaim, ...] = ()
+    defect: str = ""
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What files of one kind have in common: names and types of their arrays, and the sizes of the patterns."""
+        arrays = tuple((name, str(member.dtype), len(member.shape)) for name, member in self.members.items())
+        return (arrays, self.frames[1:], self.defect)
+
+    @property
+    def is_dataset(self) -> bool:
+        """Whether it holds patterns."""
+        return bool(self.frames)
+
+
+def scan_folder(root: str, shown_as: str | None = None) -> list[ScannedFile]:
+    """Look at all NPZ files below a folder, by their headers.
+
+    Raises
+    ------
+    SweepError
+        If the folder cannot be listed.
+    """
+    sweep = find_sweep(root, Layout(datasets=("**/*.npz",)), shown_as)
+    return [_scan(root, name) for name in sweep.claims]
+
+
+def _scan(root: str, name: str) -> ScannedFile:
+    try:
+        with NpzFile(os.path.join(root, name)) as npz:
+            names = [*npz.members, *npz.broken]
+            roles = _as_they_look(npz.members, find_roles(names, {}))
+            patterns = npz.members.get(roles.names.get(PATTERNS, ""))
+            metadata = [metadata_of_member(npz, member) for member in npz.members.values()]
+    except NpzError as error:
+        return ScannedFile(name, defect=str(error))
+    except OSError as error:
+        return ScannedFile(name, defect=f"it cannot be read: {describe_os_error(error)}")
+    leaves = {key: value for found in metadata for key, value in found.items()}
+    claims = (*claims_of_name(name), *claims_of_metadata(leaves))
+    frames = () if patterns is None else _frames_of(patterns, npz.members, roles)
+    return ScannedFile(name, npz.members, roles.names, frames, claims)
+
+
+def _as_they_look(members: Mapping[str, Member], roles: Roles) -> Roles:
+    """Add patterns and probe where no convention tells them: the largest real stack, and a complex frame of its size."""
+    names = dict(roles.names)
+    free = {name: member for name, member in members.items() if name not in names.values()}
+    stacks = [each for each in free.values() if _is_real(each) and len(each.shape) > 2 and each.size]
+    if PATTERNS not in names and stacks:
+        names[PATTERNS] = max(stacks, key=lambda member: member.size).name
+    patterns = members.get(names.get(PATTERNS, ""))
+    if PROBE not in names and patterns is not None:
+        frame = _frames_of(patterns, members, roles)[1:]
+        probes = [name for name, each in free.items() if each.dtype.kind == "c" and each.shape[-2:] == frame]
+        if len(probes) == 1:
+            names[PROBE] = probes[0]
+    return Roles(names)
+
+
+def _is_real(member: Member) -> bool:
+    return is_measurable(member.dtype) and member.dtype.kind not in "bc"
+
+
+def _frames_of(patterns: Member, members: Mapping[str, Member], roles: Roles) -> tuple[int, ...]:
+    if not patterns.shape or not is_measurable(patterns.dtype):
+        return ()
+    axes = find_pixel_axes(patterns.shape, None, lengths_of(members, roles)).axes
+    pixels = patterns.shape[axes.start : axes.stop]
+    frames = 1
+    for length in (*patterns.shape[: axes.start], *patterns.shape[axes.stop :]):
+        frames *= length
+    return (frames, *pixels)
+
+
+def table_of(root: str, files: Sequence[ScannedFile]) -> list[str]:
+    """Return the lines of a table for ``pyproject.toml`` that would log the files; none where nothing could be logged.
+
+    Parameters
+    ----------
+    root : str
+        The folder, as it is to stand in the table.
+    files : sequence of ScannedFile
+        All of its files.
+    """
+    datasets = [file for file in files if file.is_dataset]
+    if not datasets:
+        return []
+    scenario_id = re.sub("[^A-Za-z0-9_-]+", "_", posixpath.basename(os.path.abspath(root).replace(os.sep, "/")))
+    lines = [f"[tool.d0parity.scenarios.{scenario_id.strip('_') or 'sweep'}]", f"dataset_root = {_quoted(root)}"]
+    if [*find_sweep(root, Layout()).claims] != [file.name for file in datasets]:
+        lines.append(f"datasets = [{', '.join(map(_quoted, _globs(files, datasets)))}]")
+    if arrays := [*_arrays_to_tell(datasets)]:
+        lines.append(f"arrays = {{ {', '.join(f'{role} = {_quoted(name)}' for role, name in arrays)} }}")
+    if not all(file.claims for file in datasets):
+        lines += _dose_lines(datasets)
+    return lines
+
+
+def _globs(files: Sequence[ScannedFile], datasets: Sequence[ScannedFile]) -> list[str]:
+    """Return few globs that match the datasets and none of the other files."""
+    names, others = [file.name for file in datasets], [file.name for file in files if not file.is_dataset]
+    if not others:
+        return ["**/*.npz" if any("/" in name for name in names) else "*.npz"]
+    parts = [[_DIGITS.sub("*", part) for part in name.split("/")] for name in names]
+    globs = [*dict.fromkeys(re.sub(r"\*+", "*", "/".join(part)) for part in parts)]
+    return globs if len(globs) < len(names) else names
+
+
+def _arrays_to_tell(datasets: Sequence[ScannedFile]) -> Iterator[tuple[str, str]]:
+    """Yield roles that no convention tells."""
+    for role, aliases in ROLES.items():
+        names = {file.roles[role] for file in datasets if role in file.roles}
+        if len(names) == 1 and (name := names.pop()).lstrip("/") not in aliases:
+            yield role, name
+
+
+def _dose_lines(datasets: Sequence[ScannedFile]) -> Iterator[str]:
+    """Yield what to say about the dose: the one number in which the names differ, or a table to be filled in."""
+    names = [file.name.removesuffix(".npz") for file in datasets]
+    shapes = {_DIGITS.sub("\0", name) for name in names}
+    numbers = [_DIGITS.findall(name) for name in names]
+    places = [place for place, column in enumerate(zip(*numbers, strict=False)) if len(set(column)) > 1]
+    if len(shapes) == 1 and len(places) == 1:
+        parts = _DIGITS.split(names[0])
+        before = re.escape(parts[places[0]].rpartition("/")[2])
+        yield f"dose = '{before}(?P<photons>[0-9.]+(?:[eE][+-]?[0-9]+)?)'  # or mean_count, photons per pixel"
+        return
+    yield "# Nothing tells the doses. Photons per pattern, or leave it out: doses = { "
+    yield from (f"#     {_quoted(file.name)} = 1e5," for file in datasets[:20] if not file.claims)
+    yield "# }"
+
+
+def _quoted(text: str) -> str:
+    escaped = valid_utf8(text).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

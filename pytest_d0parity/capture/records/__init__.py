@@ -1,0 +1,1 @@
+"""The records of the log that are made of what was captured."""
