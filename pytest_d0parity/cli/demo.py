@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..simulator.layouts import DEFAULT_LAYOUT, LAYOUTS
 from .arguments import DONE, doses, natural, positive
 
 if TYPE_CHECKING:
@@ -23,11 +24,17 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
         "--doses", type=doses, default=doses(usual), metavar="D,D", help=f"photons per pattern ({usual})"
     )
     parser.add_argument("--seed", type=natural, default=0, help="the same seed gives the same sweep (%(default)s)")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=DEFAULT_LAYOUT,
+        help="how the sweep is kept: " + "; ".join(f"{name}, {kept.summary}" for name, kept in LAYOUTS.items()),
+    )
     parser.set_defaults(run=_demo)
 
 
 def _demo(options: argparse.Namespace, terminal: Terminal) -> int:
     from .demo_runs import run_demo
 
-    run_demo(options.output, options.doses, options.frames, options.seed, terminal)
+    run_demo(options.output, options.doses, options.frames, options.seed, options.layout, terminal)
     return DONE

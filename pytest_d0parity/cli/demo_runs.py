@@ -15,6 +15,7 @@ import numpy as np
 
 from ..evidence.artifacts import PAGE
 from ..simulator import simulate_sweep, write_params
+from ..simulator.layouts import DEFAULT_LAYOUT, LAYOUTS
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.text import printable
@@ -32,7 +33,7 @@ class DemoError(ParityError):
     """A demo that failed."""
 
 
-def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, terminal: Terminal) -> None:
+def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, layout: str, terminal: Terminal) -> None:
     """Simulate a sweep, and run the plugin on it five times.
 
     Parameters
@@ -43,16 +44,24 @@ def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, t
         Photons per pattern, as the file names will spell them.
     frames : int
         Patterns per dose.
+    seed : int
+        The same seed gives the same sweep.
+    layout : str
+        How the sweep is kept: a name in `LAYOUTS`.
 
     Raises
     ------
     DemoError
         If a file cannot be written, or pytest ends in another way than it should.
     """
+    # A layout may have folders of its own, which must not be mixed with those of the demo.
+    root = "." if layout == DEFAULT_LAYOUT else "sweep"
+    kept = LAYOUTS[layout]
     terminal.say(f"Simulating {len(photon_doses)} doses of {frames} patterns in {printable(folder)}")
     try:
         os.makedirs(folder, exist_ok=True)
-        simulate_sweep(folder, photon_doses, frames, seed)
+        sweep = os.path.normpath(os.path.join(folder, root))
+        paths = simulate_sweep(sweep, photon_doses, frames, seed, layout=layout)
         write_params(os.path.join(folder, "params.dill"), frames)
         # Settings of folders above the sweep must not apply to it.
         settings = Path(folder, "pytest.ini")
@@ -60,17 +69,19 @@ def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, t
             settings.write_text("[pytest]\n", encoding="utf-8")
 
         terminal.say("\n1. Record: one side, which owns the data, makes the evidence log.\n")
-        _pytest(folder, terminal, 0, ".", "parity")
+        _pytest(folder, terminal, 0, root, "parity")
         terminal.say("\n2. Match: the other side checks its copy against that log.\n")
-        _pytest(folder, terminal, 0, ".", "again", *_REFERENCE)
-        scaled = _scale_a_dose(folder)
-        terminal.say(f"\n3. Drift: in a third copy, somebody has multiplied diff3d of {scaled} by {_FACTOR}.\n")
+        _pytest(folder, terminal, 0, root, "again", *_REFERENCE)
+        names = sorted(os.path.relpath(path, sweep) for path in paths)
+        scaled = _scale_a_dose(sweep, names, kept.patterns, os.path.join(folder, "scaled"))
+        terminal.say(
+            f"\n3. Drift: in a third copy, somebody has multiplied {kept.patterns} of {scaled} by {_FACTOR}.\n"
+        )
         _pytest(folder, terminal, 1, "scaled", "drift", *_REFERENCE)
         terminal.say("\n4. The same sweep simulated anew, with other photons: its bytes are others, which is drift.\n")
-        os.makedirs(os.path.join(folder, "anew"), exist_ok=True)
-        simulate_sweep(os.path.join(folder, "anew"), photon_doses, frames, seed, redraw=1)
+        simulate_sweep(os.path.join(folder, "anew"), photon_doses, frames, seed, redraw=1, layout=layout)
         _pytest(folder, terminal, 1, "anew", "anew-bytes", *_REFERENCE, "-q", "--tb=no", "-rN")
-        limit = "5sigma" if frames >= _MIN_FRAMES else "100%"
+        limit = "5sigma" if min(kept.frames_per_file(frames)) >= _MIN_FRAMES else "100%"
         terminal.say(f"\n5. Its statistics agree within {limit}: that is what the photons scatter.\n")
         loosened = ("--parity-compare=statistics", f"--parity-threshold=*:{limit}")
         _pytest(folder, terminal, 0, "anew", "anew-statistics", *_REFERENCE, *loosened)
@@ -99,15 +110,16 @@ def _pytest(folder: str, terminal: Terminal, expected: int, root: str, output: s
 _NOT_FOR_IT = ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY")
 
 
-def _scale_a_dose(folder: str) -> str:
-    """Copy the sweep to a folder in which the patterns of one dose are scaled, and return the name of that dataset."""
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".npz"))
-    os.makedirs(os.path.join(folder, "scaled"), exist_ok=True)
+def _scale_a_dose(sweep: str, names: Sequence[str], patterns: str, copy: str) -> str:
+    """Copy the files of a sweep to a folder in which the patterns of one of them are scaled, and return its name."""
     for name in names:
-        shutil.copy(os.path.join(folder, name), os.path.join(folder, "scaled", name))
+        target = os.path.join(copy, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy(os.path.join(sweep, name), target)
     changed = names[len(names) // 2]
-    with np.load(os.path.join(folder, changed)) as file:
+    # Its metadata, which the simulator has just written, are an array of objects.
+    with np.load(os.path.join(sweep, changed), allow_pickle=True) as file:
         arrays = {name: file[name] for name in file.files}
-    arrays["diff3d"] = arrays["diff3d"] * np.float32(_FACTOR)
-    np.savez_compressed(os.path.join(folder, "scaled", changed), **arrays)
+    arrays[patterns] = (arrays[patterns] * np.float32(_FACTOR)).astype(arrays[patterns].dtype)
+    np.savez_compressed(os.path.join(copy, changed), **arrays)
     return printable(changed)

@@ -438,6 +438,7 @@ def test_trusting_the_params_is_recorded(root: Path, output: Path) -> None:
         ["log", "--limit-datasets", ","],
         ["demo", "--frames", "0"],
         ["demo", "--doses", "x"],
+        ["demo", "--layout", "cubes"],
     ],
 )
 def test_wrong_usage(arguments: list[str]) -> None:
@@ -614,6 +615,16 @@ DEMO = {
     "anew-bytes": "drift",
     "anew-statistics": "within_thresholds",
 }
+
+
+def test_demo_of_another_layout(tmp_path: Path) -> None:
+    done = d0parity("demo", "--output", tmp_path / "demo", "--frames", "20", "--doses", "1e4,1e5", "--layout", "gain")
+    assert (done.returncode, done.stderr) == (0, "")
+    logs = {name: read_log(tmp_path / "demo" / name) for name in DEMO}
+    assert {name: log["verdict"] for name, log in logs.items()} == DEMO
+    with np.load(tmp_path / "demo" / "sweep" / "data_p1e4.npz") as file:
+        counts = file["diff3d"] / 0.37
+    assert np.abs(counts - np.rint(counts)).max() < 1e-4
 
 
 def test_demo_where_nothing_can_be_written(tmp_path: Path) -> None:
