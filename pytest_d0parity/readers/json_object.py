@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+_MAX_DEPTH = 64  # of nested objects and lists
 _MAX_VALUES = 1_000_000
 _OPENERS = ",[{"  # a value follows each of these, or nothing
 # A text, which may lack its end, or one of these outside of texts.
@@ -62,6 +63,8 @@ def parse_json_object(text: str) -> tuple[dict[str, Any], list[str]]:
         raise JsonError(f"cannot be read ({error})") from None
     if not isinstance(content, dict):
         raise JsonError("is JSON, but no object")
+    if _is_too_deep(content):
+        raise JsonError("is nested too deeply")
     return content, twice
 
 
@@ -75,3 +78,12 @@ def _has_too_many_values(text: str) -> bool:
         if count > _MAX_VALUES:
             return True
     return False
+
+
+def _is_too_deep(content: dict[str, Any]) -> bool:
+    """Whether content is nested deeper than is read, be it less than Python's parser allows."""
+    level: list[Any] = [content]
+    for _ in range(_MAX_DEPTH):
+        items = (item for value in level for item in (value.values() if isinstance(value, dict) else value))
+        level = [item for item in items if isinstance(item, dict | list)]
+    return bool(level)

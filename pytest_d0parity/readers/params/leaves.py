@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...util.text import valid_utf8
+from ...util.text import counted, valid_utf8
 from .placeholders import OpaqueObject, TupleKey
 
 MAX_LEAVES = 10_000
@@ -45,6 +45,12 @@ class Leaves:
     values: dict[str, Any]
     twice: tuple[str, ...] = ()
     left_out: int = 0
+
+    @property
+    def left_out_text(self) -> str:
+        """How many are left out, in words: ``12 values``, or at least so many where not all were counted."""
+        at_least = "at least " if len(self.values) + self.left_out >= MAX_VISITED else ""
+        return f"{at_least}{counted(self.left_out, 'value')}"
 
 
 def leaves_of(settings: Mapping[Any, Any]) -> Leaves:
@@ -117,6 +123,8 @@ def _leaf(value: Any) -> Any:
         return _text(bytes(value).decode("utf-8", "backslashreplace"))
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
+    if isinstance(value, datetime.timedelta | datetime.tzinfo | range | slice | np.dtype):
+        return str(value)
     if isinstance(value, os.PathLike):
         return _text(os.fspath(value))
     if isinstance(value, Mapping):

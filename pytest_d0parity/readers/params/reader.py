@@ -212,6 +212,8 @@ def _top_level(value: Any) -> dict[str, Any]:
         kind = getattr(value, "qualname", type(value).__name__)
         raise UnreadableError(f"it holds a {kind}; a dictionary of parameters is expected")
     for key in value:
+        if isinstance(key, OpaqueObject) and [*map(type, key.parts)] == [str]:
+            raise UnreadableError(f"its dictionary has a key of {len(key.parts[0]):,} characters, which is too long")
         if type(key) is not str:
             kind = key.qualname if isinstance(key, OpaqueObject) else f"a key of type {_type_name(key)}"
             raise UnreadableError(f"its dictionary has {kind}; all keys are expected to be text")
