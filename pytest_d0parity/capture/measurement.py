@@ -21,9 +21,10 @@ from ..statistics.frames.fingerprints import FrameFingerprints
 from ..statistics.frames.frame_statistics import FrameStatistics
 from ..statistics.frames.standard_errors import stack_errors
 from ..statistics.histograms import ValueCounts, count_values
-from ..statistics.photons import AmplitudeSample, count_photons, with_frames
+from ..statistics.photons import PhotonSample, photons_of_frames, with_frames
 from ..statistics.records import PartStats, Photons, ProbeStats, StageStats
 from ..statistics.scans import ScanIndexError, ScanMeans, check_scan_index, scan_means
+from ..statistics.stack import Stack
 from ..statistics.stages import EPSILON, grouped_stats, measure_probe, normalized_stats, stage_stats
 from ..util.files import HashedFile, describe_os_error, open_hashed
 from .member_source import MemberSource, Progress, ProgressCounter
@@ -304,8 +305,8 @@ def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Memb
         result.warning("diff3d", f"it is empty (shape {member.shape}); its statistics are zeros")
     index = _read_scan_index(npz, result, member.shape[0])
 
-    source = open_stack(member)
-    sample, counts = AmplitudeSample(), ValueCounts(member.size)
+    source = Stack(open_stack(member))
+    sample, counts = PhotonSample(member.dtype), ValueCounts(member.size)
     frames = FrameStatistics(source) if member.size else None
     fingerprints = FrameFingerprints(source)
     observers = [sample.add, counts.add, fingerprints.add] if frames else []
@@ -330,12 +331,12 @@ def _measure_stack(npz: NpzFile, result: Measurement, open_stack: Callable[[Memb
         normalized=raw.divided(divisor) if raw and divisor > 0 else None,
         grouped=None if scans is None else count_values(scans.measured),
     )
-    result.photons = count_photons(sample, values, member.dtype, member.shape[0]) if values.count else Photons()
+    result.photons = sample.count(values, member.shape[0]) if values.count else Photons()
     if frames is not None:
         result.photons = with_frames(result.photons, frames)
         centre = frames.sample.centre()
         result.pattern = None if centre is None else Pattern(row=centre[0], column=centre[1])
-        result.standard_errors = stack_errors(frames, index, result.photons.quantum)
+        result.standard_errors = stack_errors(frames, index, photons_of_frames(result.photons, frames))
 
 
 def _scan_records(scans: ScanMeans) -> tuple[Scan, ...]:

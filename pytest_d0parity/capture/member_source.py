@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from ..readers.npz import Member, NpzFile
+from ..statistics.blocks import unit_of
 
 T = TypeVar("T")
 Progress = Callable[[float], None]
@@ -97,6 +98,7 @@ class MemberSource:
         self.shape = member.shape
         self.dtype = member.dtype
         self.fortran_order = member.fortran_order
+        self.unit = self.row = unit_of(member.shape, fortran_order=member.fortran_order)
 
     def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
         """Yield pieces of these sizes: see `Source.blocks`."""

@@ -76,4 +76,7 @@ def _run(options: argparse.Namespace) -> int:
                 terminal.error(sentence)
             return error.exit_code
         except KeyboardInterrupt:
+            # One that fell into an exec() of text, as dataclasses call it, would end ``python -m`` by SIGINT although
+            # it is caught here: CPython remembers it until the next exec() of text.
+            exec("")  # noqa: S102
             return INTERRUPTED

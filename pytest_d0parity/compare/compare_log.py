@@ -13,7 +13,7 @@ from ..scenario.thresholds import parse_threshold
 from .accepted import without_doubles
 from .comparator import Comparator
 from .diagnosis.diagnose import diagnose
-from .difference import Comparison, dataset_at
+from .difference import Comparison, dataset_at, within
 from .values import Named, Values, values_of
 
 OFFER = "--compare statistics --threshold '*:5sigma'"  # on the command line
@@ -63,6 +63,24 @@ def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
         verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
         problems=log.problems + comparator.problems(observed, comparison),
     )
+
+
+def explain_checked(
+    comparator: Comparator, observed: Values, comparison: Comparison, checked: Mapping[str, Sequence[str]]
+) -> tuple[Finding, ...]:
+    """Return why a log differs from the reference, from those values alone that were compared.
+
+    Parameters
+    ----------
+    checked : dict
+        For each dataset the names of the values that were compared, or of the groups that hold them.
+    """
+
+    def limited(values: Values) -> Values:
+        parts = {name: within(each, checked.get(name, ())) for name, each in values.datasets.items()}
+        return replace(values, datasets={name: part for name, part in parts.items() if part})
+
+    return explain(replace(comparator, values=limited(comparator.values)), limited(observed), comparison)
 
 
 def explain(comparator: Comparator, observed: Values, comparison: Comparison) -> tuple[Finding, ...]:

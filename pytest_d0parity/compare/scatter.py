@@ -7,7 +7,6 @@ more than one photon, or is within the default limit.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +17,6 @@ from .values import Named
 
 _EXTREMES = ("min", "max")
 _BY_PHOTONS = frozenset(f"raw.{name}" for name in ("min", "max", "median", "p01", "p10", "p90", "p99"))
-_INTEGER = re.compile(r"[<>=]?(u?int|[ui])[0-9]+")  # as NumPy names these dtypes
 _ONE_PHOTON = 1.1  # with what float32 rounds
 
 Errors = Mapping[str, float]
@@ -34,8 +32,8 @@ class Scatter:
         The standard error of each value that has one.
     quantum : float or None
         Square of the amplitude of a photon in the reference; None where photons were not counted on both sides.
-    are_counts : bool
-        Whether the patterns are integers on both sides, which are taken as counts.
+    of_intensities : bool
+        Whether the patterns are intensities on both sides, of which the quantum is a photon.
     spread : dict
         Of several accepted runs: what they scatter by, for each value, widened for their small number.
     """
@@ -43,7 +41,7 @@ class Scatter:
     expected: Errors = field(default_factory=dict)
     observed: Errors = field(default_factory=dict)
     quantum: float | None = None
-    are_counts: bool = False
+    of_intensities: bool = False
     spread: Errors = field(default_factory=dict)
 
     @classmethod
@@ -52,8 +50,8 @@ class Scatter:
         quantum = values[0].get("photons.quantum")
         quantized = all(each.get("photons.quantized") is True for each in values)
         usable = float(quantum) if quantized and is_finite_number(quantum) else None
-        are_counts = all(_INTEGER.fullmatch(str(each.get("arrays.diff3d.dtype"))) for each in values)
-        return cls(expected, observed, usable, are_counts, spread)
+        of_intensities = all(each.get("photons.domain") == "intensity" for each in values)
+        return cls(expected, observed, usable, of_intensities, spread)
 
     def covers(self, name: str) -> bool:
         """Whether a limit in standard errors says anything about a value."""
@@ -68,9 +66,8 @@ class Scatter:
         errors = gap / unit if (unit := self._unit(name)) else math.copysign(math.inf, gap)
         distances = [abs(errors) / limit.sigma]
         if self.quantum is not None and name in _BY_PHOTONS:
-            distances.append(abs(float(after) ** 2 - float(before) ** 2) / (_ONE_PHOTON * self.quantum))
-        elif self.are_counts and name in _BY_PHOTONS:
-            distances.append(abs(gap) / _ONE_PHOTON)
+            step = gap if self.of_intensities else float(after) ** 2 - float(before) ** 2
+            distances.append(abs(step) / (_ONE_PHOTON * self.quantum))
         if difference.distance is not None:
             distances.append(difference.distance)
         distance = min(distances)

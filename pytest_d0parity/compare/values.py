@@ -22,14 +22,14 @@ ARRAY_STATISTICS = (
     *("nonzero_fraction", "count", "nan_count", "inf_count", "text"),
 )
 ALL_PARAMS = 4  # the schema version since which logs hold all params
-_PHOTONS = ("quantum", "per_pattern", "quantized", "min", "max", "std", "empty", "expected", "ratio")
+_PHOTONS = ("quantum", "per_pattern", "quantized", "domain", "min", "max", "std", "empty", "expected", "ratio")
 
 Named = Mapping[str, Scalar]
 
 # What logs of schema version 0, and of versions before 4, do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)", re.DOTALL)
 _NEW_IN_4 = re.compile(
-    r"(frames|metadata|pattern)\..*|photons\.(min|max|std|empty)|metrics\.(ssim|frc1over7)\..*|"
+    r"(frames|metadata|pattern)\..*|photons\.(min|max|std|empty|domain)|metrics\.(ssim|frc1over7)\..*|"
     rf"arrays\..*\.({'|'.join(ARRAY_STATISTICS)})",
     re.DOTALL,
 )

@@ -10,7 +10,7 @@ import pytest
 
 from ..capture.run import build_log
 from ..compare.comparator import Comparator
-from ..compare.compare_log import explain
+from ..compare.compare_log import explain, explain_checked
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
 from ..evidence.model import Check, EvidenceLog
@@ -98,12 +98,17 @@ class CheckResults:
         observed = values_of(log)
         everything = observed if complete else None
         comparison = Comparison.of(self._comparisons(checks, self._comparator, everything))
+        findings = (
+            explain(self._comparator, observed, comparison)
+            if complete
+            else explain_checked(self._comparator, observed, comparison, self._checked(checks))
+        )
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
             reference=self._comparator.record_beside(ran, comparison),
             drift=comparison.differences,
-            findings=explain(self._comparator, observed, comparison),
+            findings=findings,
             verdict=comparison.verdict if complete else "incomplete",
             problems=log.problems + (self._comparator.problems(everything, comparison) if everything else ()),
         )
@@ -156,6 +161,14 @@ class CheckResults:
             values=dict(recorded.values),
             limits=recorded_limits(result.properties),
         )
+
+    def _checked(self, checks: Sequence[PlannedCheck]) -> dict[str, list[str]]:
+        """Return for each dataset the names of the values of the checks that ran."""
+        names: dict[str, list[str]] = {}
+        for check in checks:
+            if check.spec is not None and check.dataset in self._data.captured and self.outcome(check) != "not_run":
+                names.setdefault(valid_utf8(check.dataset), []).extend(check.spec.names)
+        return names
 
     def _comparisons(
         self, checks: Sequence[PlannedCheck], comparator: Comparator, everything: Values | None

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .moments import row_sums
 
-_BLOCK_SIZE = 1 << 16  # elements; as float64 they fit into the cache of one core
+BLOCK_SIZE = 1 << 16  # elements; as float64 they fit into the cache of one core
 
 
 class Source(Protocol):
@@ -20,7 +20,7 @@ class Source(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array; the first axis counts the frames."""
+        """Shape of the array."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -29,6 +29,14 @@ class Source(Protocol):
     @property
     def fortran_order(self) -> bool:
         """Whether the first index runs fastest in the stream."""
+
+    @property
+    def unit(self) -> int:
+        """Number of consecutive values of the stream that belong together; blocks are cut along them."""
+
+    @property
+    def row(self) -> int:
+        """Number of values in a row of a `Block`, unless it holds a part of a unit alone; it divides the unit."""
 
     def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
         """Yield 1-D pieces of these sizes; a piece is valid until the next one is asked for."""
@@ -43,6 +51,7 @@ class ArraySource:
         self.dtype = self._array.dtype
         flags = self._array.flags
         self.fortran_order = bool(flags.f_contiguous and not flags.c_contiguous)
+        self.unit = self.row = unit_of(self.shape, fortran_order=self.fortran_order)
 
     def blocks(self, sizes: Iterable[int]) -> Iterator[NDArray[Any]]:
         """Yield pieces of the flattened array, in its own memory order."""
@@ -51,6 +60,11 @@ class ArraySource:
         for size in sizes:
             yield flat[start : start + size]
             start += size
+
+
+def unit_of(shape: tuple[int, ...], *, fortran_order: bool) -> int:
+    """Return how many values belong to one index of the first axis; all of the array where that runs fastest."""
+    return math.prod(shape) if fortran_order else math.prod(shape[1:])
 
 
 def is_measurable(dtype: np.dtype[Any]) -> bool:
@@ -87,7 +101,7 @@ class Block:
     finite : (k,) ndarray of float32 or float64
         The finite values; float32 where that holds every value of the stored dtype.
     rows : (m, n) ndarray of float64
-        All values, one frame or a part of one in each row; zero where the value is not finite.
+        All values, `Source.row` or a part of a unit in each row; zero where the value is not finite.
     sums : (m,) ndarray of float64
         Sums of the rows.
     lows, highs : (m,) ndarray
@@ -126,17 +140,16 @@ def read_blocks(source: Source, transform: Callable[[NDArray[Any]], NDArray[Any]
     Yields
     ------
     Block
-        Whole frames, or parts of one frame. All blocks share one buffer.
+        Whole units, or parts of one. All blocks share one buffer.
     """
-    frame = _frame_size(source)
-    buffer = np.empty(min(_BLOCK_SIZE, math.prod(source.shape)))
-    for stored in source.blocks(_block_sizes(source, frame)):
+    buffer = np.empty(min(BLOCK_SIZE, math.prod(source.shape)))
+    for stored in source.blocks(_block_sizes(source)):
         values = transform(stored)
         narrow = np.can_cast(values.dtype, np.float32, "safe")
         values = np.ascontiguousarray(values, dtype=np.float32 if narrow else np.float64)
         # Minimum and maximum must come first: after decompression the vector registers may be in a state in
         # which NumPy's simpler loops run four times slower, and these two loops reset it.
-        rows = buffer[: values.size].reshape(max(values.size // frame, 1), -1)
+        rows = buffer[: values.size].reshape(max(values.size // source.row, 1), -1)
         lows, highs = values.reshape(rows.shape).min(axis=1), values.reshape(rows.shape).max(axis=1)
         low, high = float(lows.min()), float(highs.max())
         rows[:] = values.reshape(rows.shape)
@@ -168,23 +181,16 @@ def _block_with_non_finite(stored: NDArray[Any], values: NDArray[Any], rows: NDA
     )
 
 
-def _frame_size(source: Source) -> int:
-    """Return how many consecutive values of the stream form a frame; all of them in Fortran order."""
-    if source.fortran_order or not source.shape:
-        return math.prod(source.shape)
-    return math.prod(source.shape[1:])
-
-
-def _block_sizes(source: Source, frame: int) -> Iterator[int]:
-    """Cut an array at fixed positions: into whole frames where they fit into a block, else into parts of one."""
-    size = math.prod(source.shape)
+def _block_sizes(source: Source) -> Iterator[int]:
+    """Cut an array at fixed positions: into whole units where they fit into a block, else into parts of one."""
+    size, unit = math.prod(source.shape), source.unit
     if size == 0:
         return
-    if frame <= _BLOCK_SIZE:
-        yield from _cut(size, _BLOCK_SIZE // frame * frame)
+    if unit <= BLOCK_SIZE:
+        yield from _cut(size, BLOCK_SIZE // unit * unit)
     else:
-        for _ in range(size // frame):
-            yield from _cut(frame, _BLOCK_SIZE)
+        for _ in range(size // unit):
+            yield from _cut(unit, BLOCK_SIZE)
 
 
 def _cut(size: int, step: int) -> Iterator[int]:

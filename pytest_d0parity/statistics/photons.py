@@ -2,7 +2,8 @@
 
 ``diff3d`` holds amplitudes: square roots of Poisson counts, times one constant for the whole file. Its
 squares are therefore integer multiples of one number, the quantum, and dividing them by the quantum gives
-photon counts, whatever the file name, the params and the scale of the data are.
+photon counts, whatever the file name, the params and the scale of the data are. Or it holds intensities, which are
+such multiples themselves; both are tried.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .blocks import Block
 from .distribution import Distribution
 from .frames.frame_statistics import FrameStatistics
 from .moments import Moments, row_sums
-from .records import Photons
+from .records import Domain, Photons
 
 _N_LOWEST = 512  # smallest distinct amplitudes that are kept
 _SPREAD_SIZE = 4096  # amplitudes from the whole file that are tested to be integer multiples of the quantum
@@ -41,9 +42,15 @@ class AmplitudeSample:
 
     It holds the smallest distinct amplitudes of the first blocks and of later ones at growing distances,
     how often these occur in the first blocks, and some values from evenly spaced blocks.
+
+    Parameters
+    ----------
+    of_intensities : bool
+        Whether the stream holds intensities, whose square roots are taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_intensities: bool = False) -> None:
+        self._of_intensities = of_intensities
         self._lowest = np.empty(0, np.float32)
         self._limit = np.float32(np.inf)
         self._exponent: int | None = None
@@ -54,22 +61,29 @@ class AmplitudeSample:
 
     def add(self, block: Block) -> None:
         """Add the next block of the first pass."""
-        if not block.finite.size:
+        if not block.finite.size or (self._of_intensities and block.min < 0):
             return
-        narrow = self._to_float32(block.finite)
-        if self._blocks % self._stride == 0:
-            self._spread.append(block.finite[:: -(-narrow.size // _SPREAD_PER_BLOCK)].astype(np.float64))
+        is_spread = self._blocks % self._stride == 0
+        is_low = self._blocks < _HEAD_BLOCKS or self._blocks % _distance_between_blocks(self._blocks) == 0
+        if is_spread or is_low:
+            finite = np.sqrt(block.finite) if self._of_intensities else block.finite
+            self._add(finite, is_spread, is_low)
+        self._blocks += 1
+
+    def _add(self, finite: NDArray[Any], is_spread: bool, is_low: bool) -> None:
+        if is_spread:
+            self._spread.append(finite[:: -(-finite.size // _SPREAD_PER_BLOCK)].astype(np.float64))
             if len(self._spread) * _SPREAD_PER_BLOCK > _SPREAD_SIZE:
                 del self._spread[1::2]
                 self._stride *= 2
-        if self._blocks < _HEAD_BLOCKS or self._blocks % _distance_between_blocks(self._blocks) == 0:
+        if is_low:
+            narrow = self._to_float32(finite)
             low = narrow.compress((narrow > 0) & (narrow <= self._limit))
             if self._blocks < _HEAD_BLOCKS:
                 self._head.append(low)
             self._lowest = np.union1d(self._lowest, low)[:_N_LOWEST]
             if len(self._lowest) == _N_LOWEST:
                 self._limit = self._lowest[-1]
-        self._blocks += 1
 
     def _to_float32(self, finite: NDArray[Any]) -> NDArray[np.float32]:
         """Round to float32; float64 values are scaled by a power of two first, so that they do not overflow."""
@@ -106,32 +120,70 @@ def _distance_between_blocks(block: int) -> int:
     return max((1 << block.bit_length()) // (2 * _BLOCKS_PER_OCTAVE), 1)
 
 
-def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype[Any], frames: int) -> Photons:
-    """Count the photons of a stack of patterns.
+class PhotonSample:
+    """A sample of a stream of patterns from which photons can be counted, in whichever domain they are.
 
     Parameters
     ----------
-    sample : AmplitudeSample
-        A sample of the whole of ``diff3d``.
-    values : Distribution
-        The distribution of ``diff3d``.
     dtype : numpy.dtype
-        Data type as stored; its precision decides how near to an integer a count must be.
-    frames : int
-        Number of patterns.
-
-    Returns
-    -------
-    Photons
-        With `quantized` false where the squares are not multiples of a quantum, or where there are
-        too few different values to decide.
+        Data type as stored. Integers are taken as counts.
+    domain : str, optional
+        The only domain that is tried; by default both are, of integers intensities alone.
     """
-    # Amplitudes are never negative, and integers are not scaled square roots.
-    if values.min < 0 or dtype.kind not in "fc" or values.count * values.nonzero_fraction < _MIN_VALUES:
-        return Photons()
-    precision = np.finfo(dtype)
+
+    def __init__(self, dtype: np.dtype[Any], domain: Domain | None = None) -> None:
+        self._dtype = dtype
+        self._takes_integers = dtype.kind in "iu" and domain != "amplitude"
+        tried: tuple[Domain, ...] = ("intensity",) if self._takes_integers else ("amplitude", "intensity")
+        self._samples = {
+            each: AmplitudeSample(of_intensities=each == "intensity") for each in ((domain,) if domain else tried)
+        }
+
+    def add(self, block: Block) -> None:
+        """Add the next block of the first pass."""
+        for sample in self._samples.values():
+            sample.add(block)
+
+    def count(self, values: Distribution, frames: int) -> Photons:
+        """Count the photons.
+
+        Parameters
+        ----------
+        values : Distribution
+            The distribution of all patterns.
+        frames : int
+            Number of patterns.
+
+        Returns
+        -------
+        Photons
+            With `quantized` false where neither the squares nor the values are multiples of a quantum, or where there
+            are too few different values to decide.
+        """
+        # Neither amplitudes nor counts are negative.
+        if self._dtype.kind not in "iufc" or values.min < 0 or values.count * values.nonzero_fraction < _MIN_VALUES:
+            return Photons()
+        found = Photons()
+        for domain, sample in self._samples.items():
+            counted = _count(sample, values, self._dtype, frames, domain)
+            if counted.quantized:
+                found = counted
+                break
+            found = found if found.residual is not None else counted
+        return _as_counts(found, values, frames) if self._takes_integers else found
+
+
+def _as_counts(found: Photons, values: Distribution, frames: int) -> Photons:
+    """Return the photons of integers: whole multiples of a gain where that was found, else counts as they are."""
+    quantum = max(round(found.quantum or 1), 1)
+    per_pattern = values.mean * values.count / frames / quantum
+    return Photons(quantum=float(quantum), per_pattern=per_pattern, residual=0.0, quantized=True, domain="intensity")
+
+
+def _count(sample: AmplitudeSample, values: Distribution, dtype: np.dtype[Any], frames: int, domain: Domain) -> Photons:
+    precision = np.finfo(dtype if dtype.kind in "fc" else np.float64)
     lowest = sample.lowest
-    if lowest[0] < precision.tiny:  # subnormal numbers have fewer significant bits
+    if not lowest.size or lowest[0] < precision.tiny:  # subnormal numbers have fewer significant bits
         return Photons()
     error = _ROUNDINGS * max(float(precision.eps), float(np.finfo(np.float32).eps))
     with np.errstate(all="ignore"):  # the squares of very large amplitudes overflow, and are then not quantized
@@ -140,7 +192,8 @@ def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype
         if quantum is None:
             return Photons()
         counts = _exact_enough(np.concatenate([levels, sample.spread**2]) / quantum, error)
-        per_pattern = values.l2_norm * values.l2_norm / frames / quantum
+        total = values.l2_norm * values.l2_norm if domain == "amplitude" else values.mean * values.count
+        per_pattern = total / frames / quantum
     residual = float(np.max(np.abs(counts - np.rint(counts)), initial=0.0))
     independent = len(_exact_enough(levels / quantum, error)) - 2  # the quantum was fitted to two of them
     evidence = -independent * math.log10(2 * max(residual, float(np.finfo(np.float64).eps)))
@@ -150,15 +203,22 @@ def count_photons(sample: AmplitudeSample, values: Distribution, dtype: np.dtype
         return Photons(residual=residual)
     if not math.isfinite(per_pattern):
         return Photons()
-    return Photons(quantum=quantum, per_pattern=per_pattern, residual=residual, quantized=True)
+    return Photons(quantum=quantum, per_pattern=per_pattern, residual=residual, quantized=True, domain=domain)
+
+
+def photons_of_frames(photons: Photons, frames: FrameStatistics) -> NDArray[np.float64] | None:
+    """Return the photons in each frame, of shape (n,); None where they were not counted."""
+    if not photons.quantized or photons.quantum is None:
+        return None
+    return (frames.squares if photons.domain == "amplitude" else frames.sums) / photons.quantum
 
 
 def with_frames(photons: Photons, frames: FrameStatistics) -> Photons:
     """Return photons with how they spread over the patterns."""
     empty = int(np.count_nonzero((frames.low == 0) & (frames.high == 0)))
-    if not photons.quantized or photons.quantum is None:
+    counts = photons_of_frames(photons, frames)
+    if counts is None:
         return replace(photons, empty=empty)
-    counts = frames.squares / photons.quantum
     rows = counts.reshape(1, -1).copy()
     found = Moments.of(rows, row_sums(rows), None)
     std = None if found is None else math.sqrt(found[0].squared_deviations / len(counts))

@@ -6,9 +6,11 @@ Nothing here needs NumPy, since this module is imported at start-up by whatever 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ..util.records import optional
 
+Domain = Literal["amplitude", "intensity"]
 STAGES = ("raw", "normalized", "grouped")  # in the order in which they are computed
 MISLABELLED = 0.05  # share by which the counted dose must differ from the dose in the file name
 
@@ -134,24 +136,28 @@ class Histogram:
 
 @dataclass(frozen=True, kw_only=True)
 class Photons:
-    """The dose counted from the squares of ``diff3d``.
+    """The dose counted from ``diff3d``.
 
     Attributes
     ----------
     quantum : float or None
-        Square of the amplitude of a single photon; None where the data is not quantized.
+        Square of the amplitude, or the intensity, of a single photon; None where the data is not quantized.
     per_pattern : float or None
         Mean number of photons in a pattern; None where the data is not quantized.
     residual : float or None
-        Largest distance of ``diff3d**2 / quantum`` from an integer, over a sample of the values; None
+        Largest distance of the counted photons of a pixel from an integer, over a sample of the values; None
         where no quantum was found.
     quantized : bool
-        Whether the squares are integer multiples of the quantum.
+        Whether the squares, or the values, are integer multiples of the quantum.
     min, max, std : float or None
         Of the photons in a pattern, over the patterns; `std` is that of the population. None where the data is not
         quantized.
     empty : int or None
         Number of patterns without any photon; None where nothing was measured.
+    domain : str or None
+        What the patterns hold: ``amplitude``, the square root of counts times a constant, or ``intensity``, counts
+        times a constant. Integers are taken as counts, though a camera's units are integers too. None where the data
+        is not quantized.
     expected : float or None
         Dose in the file name, in photons per pattern; None where it has none.
     ratio : float or None
@@ -162,6 +168,7 @@ class Photons:
     per_pattern: float | None = None
     residual: float | None = None
     quantized: bool = False
+    domain: Domain | None = None
     min: float | None = None
     max: float | None = None
     std: float | None = None

@@ -14,6 +14,7 @@ from .distribution import Distribution, describe
 from .frames.frame_statistics import FrameStatistics
 from .records import GroupedStats, PartStats, ProbeStats, StageStats
 from .scans import ScanMeans, check_scan_index, scan_means
+from .stack import Stack
 
 EPSILON = 1e-12  # added to the maximum before normalising, as the training pipeline does
 _PART_PERCENTS = (1, 5, 50, 95, 99)
@@ -197,8 +198,9 @@ def summarize_grouped(diff3d: ArrayLike, scan_index: ArrayLike) -> dict[str, flo
         raise TypeError("diff3d is a single number; an array of frames is expected")
     index = np.asarray(scan_index)
     check_scan_index(index.dtype, index.size, source.shape[0])
-    frames = FrameStatistics(source)
-    describe(source, percents=None, frames=frames)
+    stack = Stack(source)
+    frames = FrameStatistics(stack)
+    describe(stack, percents=None, frames=frames)
     return as_dict(grouped_stats(scan_means(frames.means(), index)))
 
 

@@ -305,6 +305,13 @@ def test_a_broken_run_leaves_nothing(here: Path, output: str, name: signal.Signa
     assert not (here / output).exists()
 
 
+def test_interrupted_in_the_import_of_a_library(here: Path) -> None:
+    (here / "bagit.py").write_text("exec('raise KeyboardInterrupt')")  # as it falls where a dataclass is made
+    command = [*COMMAND, "bundle", f"parity/{LOG}", "--output", "out"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": "."}, stderr=subprocess.PIPE, text=True, cwd=here)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_more_than_once(here: Path, name: signal.Signals) -> None:
     size = 3 << 30

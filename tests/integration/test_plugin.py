@@ -286,6 +286,20 @@ def test_a_selection_is_incomplete_and_measures_no_more_than_it_needs(parity: Pa
     result.stdout.fnmatch_lines(["incomplete: not everything was compared with the reference*"])
 
 
+@pytest.mark.parametrize(("selected", "roots"), [("amplitude or phase or norm]", ["probe"]), ("raw", ["patterns"])])
+def test_nothing_is_said_of_what_a_selection_did_not_compare(parity: Parity, selected: str, roots: list[str]) -> None:
+    name = "data_p1e5.npz"
+    np.savez(parity.root / name, **arrays())
+    reference = parity.reference()
+    before = arrays()
+    after = arrays(diff3d=before["diff3d"] + 1, probeGuess=before["probeGuess"] + 1)
+    np.savez(parity.root / name, **after)
+    parity.run("-k", f"{name} and ({selected})", reference)
+    log = parity.log()
+    assert log["verdict"] == "incomplete"
+    assert [(finding["root"], finding["proof"]) for finding in log["findings"]] == [(root, "changed") for root in roots]
+
+
 def test_deselect(parity: Parity) -> None:
     result = parity.run("--deselect=d0parity::test_metric", parity.reference())
     result.assert_outcomes(passed=len(ALL) - 7, deselected=7)

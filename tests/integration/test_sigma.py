@@ -152,8 +152,8 @@ def test_a_step_of_one_photon_is_no_drift_of_a_percentile() -> None:
         assert found is not None
         return scatter.judge(found, name, limit).verdict
 
-    counts = {"arrays.diff3d.dtype": "uint16"}
-    of_counts = Scatter.of({"raw.p01": 0.0}, {"raw.p01": 0.0}, (counts, {"arrays.diff3d.dtype": ">u2"}), {})
+    counts = {"photons.quantum": 1.0, "photons.quantized": True, "photons.domain": "intensity"}
+    of_counts = Scatter.of({"raw.p01": 0.0}, {"raw.p01": 0.0}, (counts, counts), {})
     step = find_difference("raw.p01", 27.5, 28.5, None, 0.0)
     assert step is not None
     assert of_counts.judge(step, "raw.p01", limit).verdict == "within_thresholds"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from ...evidence.drift import Difference
 from ...util.text import listed, printable
 from ..difference import MISSING, is_finite_number
 from . import patterns
-from .pair import Pair, Proof, change_text, largest_change
+from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, change_text, largest_change, same_bytes_proof
 from .proofs import factor, is_negated, same_values
 
 _ROLES = ("diff3d", "probeGuess", "scan_index")
 _METADATA = ("_metadata", "metadata_json")
 _PART = ("min", "p01", "p05", "p50", "p95", "p99", "max", "mean", "std")
 _SAME = "every statistic of it is the same"
+_OTHER_GROUPS = "scan_index, or the order of the frames, differs"
+_STATISTICS = ("min", "max", "mean", "std")
 _MOST = 3  # names in a sentence
 
 
@@ -26,6 +28,8 @@ def prove_probe(pair: Pair) -> Proof | None:
     lost = _lost(drifted, "the probe")
     if lost is not None:
         return lost
+    if pair.same_bytes("probeGuess"):
+        return same_bytes_proof("probeGuess", drifted)
     shapes, dtypes = pair.both("probe.shape"), pair.both("probe.dtype")
     amplitudes = pair.stats("probe.amplitude")
     parts_agree = all(_equal(*pair.stats(f"probe.{part}")) for part in ("amplitude", "phase"))
@@ -41,18 +45,23 @@ def prove_probe(pair: Pair) -> Proof | None:
         return Proof(
             "dtype", f"the probe is {dtypes[1]}, the reference's {dtypes[0]}; every statistic of it is the same"
         )
-    return _changed_or_within("the probe", drifted, parts_agree)
+    compared = all(pair.were_compared(f"probe.{part}", _PART) for part in ("amplitude", "phase"))
+    return _changed_or_within("the probe", drifted, agree=parts_agree, compared=compared)
 
 
 def prove_scan_index(pair: Pair) -> Proof | None:
     """Return what is proven about the scan index; the grouped stage follows from it where the patterns are the same."""
     alone = not patterns.differ(pair) and None not in pair.both("raw.mean")
-    drifted = pair.drifts("arrays.scan_index", *(("grouped",) if alone else ()))
-    if not drifted and not pair.changes("arrays.scan_index.crc32"):
+    grouped = pair.drifts("grouped") if alone else []
+    stored = pair.drifts("arrays.scan_index")
+    if not stored and not grouped and not pair.changes("arrays.scan_index.crc32"):
         return None
-    lost = _lost(pair.drifts("arrays.scan_index"), "the scan index")
+    lost = _lost(stored, "the scan index") or _lost(grouped, "the grouped stage")
     if lost is not None:
         return lost
+    if pair.same_bytes("scan_index") and pair.same_bytes("diff3d"):
+        # Where raw was measured in another way, grouped follows.
+        return None if pair.drifts("raw") else same_bytes_proof("diff3d and scan_index", [*stored, *grouped])
     scans = pair.both("grouped.n_unique_scans")
     grouped_agree = _equal(*pair.stats("grouped"))
     if pair.changes("grouped.n_unique_scans"):
@@ -63,19 +72,28 @@ def prove_scan_index(pair: Pair) -> Proof | None:
     if dtypes[0] != dtypes[1] and None not in dtypes and grouped_agree:
         sentence = f"scan_index is {dtypes[1]}, the reference's {dtypes[0]}; the grouped statistics are the same"
         return Proof("dtype", sentence, "keep scan_index in one dtype on both sides")
-    if alone and pair.drifts("grouped"):
-        text, weight = largest_change(pair.drifts("grouped"))
-        sentence = "raw agrees, and grouped does not: scan_index puts other frames together"
-        return Proof("changed", f"{sentence}; {text}" if text else sentence, "look at scan_index", weight)
-    return _changed_or_within("scan_index", [], agree=grouped_agree)
+    if grouped:
+        text, weight = largest_change(grouped)
+        why = "scan_index puts other frames together" if pair.same_bytes("diff3d") else _OTHER_GROUPS
+        sentence = f"raw agrees, and grouped does not: {why}"
+        return Proof("changed", f"{sentence}; {text}" if text else sentence, "look at scan_index", weight, sentence)
+    compared = pair.were_compared("grouped", pair.stats("grouped")[0])
+    return _changed_or_within("scan_index", [], agree=grouped_agree, compared=compared)
 
 
 def prove_arrays(pair: Pair) -> Iterator[Proof]:
     """Yield what is proven about the arrays that play no stage's role."""
     names = [name for name in _array_names(pair) if name not in (*_ROLES, *_METADATA)]
     differing = [name for name in names if pair.changes(f"arrays.{name}.crc32") or pair.drifts(f"arrays.{name}")]
-    explained = set()
-    for one, other in _swapped(pair, differing):
+    measured = [name for name in differing if pair.same_bytes(name)]
+    if measured:
+        yield same_bytes_proof(listed(measured, _MOST), [each for name in measured for each in _drifts_of(pair, name)])
+    if unread := _unread(pair, names):
+        verb = "was" if len(unread) == 1 else "were"
+        sentence = f"something in the file could not be read here, and {listed(unread, _MOST)} {verb} not measured"
+        yield Proof("missing", sentence, DAMAGED)
+    explained = {*measured, *unread}
+    for one, other in _swapped(pair, [name for name in differing if name not in explained]):
         explained |= {one, other}
         yield Proof("swapped_arrays", f"{printable(one)} and {printable(other)} are swapped", "rename these two arrays")
     rest = [name for name in differing if name not in explained]
@@ -102,12 +120,28 @@ def prove_metadata(pair: Pair) -> Proof | None:
     stored = [each for name in _METADATA for each in pair.drifts(f"arrays.{name}")]
     if drifted:
         names = [f"{_leaf(each)} ({change_text(each)})" for each in drifted]
-        return Proof("changed", f"its metadata differ: {listed(names, _MOST)}", "", len(drifted))
+        about = " ".join(map(_leaf, drifted))
+        return Proof("changed", f"its metadata differ: {listed(names, _MOST)}", "", largest_change(drifted)[1], about)
     return (
         Proof("within_thresholds", "its metadata are stored as another text, and what was compared of them agrees")
         if stored
         else None
     )
+
+
+def _drifts_of(pair: Pair, name: str) -> list[Difference]:
+    return pair.drifts(f"arrays.{name}")
+
+
+def _unread(pair: Pair, names: list[str]) -> list[str]:
+    """Return the arrays that the reference measured and this side did not, where something could not be read."""
+    if pair.sound[1]:
+        return []
+    before, after = (
+        {name for name in names if values.keys() & {f"arrays.{name}.count", f"arrays.{name}.text"}}
+        for values in (pair.expected, pair.observed)
+    )
+    return [name for name in names if name in before - after and f"arrays.{name}.shape" in pair.observed]
 
 
 def _leaf(difference: Difference) -> str:
@@ -172,32 +206,51 @@ def _unexplained(pair: Pair, others: Mapping[str, list[Difference]]) -> Iterator
     changed = {name: text for name, drifted in others.items() if (text := largest_change(drifted))[0]}
     if changed:
         worst = max(changed.values(), key=lambda each: each[1])
-        yield Proof("changed", f"{listed([*changed], _MOST)} differ{_s(changed)}; {worst[0]}", "", worst[1])
+        about = " ".join(sorted(changed))
+        yield Proof("changed", f"{listed([*changed], _MOST)} differ{_s(changed)}; {worst[0]}", "", worst[1], about)
     texts = [name for name, drifted in others.items() if name not in changed and _has_text(drifted)]
     if texts:
         yield Proof("text", f"the text of {listed(texts, _MOST)} differs")
     moved = [name for name in others if name not in changed and name not in texts]
-    if moved:
-        yield Proof("within_thresholds", _moved_little(pair, moved))
+    alike: dict[str, list[str]] = {}
+    for name in moved:
+        alike.setdefault(_kind_of_move(pair, name), []).append(name)
+    for kind, group in alike.items():
+        yield Proof("within_thresholds", _moved_little(pair, kind, group))
 
 
 def _has_text(drifted: list[Difference]) -> bool:
     return any(each.where.endswith(".text") for each in drifted)
 
 
-def _moved_little(pair: Pair, names: list[str]) -> str:
+def _kind_of_move(pair: Pair, name: str) -> str:
+    """Return what the statistics of an array say whose bytes differ."""
+    if len([*_statistics(pair, name)]) < len(_STATISTICS):
+        return "unmeasured"
+    if not pair.were_compared(f"arrays.{name}", _STATISTICS):
+        return "left out"
+    return "same" if same_values(*map(_without_percentiles, pair.stats(f"arrays.{name}"))) else "moved"
+
+
+def _moved_little(pair: Pair, kind: str, names: list[str]) -> str:
     """Say of arrays whose bytes alone differ by how much their statistics do."""
-    gaps = [abs(after - before) for name in names for before, after in _statistics(pair, name)]
     subject = f"{listed(names, _MOST)} differ{_s(names)} in {'its' if len(names) == 1 else 'their'} bytes"
-    if not gaps:
-        return f"{subject}, and {'it was' if len(names) == 1 else 'they were'} not measured: nothing more can be said"
-    if all(same_values(*map(_without_percentiles, pair.stats(f"arrays.{name}"))) for name in names):
-        return f"{subject}, and not in min, max, mean or std: single values may have moved, or stand in another order"
+    match kind:
+        case "unmeasured":
+            who = "it was" if len(names) == 1 else "they were"
+            return f"{subject}, and {who} not measured: nothing more can be said"
+        case "left out":
+            return f"{subject}; {NOT_ALL_COMPARED}"
+        case "same":
+            return (
+                f"{subject}, and not in min, max, mean or std: single values may have moved, or stand in another order"
+            )
+    gaps = [abs(after - before) for name in names for before, after in _statistics(pair, name)]
     return f"{subject}; min, max, mean and std differ by {max(gaps):.2g} at most, within their thresholds"
 
 
 def _statistics(pair: Pair, name: str) -> Iterator[tuple[float, float]]:
-    for key in ("min", "max", "mean", "std"):
+    for key in _STATISTICS:
         before, after = pair.both(f"arrays.{name}.{key}")
         if is_finite_number(before) and is_finite_number(after):
             yield before, after
@@ -206,16 +259,18 @@ def _statistics(pair: Pair, name: str) -> Iterator[tuple[float, float]]:
 def _lost(drifted: list[Difference], what: str) -> Proof | None:
     """Return that something is on one side alone."""
     if drifted and all(each.observed == MISSING for each in drifted):
-        return Proof("missing", f"{what} of the reference is not here, or could not be measured", "see the problems")
+        return Proof("missing", f"{what} of the reference is not here, or could not be measured", DAMAGED)
     if drifted and all(each.expected == MISSING for each in drifted):
         return Proof("missing", f"{what} is not in the reference")
     return None
 
 
-def _changed_or_within(what: str, drifted: list[Difference], agree: bool) -> Proof:
+def _changed_or_within(what: str, drifted: list[Difference], *, agree: bool, compared: bool) -> Proof:
     text, weight = largest_change(drifted)
     if text:
-        return Proof("changed", f"{what} differs; {text}", "", weight)
+        return Proof("changed", f"{what} differs; {text}", "", weight, what)
+    if not compared:
+        return Proof("within_thresholds", f"{what} differs in its bytes; {NOT_ALL_COMPARED}")
     how = "every statistic is the same" if agree else "the statistics agree within their thresholds"
     return Proof("within_thresholds", f"{what} differs in its bytes; {how}, and nothing more can be said")
 
@@ -224,5 +279,5 @@ def _equal(expected: Mapping[str, object], observed: Mapping[str, object]) -> bo
     return bool(expected) and expected == observed
 
 
-def _s(names: object) -> str:
-    return "s" if len(names) == 1 else ""  # type: ignore[arg-type]
+def _s(names: Collection[str]) -> str:
+    return "s" if len(names) == 1 else ""

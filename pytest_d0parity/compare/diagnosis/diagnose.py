@@ -6,24 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from ...evidence.drift import Difference, Finding
 from ...util.files import is_sha256
-from ...util.text import counted, listed
+from ...util.text import counted, listed, printable
 from ..difference import MISSING, PRESENT, Comparison, dataset_at
 from ..values import Named, Values
 from . import arrays, patterns
 from .files import renamed_files
-from .pair import Pair, Proof, change_text
+from .pair import DAMAGED, Pair, Proof, change_text, same_bytes_proof
 
 _MOST = 5  # names in a sentence
 _ROOTS = ("files", "datasets", "patterns", "scan_index", "probe", "arrays", "metadata", "params", "metrics", "checks")
-
-_SAME_BYTES = (
-    "the bytes are the reference's, and the values are not: the log, the layout or the way of measuring differs, not "
-    "the data"
-)
-_SIDES = {
-    (PRESENT, MISSING): ("missing", "in the reference alone", "ask for it"),
-    (MISSING, PRESENT): ("extra", "not in the reference", "take it away, or accept it into the reference"),
-}
 
 _Found = tuple[str, tuple[str, ...], Proof]  # the root, the datasets, and what is proven of it
 
@@ -46,12 +37,21 @@ def diagnose(reference: Values, observed: Values, comparison: Comparison) -> tup
     by_dataset, others = _by_dataset(comparison.differences, reference, observed)
     found = [("files", names, proof) for names, proof in renamed_files(reference, observed)]
     renamed = {name for _, names, _ in found for name in names}
+    whole = reference.whole, observed.whole
     for name, values in observed.datasets.items():
         if name in reference.datasets and name not in renamed:
             differences = by_dataset.get(name, ())
-            pair = Pair(name, reference.datasets[name], values, differences, (reference.whole, observed.whole))
+            sound = name not in reference.unsound, name not in observed.unsound
+            pair = Pair(name, reference.datasets[name], values, differences, whole, sound)
             found += [(root, (name,), proof) for root, proof in _prove(pair)]
-    found += _beside_datasets(others, renamed)
+    # Of a name of the reference whose bytes are here under another one, that was told.
+    here = {values.get("sha256") for name, values in observed.datasets.items() if name not in reference.datasets}
+    moved = {
+        name
+        for name, values in reference.datasets.items()
+        if is_sha256(hash_ := values.get("sha256")) and hash_ in here
+    }
+    found += _beside_datasets(others, renamed | moved)
     return _joined(found)
 
 
@@ -75,14 +75,12 @@ def _prove(pair: Pair) -> Iterator[tuple[str, Proof]]:
     repacked = any(each.verdict == "repacked" for each in pair.differences)
     if hashes[0] == hashes[1] and is_sha256(hashes[0]):
         if pair.drifted:
-            sentence = f"{_SAME_BYTES} ({listed([*pair.drifted], 3)})"
-            yield "files", Proof("same_bytes", sentence, "measure both again, with the same version")
+            yield "files", same_bytes_proof("", pair.drifted.values())
         return
     if repacked and not pair.drifted:
         return
     if not _holds_arrays(pair.observed) and _holds_arrays(pair.expected):
-        advice = "see the problems; if the file is damaged, ask for it again"
-        yield "files", Proof("missing", "nothing in the file could be read here", advice)
+        yield "files", Proof("missing", "nothing in the file could be read here", DAMAGED)
         return
     told = False
     for root, prove in (
@@ -108,10 +106,22 @@ def _holds_arrays(values: Named) -> bool:
 def _of_file(pair: Pair) -> Proof:
     """Return what is left to say of a file in which no root differs."""
     if set(pair.drifted) <= {"sha256", "size_bytes"}:
-        if any(name.endswith(".crc32") for name in pair.observed):
+        if not pair.sound[1]:
+            return Proof("damaged", "the bytes of the file differ, and something in it could not be read here", DAMAGED)
+        if _same_arrays(pair):
             return Proof("repacked", "the bytes of the file differ, and those of no array in it: it was packed anew")
         return Proof("bytes", "the bytes of the file differ, and nothing else that was compared")
     return Proof("values", f"these values differ: {listed([*pair.drifted], 3)}")
+
+
+def _same_arrays(pair: Pair) -> bool:
+    """Whether both sides hold the same arrays, each with the same CRC-32."""
+    names = {name.rpartition(".")[0] for values in (pair.expected, pair.observed) for name in values if _is_shape(name)}
+    return bool(names) and all(pair.same_bytes(name.removeprefix("arrays.")) for name in names)
+
+
+def _is_shape(name: str) -> bool:
+    return name.startswith("arrays.") and name.endswith(".shape")
 
 
 def _beside_datasets(differences: Sequence[Difference], renamed: set[str]) -> Iterator[_Found]:
@@ -151,13 +161,13 @@ def _joined(found: Sequence[_Found]) -> tuple[Finding, ...]:
     """Join what is the same in several datasets; of plain changes the largest stands for all."""
     groups: dict[tuple[str, str, str], list[_Found]] = {}
     for root, names, proof in found:
-        sentence = "" if proof.rule == "changed" and names else proof.sentence
-        groups.setdefault((root, proof.rule, sentence), []).append((root, names, proof))
+        groups.setdefault((root, proof.rule, proof.about or proof.sentence), []).append((root, names, proof))
     findings = []
     for (root, rule, _), members in groups.items():
-        worst = max((proof for _, _, proof in members), key=lambda proof: proof.weight)
+        _, of, worst = max(members, key=lambda member: member[2].weight)
+        where = f", in {printable(of[0])}" if len({proof.sentence for _, _, proof in members}) > 1 else ""
         names = tuple(name for _, datasets, _ in members for name in datasets)
         findings.append(
-            Finding(root=root, proof=rule, datasets=names, sentence=worst.sentence, advice=worst.advice)  # type: ignore[arg-type]
+            Finding(root=root, proof=rule, datasets=names, sentence=worst.sentence + where, advice=worst.advice)  # type: ignore[arg-type]
         )
     return tuple(sorted(findings, key=lambda each: _ROOTS.index(each.root)))

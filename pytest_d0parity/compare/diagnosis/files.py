@@ -26,4 +26,8 @@ def renamed_files(reference: Values, observed: Values) -> Iterator[tuple[tuple[s
             yield (name, other), Proof("swapped_files", sentence, "rename these two files")
         else:
             sentence = f"{printable(name)} is the reference's {printable(other)}"
-            yield (name,), Proof("renamed_file", sentence, f"rename it, if {printable(other)} is what it should be")
+            is_here = hashes.get(other) == sha256
+            advice = f"ask for {printable(name)}" if is_here else f"rename it to {printable(other)}"
+            if is_here and name not in expected:
+                advice = "take it away: it is there twice"
+            yield (name,), Proof("renamed_file", sentence, advice)

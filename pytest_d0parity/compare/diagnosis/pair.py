@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ...evidence.drift import Difference
-from ..difference import MISSING, is_finite_number
+from ...util.text import listed
+from ..difference import MISSING, are_same, is_finite_number
 from ..values import Named
+
+DAMAGED = "see the problems; if the file is damaged, ask for it again"
+NOT_ALL_COMPARED = "not all statistics were compared, and nothing more can be said"
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class Proof:
         What to do next; without an end, and empty where nothing follows.
     weight : float
         By which the worst of several datasets is chosen, where one sentence stands for all.
+    about : str
+        What is said of several datasets in one sentence, that of the worst; by default the sentence itself.
     """
 
     rule: str
     sentence: str
     advice: str = ""
     weight: float = 0.0
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Pair:
         Those of this dataset.
     whole : dict
         Parameters and metrics of both sides, by which a factor is recognised.
+    sound : tuple of bool
+        Whether all of the file could be read, for the reference and for this side.
     """
 
     name: str
@@ -53,6 +62,7 @@ class Pair:
     observed: Named
     differences: Sequence[Difference]
     whole: Sequence[Named] = ()
+    sound: tuple[bool, bool] = (True, True)
 
     @cached_property
     def drifted(self) -> Mapping[str, Difference]:
@@ -62,11 +72,17 @@ class Pair:
 
     def drifts(self, *groups: str) -> list[Difference]:
         """Return the differences beyond their thresholds in these groups of values."""
-        return [
-            each
-            for name, each in self.drifted.items()
-            if any(name == group or name.startswith(f"{group}.") for group in groups)
-        ]
+        return [each for group in groups for each in self._drifted_below.get(group, ())]
+
+    @cached_property
+    def _drifted_below(self) -> Mapping[str, list[Difference]]:
+        """The differences beyond their thresholds, by each name and group that they belong to."""
+        below: dict[str, list[Difference]] = {}
+        for name, each in self.drifted.items():
+            while name:
+                below.setdefault(name, []).append(each)
+                name = name.rpartition(".")[0]
+        return below
 
     def both(self, name: str) -> tuple[Any, Any]:
         """Return the values of this name of both sides; None where one does not hold it."""
@@ -75,22 +91,55 @@ class Pair:
     def changes(self, name: str) -> bool:
         """Whether both sides hold a value, and not the same one."""
         before, after = self.both(name)
-        return before is not None and after is not None and before != after
+        return before is not None and after is not None and not are_same(before, after)
+
+    def agrees(self, name: str) -> bool:
+        """Whether both sides hold a value, and the same one."""
+        return None not in self.both(name) and not self.changes(name)
+
+    def same_bytes(self, array: str) -> bool:
+        """Whether an array is the same to the last byte. Of a damaged file the CRC-32 says what it should be."""
+        return all(self.sound) and self.agrees(f"arrays.{array}.crc32")
+
+    def were_compared(self, group: str, names: Iterable[str]) -> bool:
+        """Whether these values of a group were compared, as far as both sides hold them, and they hold some."""
+        held = [name for name in (f"{group}.{each}" for each in names) if None not in self.both(name)]
+        start = len(self.name) + 1
+        listed_as = {each.where[start:] for each in self.differences}
+        return bool(held) and not any(self.changes(name) and name not in listed_as for name in held)
 
     def stats(self, group: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the values of a group of both sides by the last part of their names."""
-        prefix = f"{group}."
-        before, after = (
-            {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}
-            for values in (self.expected, self.observed)
-        )
-        return before, after
+        before, after = self._grouped
+        return before.get(group, {}), after.get(group, {})
+
+    @cached_property
+    def _grouped(self) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+        return _by_group(self.expected), _by_group(self.observed)
+
+
+def _by_group(values: Named) -> dict[str, dict[str, Any]]:
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        group, _, last = name.rpartition(".")
+        groups.setdefault(group, {})[last] = value
+    return groups
+
+
+def same_bytes_proof(what: str, drifted: Iterable[Difference]) -> Proof:
+    """Return that values differ of what is the same to the last byte."""
+    names = [_value_name(each.where) for each in drifted]
+    sentence = (
+        f"the bytes{f' of {what}' if what else ''} are the reference's, and the values are not: the log, the layout or "
+        f"the way of measuring differs, not the data ({listed(names, 3)})"
+    )
+    return Proof("same_bytes", sentence, "measure both again, with the same version")
 
 
 def largest_change(drifted: Sequence[Difference]) -> tuple[str, float]:
-    """Return the largest change among statistics in words, and how many times it is what is allowed.
+    """Return the largest change among statistics in words, and how large it is as a share of the reference's value.
 
-    A change of a hash, size or text is none of a statistic. Empty if there is no other.
+    A change of a hash, size or text is none of a statistic, and one from zero has no share. Empty if there is no other.
     """
     changes = [
         each
@@ -100,8 +149,8 @@ def largest_change(drifted: Sequence[Difference]) -> tuple[str, float]:
     changes = [each for each in changes if not each.where.endswith((".size_bytes", ":size_bytes"))]
     if not changes:
         return "", 0.0
-    worst = max(changes, key=lambda each: (each.distance or 0.0, _relative(each)))
-    return f"largest change {_value_name(worst.where)}, {change_text(worst)}", worst.distance or 0.0
+    worst = max(changes, key=lambda each: (_relative(each), each.distance or 0.0))
+    return f"largest change {_value_name(worst.where)}, {change_text(worst)}", _relative(worst)
 
 
 def change_text(difference: Difference) -> str:

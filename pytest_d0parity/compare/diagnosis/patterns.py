@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable, Iterator
 
 from ..difference import MISSING
-from ..values import Named
-from .pair import Pair, Proof, largest_change
+from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, largest_change, same_bytes_proof
 from .proofs import ORDER, factor, is_near, precision, same_values, square
 
 GROUPS = ("raw", "frames", "pattern", "arrays.diff3d", "photons", "normalized", "grouped")
 
 _SAME_CONSTANT = 1e-6  # relative
 _SCALES = ("params.intensity_scale", "params.intensity_scale_value")  # as logs of all versions call it
+_SAMPLED = 512  # frames at most, of which the mean pattern is taken
+_SAME_CENTRE = 1e-6  # pixels
 _MEASURED = (*ORDER, "mean", "std")
 _NOTHING_MORE = (
     "the statistics of the patterns agree within their thresholds, and their bytes do not: every value may have moved "
@@ -23,6 +24,8 @@ _NOTHING_MORE = (
 
 def differ(pair: Pair) -> bool:
     """Whether the patterns of both sides are not the same, as far as their values tell."""
+    if pair.same_bytes("diff3d"):
+        return False
     return pair.changes("arrays.diff3d.crc32") or any(
         pair.changes(name) for name in ("frames.order", *(f"raw.{statistic}" for statistic in _MEASURED))
     )
@@ -35,8 +38,11 @@ def prove(pair: Pair) -> Proof | None:
         return Proof(
             "missing",
             "the patterns, which the reference holds, could not be measured here",
-            "see the problems; if the file is damaged, ask for it again",
+            DAMAGED,
         )
+    if pair.same_bytes("diff3d"):
+        measured = pair.drifts("raw", "frames", "pattern", "photons", "normalized")
+        return same_bytes_proof("diff3d", measured) if measured else None
     if not differ(pair):
         return None
     for rule in _RULES:
@@ -44,24 +50,29 @@ def prove(pair: Pair) -> Proof | None:
             return proof
     text, weight = largest_change(pair.drifts("raw") or drifted)
     if text:
-        return Proof("changed", f"the patterns differ; {text}", "look at what was done to diff3d", weight)
+        return Proof("changed", f"the patterns differ; {text}", "look at what was done to diff3d", weight, "patterns")
+    if not pair.were_compared("raw", _MEASURED):
+        return Proof("within_thresholds", f"the patterns differ; {NOT_ALL_COMPARED}")
     return Proof("within_thresholds", _NOTHING_MORE)
 
 
 def _fewer_frames(pair: Pair) -> Proof | None:
-    before, after = _frames(pair.expected), _frames(pair.observed)
+    before, after = _frames(pair)
     if before is None or after is None or before == after:
         return None
     which = "not all of them are here" if after < before else "there are more of them here"
     return Proof("frames", f"{after:,} frames, the reference has {before:,}", f"compare with as many frames: {which}")
 
 
-def _frames(values: Named) -> int | None:
-    count = values.get("frames.count")
-    if type(count) is int:
-        return count
-    first = str(values.get("arrays.diff3d.shape")).partition("x")[0]  # of an older log
-    return int(first) if first.isdecimal() else None
+def _frames(pair: Pair) -> tuple[int, int] | tuple[None, None]:
+    """Return the numbers of frames; of older logs the first axes tell them, where the others are alike."""
+    before, after = pair.both("frames.count")
+    if type(before) is int and type(after) is int:
+        return before, after
+    shapes = [str(shape).partition("x") for shape in pair.both("arrays.diff3d.shape")]
+    if shapes[0][2] and shapes[0][1:] == shapes[1][1:] and all(first.isdecimal() for first, _, _ in shapes):
+        return int(shapes[0][0]), int(shapes[1][0])
+    return None, None
 
 
 def _factor(pair: Pair) -> Proof | None:
@@ -80,14 +91,7 @@ def _factor(pair: Pair) -> Proof | None:
 
 def _meanings(pair: Pair, found: float) -> Iterator[str]:
     """Yield what a factor is, where a recorded value says so."""
-    known: list[tuple[str, object]] = [
-        (name, values.get(key))
-        for name, key in (
-            ("intensity_scale", "params.intensity_scale"),
-            ("intensity_scale", "params.intensity_scale_value"),
-        )
-        for values in pair.whole
-    ]
+    known: list[tuple[str, object]] = [("intensity_scale", values.get(key)) for key in _SCALES for values in pair.whole]
     for values in (pair.expected, pair.observed):
         for key in ("photons.expected", "photons.per_pattern"):
             dose = values.get(key)
@@ -131,7 +135,7 @@ def _precision(pair: Pair) -> Proof | None:
     found = precision(expected, observed, dtypes)
     if found is not None:
         sentence = (
-            "the values agree to float16's precision"
+            "every statistic agrees to float16's precision"
             if found.coarser == "float16"
             else "the same values in another precision"
         )
@@ -144,17 +148,33 @@ def _precision(pair: Pair) -> Proof | None:
 
 
 def _order_of_frames(pair: Pair) -> Proof | None:
-    same_frames = None not in pair.both("frames.set") and not pair.changes("frames.set")
-    if same_frames and pair.changes("frames.order") and same_values(*pair.stats("raw")):
+    if (
+        pair.agrees("frames.set")
+        and _may_have_one_centre(pair)
+        and pair.changes("frames.order")
+        and same_values(*pair.stats("raw"))
+    ):
         return Proof(
             "frame_order", "the same frames in another order", "bring the frames into the order of the reference"
         )
     return None
 
 
+def _may_have_one_centre(pair: Pair) -> bool:
+    """Whether the mean patterns of all frames, where they are of all, have one centre of mass."""
+    count = pair.observed.get("frames.count")
+    if not isinstance(count, int) or count > _SAMPLED:
+        return True
+    centres = [pair.both(f"pattern.{axis}") for axis in ("row", "column")]
+    return all(None in each or abs(each[0] - each[1]) <= _SAME_CENTRE for each in centres)
+
+
 def _pixels_moved(pair: Pair) -> Proof | None:
-    same_sums = None not in pair.both("frames.order") and not pair.changes("frames.order")
-    if not same_sums or not pair.changes("arrays.diff3d.crc32") or not same_values(*pair.stats("raw")):
+    if (
+        not pair.agrees("frames.order")
+        or not pair.changes("arrays.diff3d.crc32")
+        or not same_values(*pair.stats("raw"))
+    ):
         return None
     shapes = pair.both("arrays.diff3d.shape")
     if shapes[0] != shapes[1]:

@@ -100,13 +100,24 @@ def precision(expected: Stats, observed: Stats, dtypes: tuple[Any, Any]) -> Prec
     fine, coarse = (before, after) if kinds[1] == coarser else (after, before)
     rounded = [_rounded(value, coarser) for value in fine]
     _, spacing, smallest = _FLOATS[coarser]
-    exact = all(rounded[at] == coarse[at] for at in (0, 6))
+    exact = all(rounded[at] == coarse[at] for at in (0, 6)) and _rounds_to(expected, observed, spacing, smallest)
     # A percentile between two values that were rounded moves by half a unit in the last place at most.
     near = all(
         new == old or abs(new - old) <= spacing / 2 * max(abs(old), smallest)
         for new, old in zip(coarse, fine, strict=True)
     )
     return Precision(coarser, finer) if exact and near else None
+
+
+def _rounds_to(expected: Stats, observed: Stats, spacing: float, smallest: float) -> bool:
+    """Whether mean and deviation differ by no more than rounding each value to its nearest neighbour can move them."""
+    before, after = numbers(expected, ("mean", "std")), numbers(observed, ("mean", "std"))
+    if not before or not after:
+        return False
+    most = (spacing / 2 + _SAME_MEAN) * max(math.hypot(*before), smallest)
+    # Of float16, small values may become zero.
+    kept = spacing > _FLOATS["float32"][1] or _same(expected, observed, ("nonzero_fraction",))
+    return kept and all(abs(new - old) <= most for old, new in zip(before, after, strict=True))
 
 
 def same_values(expected: Stats, observed: Stats) -> bool:
@@ -118,11 +129,12 @@ def same_values(expected: Stats, observed: Stats) -> bool:
 
 
 def is_negated(expected: Stats, observed: Stats) -> bool:
-    """Whether minimum, maximum and mean are the other's with the sign turned, and would not be so anyway."""
-    before, after = numbers(expected, ("min", "max", "mean")), numbers(observed, ("min", "max", "mean"))
+    """Whether minimum, maximum and mean are those of the other with the sign turned, and the deviation is the same."""
+    names = ("min", "max", "mean", "std")
+    before, after = numbers(expected, names), numbers(observed, names)
     if not before or not after or not _same_counts(expected, observed):
         return False
-    turned = [-before[1], -before[0], -before[2]]
+    turned = [-before[1], -before[0], -before[2], before[3]]
     return _are_near(after, turned) and not _are_near(after, before)
 
 
@@ -131,7 +143,9 @@ def _are_near(values: list[float], others: list[float]) -> bool:
 
 
 def _same_counts(expected: Stats, observed: Stats) -> bool:
-    return _same(expected, observed, ("count", "nonzero_fraction"))
+    # Older logs do not count what is not finite.
+    known = [name for name in ("nan_count", "inf_count") if name in expected and name in observed]
+    return _same(expected, observed, ("count", "nonzero_fraction", *known))
 
 
 def _same(expected: Stats, observed: Stats, names: Iterable[str]) -> bool:

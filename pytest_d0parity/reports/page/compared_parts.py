@@ -76,8 +76,8 @@ class ComparedParts:
         cell = _cell(differences, left_out)
         if part != "arrays":
             return cell
-        places = [d.where.removeprefix(f"{name}:").split(".") for d in differences if d.verdict == cell.verdict]
-        arrays = dict.fromkeys(printable(place[1] if place[0] == "arrays" else place[0]) for place in places)
+        where = [d.where.removeprefix(f"{name}:") for d in differences if d.verdict == cell.verdict]
+        arrays = dict.fromkeys(printable(_array_at(place)) for place in where)
         return replace(cell, arrays=tuple(arrays))
 
     def rest_of_log(self) -> list[tuple[str, Cell]]:
@@ -150,3 +150,9 @@ def _cell(differences: Sequence[Difference], left_out: bool) -> Cell:
     verdicts = [d.verdict for d in differences] + ["not_compared"] * left_out
     verdict = min(verdicts, key=_WORST.index, default="same")
     return Cell(verdict, verdicts.count(verdict))
+
+
+def _array_at(name: str) -> str:
+    """Return the array that a value of the part ``arrays`` is about, or ``metadata``."""
+    group, _, rest = name.partition(".")
+    return rest.partition(".")[0] or group if group == "arrays" else group

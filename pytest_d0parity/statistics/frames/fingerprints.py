@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blocks import Block, Source
+from ..blocks import Block
+from ..stack import Stack
 
 _WORD = 8  # bytes
 
@@ -23,22 +24,21 @@ class FrameFingerprints:
 
     Parameters
     ----------
-    source : Source
-        The stack; its first axis counts the frames.
+    stack : Stack
+        The patterns.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._frames = source.shape[0]
-        self._pixels = math.prod(source.shape[1:])
-        self._fortran_order = source.fortran_order
-        self._sums = np.zeros(self._frames, np.uint64)
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._pixels = math.prod(stack.shape[1:])
+        self._sums = np.zeros(stack.shape[0], np.uint64)
         self._position = 0
 
     def add(self, block: Block) -> None:
         """Add the next block."""
         size = block.stored.size
-        if self._fortran_order:
-            self._add_in_fortran_order(_words(block.stored).reshape(size, -1))
+        if self._stack.interleaved > 1:
+            self._add_alternating(_words(block.stored).reshape(size, -1))
         else:
             # Whole frames, or a part of one.
             first = self._position // self._pixels
@@ -48,22 +48,25 @@ class FrameFingerprints:
             )
         self._position += size
 
-    def _add_in_fortran_order(self, words: NDArray[Any]) -> None:
-        # In Fortran order the stream holds the first pixel of every frame, then the second of every frame, ...
+    def _add_alternating(self, words: NDArray[Any]) -> None:
+        # The stream holds the first pixel of all frames that alternate, then the second of all of them, ...
         patterns = np.add.reduce(words, axis=1, dtype=np.uint64)
-        frame = self._position % self._frames
-        head = min(-frame % self._frames, len(patterns))
-        self._sums[frame : frame + head] += patterns[:head]
-        rows = (len(patterns) - head) // self._frames
-        body = patterns[head : head + rows * self._frames].reshape(rows, self._frames)
-        self._sums += np.add.reduce(body, axis=0)
+        unit, place = divmod(self._position, self._stack.unit)
+        alternating = self._stack.interleaved
+        sums = self._sums[unit * alternating : (unit + 1) * alternating]
+        frame = place % alternating
+        head = min(-frame % alternating, len(patterns))
+        sums[frame : frame + head] += patterns[:head]
+        rows = (len(patterns) - head) // alternating
+        body = patterns[head : head + rows * alternating].reshape(rows, alternating)
+        sums += np.add.reduce(body, axis=0)
         tail = patterns[head + body.size :]
-        self._sums[: len(tail)] += tail
+        sums[: len(tail)] += tail
 
     @property
     def order(self) -> str:
         """SHA-256 of the fingerprints, as little-endian integers of 64 bits, in the order of the frames."""
-        return _sha256(self._sums)
+        return _sha256(self._stack.in_order(self._sums))
 
     @property
     def set(self) -> str:

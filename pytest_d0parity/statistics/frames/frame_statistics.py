@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blocks import Block, Source
+from ..blocks import Block
 from ..moments import pairwise_sum, row_sums
+from ..stack import Stack
 
 GROUPS = 16  # into which the frames are cut
 SAMPLED = 512  # frames of which all values are kept, at most
@@ -68,30 +69,31 @@ class FrameStatistics:
 
     Parameters
     ----------
-    source : Source
-        The stack; its first axis counts the frames.
+    stack : Stack
+        The patterns.
 
     Attributes
     ----------
     n_frames : int
         Number of frames.
     sums, squares : (n,) ndarray of float64
-        Of the finite values of each frame, and of their squares.
+        Of the finite values of each frame, and of their squares; like all that follows, in the order of the stream.
     nonzero : (n,) ndarray of float64
         Number of values that are not zero.
     low, high : (n,) ndarray of float64
         Extremes of the finite values; infinity and minus infinity where there is none.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.n_frames = source.shape[0]
-        self._pixels = math.prod(source.shape[1:])
-        self._fortran_order = source.fortran_order
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.n_frames = stack.shape[0]
+        self._pixels = math.prod(stack.shape[1:])
+        self._alternate = stack.interleaved > 1
         self.sums, self.squares = np.zeros(self.n_frames), np.zeros(self.n_frames)
         self.low, self.high = np.full(self.n_frames, np.inf), np.full(self.n_frames, -np.inf)
         self.nonzero = np.zeros(self.n_frames)
         self._missing = np.zeros(self.n_frames)
-        self.sample = FrameSample(source)
+        self.sample = FrameSample(stack)
         self._position = 0
 
     @property
@@ -107,7 +109,7 @@ class FrameStatistics:
     def add(self, block: Block) -> None:
         """Add the next block, before its rows are overwritten."""
         for piece in self._pieces(block):
-            if self._fortran_order:
+            if self._alternate:
                 self.sums[piece.frames] += pairwise_sum(piece.values.T)
                 self.squares[piece.frames] += pairwise_sum((piece.values * piece.values).T)
             else:
@@ -125,7 +127,7 @@ class FrameStatistics:
 
         With them the squares need no pass of their own.
         """
-        if not self._fortran_order:
+        if not self._alternate:
             first = self._position // self._pixels
             frames = slice(first, first + len(block.sums))
             counts: Any = block.rows.shape[1]
@@ -142,30 +144,33 @@ class FrameStatistics:
         if piece.missing is not None:
             lows = np.where(piece.missing > 0, np.inf, piece.values).min(axis=1)
             return lows, np.where(piece.missing > 0, -np.inf, piece.values).max(axis=1)
-        if self._fortran_order:
+        if self._alternate:
             return piece.values.min(axis=1), piece.values.max(axis=1)
         return block.lows, block.highs
 
     def _pieces(self, block: Block) -> Iterator[_Piece]:
-        if not self._fortran_order:
+        if not self._alternate:
             first, pixel = divmod(self._position, self._pixels)
             frames, pixels = slice(first, first + len(block.rows)), slice(pixel, pixel + block.rows.shape[1])
             stored = block.rows if block.non_finite is not None else block.finite.reshape(block.rows.shape)
             yield _Piece(frames, pixels, block.rows, stored, block.non_finite)
             return
-        # In Fortran order the stream holds the first pixel of every frame, then the second of every frame, ...
+        # The stream holds the first pixel of all frames that alternate, then the second of all of them, ...
+        alternating = self.stack.interleaved
+        unit, place = divmod(self._position, self.stack.unit)
         values = block.rows.reshape(-1)
         missing = None if block.non_finite is None else block.non_finite.reshape(-1)
         start = 0
         while start < len(values):
-            pixel, frame = divmod(self._position + start, self.n_frames)
-            whole = (len(values) - start) // self.n_frames if frame == 0 else 0
-            length = whole * self.n_frames or min(self.n_frames - frame, len(values) - start)
+            pixel, frame = divmod(place + start, alternating)
+            whole = (len(values) - start) // alternating if frame == 0 else 0
+            length = whole * alternating or min(alternating - frame, len(values) - start)
             parts = [
                 None if each is None else each[start : start + length].reshape(max(whole, 1), -1).T
                 for each in (values, missing)
             ]
-            frames, pixels = slice(frame, frame + length // max(whole, 1)), slice(pixel, pixel + max(whole, 1))
+            first = unit * alternating + frame
+            frames, pixels = slice(first, first + length // max(whole, 1)), slice(pixel, pixel + max(whole, 1))
             assert parts[0] is not None  # noqa: S101 - for the type checker
             yield _Piece(frames, pixels, parts[0], parts[0], parts[1])
             start += length
@@ -189,18 +194,19 @@ class FrameSample:
         Their pixels, or of large frames evenly spaced ones; NaN where there is no value.
     """
 
-    def __init__(self, source: Source) -> None:
-        pixels = math.prod(source.shape[1:])
-        self.frames = sampled_frames(source.shape[0])
-        self._place = np.full(source.shape[0], -1)
-        self._place[self.frames] = np.arange(len(self.frames))
+    def __init__(self, stack: Stack) -> None:
+        pixels = math.prod(stack.shape[1:])
+        self.frames = sampled_frames(stack.shape[0])
+        place = np.full(stack.shape[0], -1)
+        place[self.frames] = np.arange(len(self.frames))
+        self._place = stack.in_stream_order(place)
         self._stride = max(1, -(-len(self.frames) * pixels // _MAX_SAMPLE))
-        narrow = np.can_cast(source.dtype, np.float32, "safe")
+        narrow = np.can_cast(stack.dtype, np.float32, "safe")
         width = -(-pixels // self._stride)
         self.values = np.zeros((len(self.frames), width), np.float32 if narrow else np.float64)
-        lengths = [length for length in source.shape[1:] if length != 1]
+        lengths = [length for length in stack.shape[1:] if length != 1]
         self._shape = (lengths[0], lengths[1]) if len(lengths) == 2 else None
-        self._fortran_order = source.fortran_order
+        self._columns_first = stack.columns_first
         self._has_nan = False
         height, columns = self._shape or (0, 0)
         kept = len(self.frames) if self._stride > 1 else 0
@@ -225,7 +231,7 @@ class FrameSample:
 
     def _add_to_axes(self, places: NDArray[np.int64], pixels: slice, values: NDArray[np.float64]) -> None:
         """Add pixels to the sums over rows and over columns of their frames."""
-        fast, slow = (self._rows, self._columns) if self._fortran_order else (self._columns, self._rows)
+        fast, slow = (self._rows, self._columns) if self._columns_first else (self._columns, self._rows)
         width = fast.shape[1]
         first, start = divmod(pixels.start, width)
         lines = -(-(start + values.shape[1]) // width)
@@ -253,7 +259,7 @@ class FrameSample:
             values = np.nan_to_num(self.values[part]) if self._has_nan else self.values[part]
             # Over this axis, NumPy adds one frame after the other on every machine.
             total = np.add.reduce(values, axis=0, dtype=np.float64)
-            mean = total.reshape(self._shape, order="F" if self._fortran_order else "C")
+            mean = total.reshape(self._shape, order="F" if self._columns_first else "C")
             rows.append(pairwise_sum(mean.T))
             columns.append(pairwise_sum(mean))
         return rows, columns

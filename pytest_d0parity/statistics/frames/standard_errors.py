@@ -25,7 +25,7 @@ _EXTREMES = ("min", "max")
 Values = NDArray[np.float64]
 
 
-def stack_errors(frames: FrameStatistics, scan_index: NDArray[Any] | None, quantum: float | None) -> dict[str, float]:
+def stack_errors(frames: FrameStatistics, scan_index: NDArray[Any] | None, photons: Values | None) -> dict[str, float]:
     """Return the standard errors of the statistics of a stack of patterns.
 
     Parameters
@@ -33,9 +33,9 @@ def stack_errors(frames: FrameStatistics, scan_index: NDArray[Any] | None, quant
     frames : FrameStatistics
         What each frame holds.
     scan_index : (n,) ndarray of int, or None
-        Which scan each frame belongs to.
-    quantum : float or None
-        Square of the amplitude of a photon; None where photons were not counted.
+        Which scan each frame belongs to, in the order of the stream.
+    photons : (n,) ndarray of float64, or None
+        Photons in each frame, in the order of the stream; None where they were not counted.
 
     Returns
     -------
@@ -45,7 +45,8 @@ def stack_errors(frames: FrameStatistics, scan_index: NDArray[Any] | None, quant
     """
     if frames.n_frames < MIN_FRAMES:
         return {}
-    order = golden_order(frames.n_frames)
+    places = frames.stack.in_order(np.arange(frames.n_frames))  # of the frames in the stream
+    order = places[golden_order(frames.n_frames)]
     groups = [order[part] for part in groups_of(frames.n_frames)]
     sample = frames.sample
     parts = groups_of(len(sample.frames))
@@ -66,8 +67,8 @@ def stack_errors(frames: FrameStatistics, scan_index: NDArray[Any] | None, quant
             found[f"pattern.{axis}"] = _error([centre_of(profile) for profile in profiles])
         if scan_index is not None:
             found |= dict(_grouped_errors(frames.means(), scan_index, groups))
-        if quantum is not None:
-            found |= dict(_photon_errors(frames.squares / quantum, groups))
+        if photons is not None:
+            found |= dict(_photon_errors(photons, groups))
     return {name: u for name, u in found.items() if u is not None}
 
 

@@ -94,7 +94,12 @@ RULES = [
     ({"diff3d": lambda a: 1000 * a**2}, "patterns", "square", "squares of the reference's but for a factor"),
     ({"diff3d": np.sqrt}, "patterns", "square", "square roots of the reference's: amplitudes here"),
     ({"diff3d": lambda a: a.astype(np.float64)}, "patterns", "precision", "the same values in another precision"),
-    ({"diff3d": lambda a: a.astype(np.float16)}, "patterns", "precision", "the values agree to float16's precision"),
+    (
+        {"diff3d": lambda a: a.astype(np.float16)},
+        "patterns",
+        "precision",
+        "every statistic agrees to float16's precision",
+    ),
     ({"diff3d": lambda a: a[::-1]}, "patterns", "frame_order", "the same frames in another order"),
     ({"diff3d": lambda a: a[:, ::-1]}, "patterns", "pixels_moved", "pixels moved within their frames"),
     ({"diff3d": lambda a: a.transpose(0, 2, 1)}, "patterns", "pixels_moved", "pixels moved within their frames"),
@@ -198,10 +203,11 @@ def test_files_that_are_swapped_or_renamed() -> None:
     )
     found = between(reference, log_of({"data_p1e3.npz": two, "data_p1e4.npz": two, "data_p1e5.npz": three}))
     assert [finding.sentence for finding in found] == ["data_p1e3.npz is the reference's data_p1e4.npz"]
+    assert found[0].advice == "ask for data_p1e3.npz"  # data_p1e4.npz is there
     found = between(reference, log_of({"data_p1e3.npz": one, "data_p1e4.npz": two, "data_p1e6.npz": three}))
     assert rules(found)[0] == ("files", "renamed_file")
     assert found[0].sentence == "data_p1e6.npz is the reference's data_p1e5.npz"
-    assert [finding.sentence for finding in found[1:]] == ["in the reference alone: data_p1e5.npz"]
+    assert (found[0].advice, found[1:]) == ("rename it to data_p1e5.npz", ())
 
 
 def test_the_same_bytes_and_another_value() -> None:
@@ -215,17 +221,41 @@ def test_the_same_bytes_and_another_value() -> None:
     assert finding.advice == "measure both again, with the same version"
 
 
-def test_a_file_that_is_damaged() -> None:
+@pytest.mark.parametrize(
+    ("array", "root", "says"),
+    [
+        ("diff3d", "patterns", "could not be measured here"),
+        ("scan_index", "scan_index", "is not here, or could not be measured"),
+        ("probeGuess", "probe", "is not here, or could not be measured"),
+        ("xcoords", "arrays", "something in the file could not be read here, and xcoords was not measured"),
+    ],
+)
+def test_a_file_that_is_damaged(array: str, root: str, says: str) -> None:
     before = arrays()
     with TemporaryDirectory() as folder:
         np.savez(Path(folder, NAME), **before)
         content = bytearray(Path(folder, NAME).read_bytes())
-        content[content.index(b"diff3d.npy") + 300] ^= 1
+        content[content.index(f"{array}.npy".encode()) + 200] ^= 1
         Path(folder, NAME).write_bytes(content)
         log = capture_evidence(Scenario(dataset_root=folder))
     (finding,) = between(log_of({NAME: before}), log)
-    assert (finding.root, finding.proof) == ("patterns", "missing")
+    assert (finding.root, finding.proof) == (root, "missing")
+    assert says in finding.sentence
     assert "ask for it again" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "root"),
+    [("raw", "mean", "patterns"), ("normalized", "std", "patterns"), ("grouped", "mean", "scan_index")],
+)
+def test_the_same_arrays_in_another_file_and_another_value(group: str, value: str, root: str) -> None:
+    log = log_of({NAME: arrays()})
+    (dataset,) = log.datasets
+    stats = replace(dataset.stats, **{group: replace(getattr(dataset.stats, group), **{value: 0.5})})
+    packed = replace(dataset, sha256="1" * 64, stats=stats)
+    (finding,) = between(log, replace(log, datasets=(packed,)))
+    assert (finding.root, finding.proof) == (root, "same_bytes")
+    assert f"differs, not the data ({group}.{value})" in finding.sentence
 
 
 def test_several_datasets_are_told_at_once() -> None:
@@ -240,6 +270,75 @@ def test_several_datasets_are_told_at_once() -> None:
     }
     (finding,) = between(reference, log_of(spots))
     assert (finding.proof, finding.datasets) == ("changed", tuple(names))
+
+
+def test_one_sentence_is_only_for_datasets_of_which_it_is_true() -> None:
+    names = "data_p1e3.npz", "data_p1e4.npz"
+    before = {name: arrays(seed) for seed, name in enumerate(names)}
+    other = {
+        name: before[name] | {array: before[name][array] + 5}
+        for name, array in zip(names, ("xcoords", "objectGuess"), strict=True)
+    }
+    found = between(log_of(before), log_of(other))
+    assert [(each.datasets, each.sentence.partition(" ")[0]) for each in found] == [
+        (names[:1], "xcoords"),
+        (names[1:], "objectGuess"),
+    ]
+    spots = {
+        name: before[name] | {"probeGuess": before[name]["probeGuess"] + 1.0 + at} for at, name in enumerate(names)
+    }
+    (finding,) = between(log_of(before), log_of(spots))
+    assert finding.datasets == names
+    assert finding.sentence.endswith(", in data_p1e4.npz")
+
+
+def test_an_array_that_was_not_measured_is_told_apart() -> None:
+    before = arrays() | {"large": np.zeros(2_100_000)}
+    after = before | {"xcoords": before["xcoords"] + 1e-12, "large": np.ones(2_100_000)}
+    assert [finding.sentence for finding in findings(before, after)] == [
+        "xcoords differs in its bytes; min, max, mean and std differ by 1e-12 at most, within their thresholds",
+        "large differs in its bytes, and it was not measured: nothing more can be said",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("array", "groups", "root"),
+    [
+        ("diff3d", ("raw", "normalized", "grouped", "photons", "pattern"), "patterns"),
+        ("probeGuess", ("probe",), "probe"),
+        ("xcoords", ("arrays.xcoords",), "arrays"),
+    ],
+)
+def test_what_was_not_compared_agrees_in_nothing(array: str, groups: tuple[str, ...], root: str) -> None:
+    endings = ("min", "max", "mean", "std") if array == "xcoords" else ("*",)
+    limits = [f"{group}.{ending}:ignore" for group in groups for ending in endings]
+    (finding,) = findings(*changed(**{array: lambda a: a + a.dtype.type(1)}), *limits)
+    assert (finding.root, finding.proof) == (root, "within_thresholds")
+    assert "not all statistics were compared, and nothing more can be said" in finding.sentence
+
+
+def test_the_largest_change_is_the_largest_share() -> None:
+    before, after = changed(diff3d=lambda a: np.where(a == 0, np.float32(1e-4), a * np.float32(1.5)))
+    (finding,) = findings(before, after)
+    assert "largest change raw.min" not in finding.sentence
+    assert "(+50 %)" in finding.sentence
+
+
+def test_the_first_axis_of_another_layout_counts_no_frames() -> None:
+    before = arrays()
+    reference = log_of({NAME: before | {"diff3d": np.ascontiguousarray(before["diff3d"].transpose(1, 2, 0))}})
+    (dataset,) = reference.datasets
+    reference = replace(reference, schema_version=3, datasets=(replace(dataset, frames=None),))  # type: ignore[arg-type]
+    assert "frames" not in [finding.proof for finding in between(reference, log_of({NAME: before}))]
+
+
+def test_without_checksums_in_the_reference_nothing_is_called_repacked() -> None:
+    before, after = changed(xcoords=lambda a: a[::-1])
+    reference = log_of({NAME: before})
+    (dataset,) = reference.datasets
+    old = {name: replace(array, crc32=None) for name, array in dataset.arrays.items()}
+    reference = replace(reference, schema_version=0, datasets=(replace(dataset, arrays=old, frames=None),))  # type: ignore[arg-type]
+    assert rules(between(reference, log_of({NAME: after}))) == [("files", "bytes")]
 
 
 def test_an_older_log_proves_less() -> None:
@@ -275,6 +374,35 @@ def spoiled(change: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[NDArray
 )
 def test_with_one_other_pixel_no_rule_speaks(change: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
     assert rules(findings(*changed(diff3d=spoiled(change)))) == [("patterns", "changed")]
+
+
+def middle_pixel(array: NDArray[Any]) -> NDArray[Any]:
+    """Change a value that is no extreme, and moves no percentile."""
+    array = array.copy()
+    middle = np.median(array[array > 0])
+    array.flat[np.flatnonzero(array == middle)[0]] = middle * array.dtype.type(1.2)
+    return array
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f8"])
+def test_another_precision_and_one_other_value(dtype: str) -> None:
+    found = findings(*changed(diff3d=lambda a: middle_pixel(a).astype(dtype)))
+    if dtype == "f8":
+        assert rules(found) == [("patterns", "changed")]
+    else:  # float16 cannot tell
+        assert "every statistic agrees" in found[0].sentence
+
+
+def test_frames_in_another_order_and_flipped() -> None:
+    assert rules(findings(*changed(diff3d=lambda a: a[::-1, ::-1]))) == [("patterns", "changed")]
+
+
+def test_a_sign_is_not_turned_where_other_values_are() -> None:
+    values = np.repeat([-1.0, 1, 3, 5, 6, 10, 0, 0], 3)
+    other = -values
+    other[[9, 12]] += 2, -2
+    before = arrays() | {"xcoords": values}
+    assert rules(findings(before, before | {"xcoords": other})) == [("arrays", "changed")]
 
 
 def test_a_power_is_no_square() -> None:

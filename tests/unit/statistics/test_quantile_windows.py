@@ -34,7 +34,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if some thousand values were a hundred million."""
     for name, value in SMALL.items():
         monkeypatch.setattr(windows, name, value)
-    monkeypatch.setattr(blocks, "_BLOCK_SIZE", 32)
+    monkeypatch.setattr(blocks, "BLOCK_SIZE", 32)
 
 
 def values() -> st.SearchStrategy[np.ndarray]:

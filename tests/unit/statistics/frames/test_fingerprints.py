@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from pytest_d0parity.statistics.blocks import ArraySource
 from pytest_d0parity.statistics.distribution import describe
 from pytest_d0parity.statistics.frames.fingerprints import FrameFingerprints
+from pytest_d0parity.statistics.stack import Stack
 
 DTYPES = ["?", "i1", "<u2", ">u2", "<i4", ">f4", "<f2", "<f8", ">f8", "<c8", ">c16", "<u8"]
 
 
 def fingerprints(array: NDArray[Any]) -> tuple[str, str]:
-    source = ArraySource(array)
+    source = Stack(ArraySource(array))
     found = FrameFingerprints(source)
     describe(source, percents=(), observers=[found.add])
     return found.order, found.set

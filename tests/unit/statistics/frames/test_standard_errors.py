@@ -15,6 +15,7 @@ from pytest_d0parity.statistics.blocks import ArraySource
 from pytest_d0parity.statistics.distribution import describe
 from pytest_d0parity.statistics.frames.frame_statistics import FrameStatistics, golden_order, sampled_frames
 from pytest_d0parity.statistics.frames.standard_errors import array_errors, stack_errors
+from pytest_d0parity.statistics.stack import Stack
 
 Statistic = Callable[[NDArray[Any]], Any]
 PERCENTS = {"p01": 1, "p10": 10, "median": 50, "p90": 90, "p99": 99}
@@ -37,10 +38,10 @@ def patterns(n: int, shape: tuple[int, ...] = (8, 8), seed: int = 0) -> NDArray[
 
 
 def measured(stack: NDArray[Any], index: NDArray[Any] | None = None, quantum: float | None = 1.0) -> dict[str, float]:
-    source = ArraySource(stack)
+    source = Stack(ArraySource(stack))
     frames = FrameStatistics(source)
     describe(source, frames=frames)
-    return stack_errors(frames, index, quantum)
+    return stack_errors(frames, index, None if quantum is None else frames.squares / quantum)
 
 
 def centre(stack: NDArray[Any], axis: int) -> float:
