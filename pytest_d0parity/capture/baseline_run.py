@@ -13,7 +13,7 @@ from ..readers.params.baseline import METRICS, Baseline, read_baseline, read_met
 from ..readers.params.leaves import MAX_LEAVES, Leaves, leaves_of
 from ..readers.params.reader import ParamsError, read_params
 from ..scenario.scenario import Scenario
-from ..util.text import counted, listed, printable
+from ..util.text import listed, printable
 from .records.params_record import params_record
 
 _NAMES = {"error": "unreadable", "warning": "params_unknown"}
@@ -108,8 +108,8 @@ def _problems(shown_as: str, baseline: Baseline, leaves: Leaves) -> list[Problem
         problems.append(_problem("warning", "baseline_params", message))
     if leaves.left_out:
         message = (
-            f"{name} holds more than the {MAX_LEAVES:,} values that are recorded, or very long names: "
-            f"{counted(leaves.left_out, 'value')} left out, so that not everything is compared"
+            f"{name} holds more than the {MAX_LEAVES:,} values that are recorded, very long names or very deep "
+            f"nesting: {leaves.left_out_text} left out, so that not everything is compared"
         )
         problems.append(_problem("error", "baseline_params", message))
     return problems

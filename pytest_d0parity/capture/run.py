@@ -17,14 +17,14 @@ from ..scenario.scenario import Scenario
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import MACHINE, TOOL, git_state, timestamp
 from ..util.text import printable, valid_utf8
-from .records.acceptance import unused_acceptances
 from .baseline_run import BaselineRun, read_baseline_run
 from .cache import MeasurementCache
 from .executor import Executor, ExecutorError
 from .job import CaptureJob, CaptureResult
 from .local_pool import LocalPool
-from .selection import DatasetSelection, expects_probe, select_datasets, sizes_of
+from .records.acceptance import unused_acceptances
 from .records.sweep_record import sweep_record
+from .selection import DatasetSelection, expects_probe, select_datasets, sizes_of
 
 
 class CaptureInterrupted(KeyboardInterrupt):

@@ -14,8 +14,8 @@ from ..scenario.scenario import Scenario
 from ..scenario.sweep import PATTERN, Claims, Sweep, SweepError, claims_of, find_sweep
 from ..util.files import size_of
 from ..util.text import listed, printable, valid_utf8
-from .records.acceptance import accepted
 from .dataset.roles import PROBE, find_roles
+from .records.acceptance import accepted
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from ..evidence.file import LogError, read_log
 from ..evidence.model import Check, EvidenceLog
 from ..util.atomic import write_atomically
 from ..util.files import describe_os_error
-from ..util.text import printable, valid_utf8
+from ..util.text import listed, printable, valid_utf8
 from .comparator import Comparator
-from .values import has_run, values_of
+from .values import ALL_PARAMS, has_run, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,12 @@ def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpd
                 f"log {printable(shown_as)} is of an older schema, which cannot hold these datasets beside new ones: "
                 f"{', '.join(map(printable, kept))}; observe the whole sweep, or write to another file"
             )
+        if unread := _params_that_would_be_lost(old.log, accepted):
+            raise LogError(
+                f"log {printable(shown_as)} is of an older schema, which holds no more of the params than an excerpt, "
+                f"and not all of it was observed: {listed(unread, 3)}; observe all params, or "
+                "write to another file"
+            )
         accepted = _merge(old.log, accepted)
         changes = Comparator.of(old).compare(values_of(accepted)).differences
         if not changes and old.log.schema_version == log.schema_version:
@@ -94,6 +100,13 @@ def _not_observed(old: EvidenceLog, new: EvidenceLog) -> tuple[str, ...]:
     """Return the datasets of the old reference that were not observed now."""
     observed = _datasets(new)
     return tuple(name for name in _datasets(old) if name not in observed)
+
+
+def _params_that_would_be_lost(old: EvidenceLog, new: EvidenceLog) -> list[str]:
+    """Return the parameters that would no longer be compared: a log of today compares none of the excerpt."""
+    if old.schema_version >= ALL_PARAMS:
+        return []
+    return [name for name in old.baseline_params if name not in new.baseline_params]
 
 
 def _parts_not_observed(old: EvidenceLog, new: EvidenceLog) -> Iterator[str]:

@@ -21,7 +21,7 @@ ARRAY_STATISTICS = (
     *("min", "max", "mean", "std", "mean_real", "mean_imag"),
     *("nonzero_fraction", "count", "nan_count", "inf_count", "text"),
 )
-_ALL_PARAMS = 4  # the schema version since which logs hold all params
+ALL_PARAMS = 4  # the schema version since which logs hold all params
 _PHOTONS = ("quantum", "per_pattern", "quantized", "domain", "min", "max", "std", "empty", "expected", "ratio")
 
 Named = Mapping[str, Scalar]
@@ -65,7 +65,7 @@ class BaselineValues:
 
     def known_to(self, version: int) -> Named:
         """Return the values that are compared with a log of this schema version."""
-        return {**(self.excerpt if version < _ALL_PARAMS else self.params), **self.metrics}
+        return {**(self.excerpt if version < ALL_PARAMS else self.params), **self.metrics}
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,13 @@ class CheckSpec:
         return array in _ARRAYS[kind] or (error and array in _ARRAYS_ERRORS_ONLY.get(kind, ()))
 
     def _is_problem_of_params(self, problem: Problem) -> bool:
-        """Whether the check is about the key that a problem is about; one of the whole file belongs to all checks."""
-        _, _, key = problem.where.partition(":")
+        """Whether the check is about the key that a problem is about.
+
+        A problem of the whole params file belongs to all checks, one of the whole metrics file to those of metrics.
+        """
+        file, _, key = problem.where.partition(":")
+        if file == "baseline_metrics" and self.kind != "metric":
+            return False
         if self.kind == "params":
             return key not in (*FLAGS, *METRICS)
         return not key or key == self.part

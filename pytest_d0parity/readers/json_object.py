@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+
+_MAX_DEPTH = 64  # of nested objects and lists
+_MAX_VALUES = 1_000_000
+_OPENERS = ",[{"  # a value follows each of these, or nothing
+# A text, which may lack its end, or one of these outside of texts.
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[,\[{]', re.DOTALL)
 
 
 class JsonError(ValueError):
@@ -28,8 +35,10 @@ def parse_json_object(text: str) -> tuple[dict[str, Any], list[str]]:
     Raises
     ------
     JsonError
-        If it is no JSON, or no object, or is nested too deeply.
+        If it is no JSON, or no object, is nested too deeply or holds too many values.
     """
+    if _has_too_many_values(text):
+        raise JsonError(f"holds more than {_MAX_VALUES:,} values")
     twice: list[str] = []
 
     def numbered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -54,4 +63,27 @@ def parse_json_object(text: str) -> tuple[dict[str, Any], list[str]]:
         raise JsonError(f"cannot be read ({error})") from None
     if not isinstance(content, dict):
         raise JsonError("is JSON, but no object")
+    if _is_too_deep(content):
+        raise JsonError("is nested too deeply")
     return content, twice
+
+
+def _has_too_many_values(text: str) -> bool:
+    """Whether more values are in a JSON than are parsed, where each takes a multiple of its text in memory."""
+    if sum(map(text.count, _OPENERS)) <= _MAX_VALUES:
+        return False
+    count = 0
+    for token in _TOKEN.finditer(text):
+        count += token[0] in _OPENERS
+        if count > _MAX_VALUES:
+            return True
+    return False
+
+
+def _is_too_deep(content: dict[str, Any]) -> bool:
+    """Whether content is nested deeper than is read, be it less than Python's parser allows."""
+    level: list[Any] = [content]
+    for _ in range(_MAX_DEPTH):
+        items = (item for value in level for item in (value.values() if isinstance(value, dict) else value))
+        level = [item for item in items if isinstance(item, dict | list)]
+    return bool(level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..util.text import counted, listed
+from ..util.text import listed
 from .json_object import JsonError, parse_json_object
 from .params.leaves import MAX_LEAVES, leaves_of
 
@@ -36,16 +36,13 @@ def parse_metadata(text: str) -> Metadata:
         return Metadata({}, (f"is a text of {len(text):,} characters; at most {MAX_TEXT:,} are read as metadata",))
     try:
         content, twice = parse_json_object(text)
-        leaves = leaves_of(content)
-    except (JsonError, RecursionError) as error:
-        reason = str(error) if isinstance(error, JsonError) else "is nested too deeply"
-        return Metadata({}, (f"{reason}; it is recorded as text",))
+    except JsonError as error:
+        return Metadata({}, (f"{error}; it is recorded as text",))
+    leaves = leaves_of(content)
     remarks = []
     if twice or leaves.twice:
         names = listed([*dict.fromkeys((*twice, *leaves.twice))], 3)
         remarks.append(f"says these more than once, and all are recorded, with numbers: {names}")
     if leaves.left_out:
-        remarks.append(
-            f"holds more than {MAX_LEAVES:,} values, or very long names; {counted(leaves.left_out, 'value')} left out"
-        )
+        remarks.append(f"holds more than {MAX_LEAVES:,} values, or very long names; {leaves.left_out_text} left out")
     return Metadata(leaves.values, tuple(remarks))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -219,6 +221,26 @@ def test_odd_keys_are_kept_apart(data: Path, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "params.line\\nend" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_what_is_in_no_excerpt_is_drift(tmp_path: Path) -> None:
+    script = SHARED / "cases" / "params_unlisted.py"
+    if not script.exists():
+        pytest.skip(f"the cases are not here (looked for {script})")
+    subprocess.run([sys.executable, "-B", script, tmp_path], check=True, timeout=120)
+    for side in ("ref", "run"):
+        assert log(tmp_path / side, tmp_path / side / "params.dill", tmp_path / side)[0].returncode == 0
+    sides = [tmp_path / side / LOG for side in ("ref", "run")]
+    expected = {
+        *(f"params.{flag}.big" for flag in ("object", "probe")),
+        *(f"params.{key}" for key in ("probe_scale", "model_type", "amp_activation", "gaussian_smoothing_sigma")),
+        *(f"params.{key}" for key in ("n_groups", "neighbor_count", "torch_loss_mode", "architecture")),
+        *(f"params.probe.{statistic}" for statistic in ("min", "max", "mean")),
+        *(f"metrics.{metric}.{half}" for metric in ("ssim", "frc1over7") for half in ("train", "test")),
+    }
+    for level, more in (("bytes", {"params.train_data_file_path", "params.probe.sha256"}), ("statistics", set())):
+        done = d0parity("compare", *sides, "--compare", level, "--format", "json")
+        assert (done.returncode, drifted(json.loads(done.stdout))) == (3, expected | more)
 
 
 # --- metrics in a file of their own ---------------------------------------------------------------

@@ -755,6 +755,30 @@ def test_an_older_reference_is_replaced_as_a_whole_or_not_at_all(parity: Parity)
     assert content(path)["schema_version"] == 4
 
 
+def test_an_older_excerpt_is_not_given_up_by_an_update_that_observes_no_params(parity: Parity) -> None:
+    def age(log: Any) -> None:
+        log["schema_version"] = 3
+        del log["params"]
+
+    reference = parity.reference(age)
+    path = parity.pytester.path / "reference" / LOG
+    before = path.read_bytes()
+    result = parity.run(reference, "--parity-update-reference", "-k", "not params and not flag")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: log * holds no more of the params than an excerpt, and not all of it was *"])
+    assert path.read_bytes() == before
+    assert parity.run(reference, "--parity-update-reference").ret == OK
+    assert content(path)["params"]
+
+
+def test_a_metrics_file_that_cannot_be_read_is_about_metrics_alone(parity: Parity) -> None:
+    result = parity.run("--parity-baseline-metrics=absent.json")
+    assert result.ret == FAILED
+    failed = {line.split(" - ")[0] for line in result.stdout.lines if line.startswith("FAILED ")}
+    assert len(failed) == 7
+    assert all(line.startswith("FAILED d0parity::test_metric[") for line in failed)
+
+
 # --- what a hostile reader found ---------------------------------------------------------------
 
 

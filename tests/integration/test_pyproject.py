@@ -58,6 +58,18 @@ def test_a_table_says_where_things_are(
     assert read(project / folder / "cli")["datasets"] == log["datasets"]
 
 
+def test_a_table_names_the_metrics_beside_itself(
+    pytester: pytest.Pytester, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "data" / "config.json").write_text('{"N": 64}')
+    (project / "data" / "metrics.json").write_text('{"ms_ssim": [0.5, null]}')
+    table = SCENARIO.replace("grid/params.dill", "config.json") + 'baseline_metrics = "data/metrics.json"'
+    configure(project, table)
+    monkeypatch.chdir(project / "sub")
+    assert run(pytester, "--parity-scenario=GRID", "--parity-output=out").ret == OK
+    assert read(project / "sub" / "out")["metrics"] == {"ms_ssim": [0.5, "NaN"]}
+
+
 def test_reference_limit_and_thresholds_of_a_table(pytester: pytest.Pytester, project: Path) -> None:
     configure(project, SCENARIO)
     run(pytester, "--parity-scenario=GRID", "--parity-output=reference")

@@ -12,8 +12,8 @@ from ...scenario.scenario import Scenario
 from ...scenario.sweep import Claims
 from ...statistics.records import Photons
 from ...util.text import printable, valid_utf8
-from .acceptance import accepted
 from ..dataset.measurement import Measurement
+from .acceptance import accepted
 
 _PROBE = "probeGuess"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from .leaves import MAX_TEXT, below
+from .leaves import MAX_DEPTH, MAX_TEXT, MAX_VISITED, below
 
 PARAMETERS = (
     "N",
@@ -108,7 +109,7 @@ def read_metrics(content: Mapping[str, Any]) -> tuple[dict[str, tuple[Scalar, Sc
 def _known_entries(params: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     """Return dotted name and value of each known key; where several entries are called like one, the shortest name."""
     found: dict[str, tuple[str, Any]] = {}
-    for name, value in _entries("", params):
+    for name, value in islice(_entries("", params, 1), MAX_VISITED):
         parts = name.split(".")
         for form in dict.fromkeys((name, parts[-1], ".".join(parts[-2:]))):
             key = _FORMS.get(form)
@@ -117,13 +118,13 @@ def _known_entries(params: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     return found
 
 
-def _entries(prefix: str, settings: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+def _entries(prefix: str, settings: Mapping[Any, Any], depth: int) -> Iterator[tuple[str, Any]]:
     """Yield dotted name and value of the entries of nested mappings."""
     for key, value in settings.items():
         name = below(prefix, key)
         yield name, value
-        if isinstance(value, Mapping) and len(name) <= MAX_TEXT:
-            yield from _entries(name, value)
+        if isinstance(value, Mapping) and len(name) <= MAX_TEXT and depth < MAX_DEPTH:
+            yield from _entries(name, value, depth + 1)
 
 
 def _scalar(value: Any) -> Scalar:

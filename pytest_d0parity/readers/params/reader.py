@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from .placeholders import OpaqueObject, Placeholder, TupleKey, UnreadableError
 from .zip_source import read_zip_members
 
 MAX_FILE = 64 << 20  # bytes
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EXPECTED = "a params.dill, a JSON object, or a zip of either is expected"
 _OTHER_FORMATS = {
     LFS_POINTER: "a Git LFS pointer, not the data: run 'git lfs pull'",
@@ -111,9 +113,9 @@ def _read_file(path: str | os.PathLike[str], trusted: bool) -> Params:
             if not (start := file.read(8) or b""):
                 raise UnreadableError("it is empty; copy it again")
             file.seek(0)
-            if start.startswith(b"PK\x03\x04"):
-                members = read_zip_members(file)
-                return _agreed([(name, _read_content(data, trusted, "")) for name, data in members], file.sha256())
+            if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the latter where it holds nothing
+                params = _read_agreed(read_zip_members(file), trusted)
+                return replace(params, sha256=file.sha256())
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 raise UnreadableError(f"it is {size:,} bytes long, and at most {MAX_FILE >> 20} MiB are read")
@@ -132,7 +134,7 @@ def _read_content(data: bytes, trusted: bool, sha256: str) -> Params:
     for start, what in _OTHER_FORMATS.items():
         if data.startswith(start):
             raise UnreadableError(f"it is {what}; {_EXPECTED}")
-    if data.lstrip().startswith(b"{"):
+    if data.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{"):
         return _read_json(data, sha256)
     try:
         if trusted:
@@ -153,24 +155,34 @@ def _read_json(data: bytes, sha256: str) -> Params:
         raise UnreadableError(f"it {error}") from None
     if twice:
         raise UnreadableError(f"it says {printable(twice[0])!r} twice, and nobody can say which one is meant")
-    return Params(sha256, content)
+    values, _ = plain_values(content)  # within the same limits as those of a pickle
+    return Params(sha256, values)
 
 
-def _agreed(members: list[tuple[str, Params]], sha256: str) -> Params:
-    """Return the params that all members of a zip hold.
+def _read_agreed(members: Iterable[tuple[str, bytes]], trusted: bool) -> Params:
+    """Return the params that all members of a zip hold, one of which is in memory at a time.
 
     Raises
     ------
     UnreadableError
-        If they do not all say the same.
+        If one cannot be read, or they do not all say the same.
     """
-    (first, params), *others = members
-    for name, other in others:
-        if (key := _first_difference(leaves_of(params.values).values, leaves_of(other.values).values)) is not None:
+    contents = ((name, _read_named(name, data, trusted)) for name, data in members)
+    first, params = next(contents)
+    expected = leaves_of(params.values).values
+    for name, other in contents:
+        if (key := _first_difference(expected, leaves_of(other.values).values)) is not None:
             raise UnreadableError(
                 f"{printable(first)} and {printable(name)} in it do not say the same of {printable(key)}"
             )
-    return replace(params, sha256=sha256)
+    return params
+
+
+def _read_named(name: str, data: bytes, trusted: bool) -> Params:
+    try:
+        return _read_content(data, trusted, "")
+    except UnreadableError as error:
+        raise UnreadableError(f"{printable(name)} in it: {error}") from None
 
 
 def _first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
@@ -200,6 +212,8 @@ def _top_level(value: Any) -> dict[str, Any]:
         kind = getattr(value, "qualname", type(value).__name__)
         raise UnreadableError(f"it holds a {kind}; a dictionary of parameters is expected")
     for key in value:
+        if isinstance(key, OpaqueObject) and [*map(type, key.parts)] == [str]:
+            raise UnreadableError(f"its dictionary has a key of {len(key.parts[0]):,} characters, which is too long")
         if type(key) is not str:
             kind = key.qualname if isinstance(key, OpaqueObject) else f"a key of type {_type_name(key)}"
             raise UnreadableError(f"its dictionary has {kind}; all keys are expected to be text")

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from collections.abc import Iterator
 from io import FileIO
 
+from ...util.text import printable
 from ..zip_member import MemberStream, NpzError
 from .placeholders import UnreadableError
 
 _NAMES = ("params.dill", "config.json")  # of members, the first that is there
 _MAX_MEMBERS = 16  # that are read
-_MAX_SIZE = 64 << 20  # bytes of a member
+_MAX_SIZE = 64 << 20  # bytes of them together
+_ENCRYPTED = 0x1  # flag of a member
 
 
-def read_zip_members(file: FileIO) -> list[tuple[str, bytes]]:
-    """Read every ``params.dill`` in a zip; without one, every ``config.json``. No other member is opened.
+def read_zip_members(file: FileIO) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every ``params.dill`` in a zip; without one, of every ``config.json``.
+
+    No other member is opened.
 
     Raises
     ------
     UnreadableError
-        If there is none, or one is damaged, encrypted, or too large.
+        If there is none, or one is damaged or encrypted, or they are too large.
     """
+    for info in _wanted_members(file):
+        yield info.filename, _read_member(file, info)
+
+
+def _wanted_members(file: FileIO) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
@@ -32,22 +42,35 @@ def read_zip_members(file: FileIO) -> list[tuple[str, bytes]]:
         found = [info for info in infos if info.filename.rpartition("/")[2] == wanted]
         if len(found) > _MAX_MEMBERS:
             raise UnreadableError(f"it is a zip of {len(found)} files {wanted}; at most {_MAX_MEMBERS} are read")
+        for info in found:
+            _check_member(info)
+        if (size := sum(info.file_size for info in found)) > _MAX_SIZE:
+            raise UnreadableError(
+                f"the {len(found)} files {wanted} in it announce {size:,} bytes; {_MAX_SIZE >> 20} MiB are read"
+            )
         if found:
-            return [(info.filename, _read_member(file, info)) for info in found]
+            return found
     if any(info.filename.endswith(".npy") for info in infos):
         raise UnreadableError("it is an NPZ file, the data; a params.dill is expected")
     raise UnreadableError(f"it is a zip without a {' or a '.join(_NAMES)}")
 
 
-def _read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
+def _check_member(info: zipfile.ZipInfo) -> None:
+    """Refuse a member by what the directory of the zip says of it, before anything of it is read."""
+    name = f"{printable(info.filename)} in it"
+    if info.flag_bits & _ENCRYPTED:
+        raise UnreadableError(f"{name} is encrypted; save it without a password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UnreadableError(f"{name} uses zip compression method {info.compress_type}; 0 and 8 (deflate) are read")
     if info.file_size > _MAX_SIZE:
-        raise UnreadableError(
-            f"{info.filename} in it announces {info.file_size:,} bytes; {_MAX_SIZE >> 20} MiB are read"
-        )
+        raise UnreadableError(f"{name} announces {info.file_size:,} bytes; {_MAX_SIZE >> 20} MiB are read")
+
+
+def _read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
     try:
         stream = MemberStream(file, info)
         data = stream.read(info.file_size)
         stream.finish()
     except NpzError as error:
-        raise UnreadableError(f"{info.filename} in it: {error}") from None
+        raise UnreadableError(f"{printable(info.filename)} in it: {error}") from None
     return data

@@ -59,6 +59,8 @@ def test_a_name_that_is_said_twice() -> None:
         ("[1, 2]", "is JSON, but no object"),
         ("[" * 100_000, "is nested too deeply"),
         ('{"a":' * 5000 + "1" + "}" * 5000, "is nested too deeply"),
+        ('{"a":' * 65 + "1" + "}" * 65, "is nested too deeply"),
+        ('{"a": [' + "[]," * 1_000_001 + "1]}", "holds more than 1,000,000 values"),
         ('{"a": ' + "9" * 5000 + "}", "cannot be read"),
         ('{"a": "' + "x" * (10 << 20) + '"}', "is a text of 10,485,769 characters; at most 4,194,304 are read"),
     ],
@@ -74,7 +76,7 @@ def test_more_than_a_log_holds() -> None:
     metadata = parse_metadata(json.dumps({f"k{number}": number for number in range(12_000)}))
     assert len(metadata.values) == 10_000
     assert "2000 values left out" in metadata.remarks[0]
-    deep = "".join('{"' + "k" * 4000 + '":' for _ in range(900)) + "1" + "}" * 900
+    deep = "".join('{"' + "k" * 4000 + '":' for _ in range(9)) + "1" + "}" * 9
     assert "1 value left out" in parse_metadata(deep).remarks[0]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_d0parity.readers.params.baseline import read_baseline
 from pytest_d0parity.readers.params.leaves import leaves_of
 from pytest_d0parity.readers.params.placeholders import Placeholder
 
@@ -50,6 +51,10 @@ def test_every_leaf_is_there_once(settings: dict[str, Any]) -> None:
         (b"by\xff", "by\\xff"),
         (datetime.date(2026, 7, 1), "2026-07-01"),
         (PurePosixPath("a/b"), "a/b"),
+        (np.datetime64("2026-07-01"), "2026-07-01"),
+        (datetime.timedelta(1, 2), "1 day, 0:00:02"),
+        (range(3, 30, 4), "range(3, 30, 4)"),
+        (np.dtype("<f4"), "float32"),
         (2**70, str(2**70)),
         ("\ud800", "\\ud800"),
         ([], "[]"),
@@ -63,6 +68,7 @@ def test_scalars_in_whatever_form(value: Any, expected: Any) -> None:
 
 def test_containers() -> None:
     settings = {"o": OrderedDict(a=1), "d": deque([1, 2]), "s": {3, 1}, "c": 1 + 2j, 5: {None: 6}}
+    settings |= {"z": np.array(3 + 4j), "y": np.complex64(5j)}
     assert leaves_of(settings).values == {
         "o.a": 1,
         "d.0": 1,
@@ -72,6 +78,10 @@ def test_containers() -> None:
         "c.real": 1.0,
         "c.imag": 2.0,
         "5.None": 6,
+        "z.real": 3.0,
+        "z.imag": 4.0,
+        "y.real": 0.0,
+        "y.imag": 5.0,
     }
 
 
@@ -84,6 +94,52 @@ def test_two_leaves_of_one_name_are_both_kept() -> None:
     leaves = leaves_of({"a.b": 1, "a": {"b": 2, 1: 3, "1": 4}})
     assert leaves.values == {"a.b": 1, "a.b (2)": 2, "a.1": 3, "a.1 (2)": 4}
     assert leaves.twice == ("a.b", "a.1")
+
+
+def test_a_name_with_a_number_that_is_taken_replaces_nothing() -> None:
+    leaves = leaves_of({"a.b": 1, "a": {"b": 2}, "a.b (2)": 3})
+    assert leaves.values == {"a.b": 1, "a.b (2)": 2, "a.b (2) (2)": 3}
+    assert leaves.twice == ("a.b", "a.b (2)")
+
+
+CLASHING = st.recursive(
+    st.integers(0, 9),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "a.b", "a (2)", "b (2)", "", "0", "a.b (2)"]) | st.just(0), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "a.b", "a (2)", "", "a.b (2)"]), CLASHING, min_size=1))
+def test_no_leaf_replaces_another_one_whatever_the_names(settings: dict[str, Any]) -> None:
+    leaves = leaves_of(settings)
+    expected = [str(value) for value in all_leaves(settings)]
+    assert sorted(map(str, leaves.values.values())) == sorted(expected)
+    assert bool(leaves.twice) == (len(expected) > len({*dotted_names("", settings)}))
+
+
+def all_leaves(tree: Any) -> list[Any]:
+    if isinstance(tree, dict | list) and tree:
+        return [leaf for item in (tree.values() if isinstance(tree, dict) else tree) for leaf in all_leaves(item)]
+    return ["{}" if tree == {} else "[]" if tree == [] else tree]
+
+
+def dotted_names(prefix: str, tree: Any) -> list[str]:
+    if not (isinstance(tree, dict | list) and tree):
+        return [prefix]
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return [name for key, item in items for name in dotted_names(f"{prefix}.{key}" if prefix else str(key), item)]
+
+
+def test_containers_that_hold_themselves_end() -> None:
+    settings: dict[str, Any] = {"N": 64}
+    settings[""] = settings["self"] = settings
+    leaves = leaves_of(settings)
+    assert (len(leaves.values), leaves.values["N"], leaves.values["self.N"]) == (10_000, 64, 64)
+    assert leaves.left_out_text == "at least 990000 values"
+    assert read_baseline(settings).parameters["N"] == 64
 
 
 def test_a_long_text_is_known_by_its_hash() -> None:
