@@ -93,7 +93,7 @@ def _scan(root: str, name: str) -> ScannedFile:
 
 
 def _as_they_look(members: Mapping[str, Member], roles: Roles) -> Roles:
-    """Add patterns and probe where no convention tells them: the largest real stack, and a complex frame of its size."""
+    """Add patterns and probe where no convention tells them: the largest real stack, a complex frame."""
     names = dict(roles.names)
     free = {name: member for name, member in members.items() if name not in names.values()}
     stacks = [each for each in free.values() if _is_real(each) and len(each.shape) > 2 and each.size]

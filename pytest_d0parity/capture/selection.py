@@ -137,7 +137,6 @@ def _error(where: str, message: str) -> Problem:
 
 
 def _is_entry(root: str, name: str) -> bool:
-    """Return whether a name is that of an entry below the root, which may be a broken link, but is no folder."""
+    """Return whether a name is that of an entry below the root, which may be a broken link."""
     parts = name.split("/")
-    path = os.path.join(root, name)
-    return not {"", ".", ".."} & {*parts} and os.path.lexists(path) and not os.path.isdir(path)
+    return not {"", ".", ".."} & {*parts} and os.path.lexists(os.path.join(root, name))

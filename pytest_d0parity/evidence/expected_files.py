@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -99,10 +98,9 @@ def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
 
 
 def _is_below(name: str) -> bool:
-    """Whether a relative name, with slashes, stays below the folder that it is relative to, on any system."""
-    parts = name.split("/")
-    is_plain = not {"", ".", ".."} & {*parts} and not any(mark in name for mark in "\0\\")
-    return is_plain and os.path.splitdrive(name)[0] == "" and not re.match("[A-Za-z]:", name)
+    """Whether a relative name, with slashes, stays below the folder that it is relative to."""
+    parts = name.replace("\\", "/").split("/") if os.sep == "\\" else name.split("/")
+    return not {"", ".", ".."} & {*parts} and "\0" not in name and not os.path.splitdrive(name)[0]
 
 
 def _path_in_log(file: LogFile, path: object, what: str, option: str) -> str:

@@ -15,11 +15,11 @@ from .layout import Layout
 
 Unit = Literal["photons", "mean_count"]
 
-_NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9])"
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![^\W_])"
 # As programs name files and folders of a sweep.
 _NAMED: Mapping[Unit, re.Pattern[str]] = {
-    "photons": re.compile(rf"(?<![A-Za-z0-9])(?:data_p|nphotons_|dose_){_NUMBER}", re.ASCII),
-    "mean_count": re.compile(rf"(?<![A-Za-z0-9])(?:tmc|mean){_NUMBER}", re.ASCII),
+    "photons": re.compile(rf"(?<![^\W_])(?:data_p|nphotons_|dose_){_NUMBER}"),
+    "mean_count": re.compile(rf"(?<![^\W_])(?:tmc|mean){_NUMBER}"),
 }
 _PLACES: tuple[tuple[str, Unit], ...] = (("target_mean_count", "mean_count"), ("nphotons", "photons"))
 

@@ -123,10 +123,10 @@ def _with_dose(names: list[str], layout: Layout) -> list[str]:
 
 
 def _files_in(root: str, folder: str = "") -> Iterator[str]:
-    """Yield the names of what is in a folder and is no folder itself, relative to the root with ``/``."""
+    """Yield the names of what is in a folder, relative to the root with ``/``; of folders only those named ``.npz``."""
     with os.scandir(os.path.join(root, folder)) as entries:
         for entry in entries:
-            if not entry.name.startswith(".") and not entry.is_dir():
+            if not entry.name.startswith(".") and (entry.name.endswith(".npz") or not entry.is_dir()):
                 yield f"{folder}{entry.name}"
 
 
@@ -143,7 +143,8 @@ def _files_below(root: str) -> Iterator[str]:
 
 
 def _is_own_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+    is_hidden = entry.name.startswith(".")
+    return not is_hidden and not entry.name.endswith(".npz") and entry.is_dir(follow_symlinks=False)
 
 
 def _is_matched(name: str, glob: str) -> bool:

@@ -36,7 +36,7 @@ class Stack:
     dtype : numpy.dtype
         Data type as stored.
     unit, row : int
-        Number of values in the frames that alternate, and in a row of a block: in a frame, where each follows the other.
+        Number of values in the frames that alternate, and in a row of a block: that of a frame, if none alternate.
     interleaved : int
         Number of frames that alternate pixel by pixel; 1 where each frame follows the other.
     columns_first : bool

@@ -14,7 +14,8 @@ import pytest
 
 from pytest_d0parity.capture import cache
 from pytest_d0parity.capture.cache import MeasurementCache
-from pytest_d0parity.capture.measurement import Measurement, measure
+from pytest_d0parity.capture.dataset.measure import measure
+from pytest_d0parity.capture.dataset.measurement import Measurement
 from tests.support.command import COMMAND, LOG, d0parity, read_log
 from tests.support.parity import Parity
 from tests.support.processes import started
@@ -65,7 +66,7 @@ def test_what_depends_on_the_name_is_not_kept(root: Path, tmp_path: Path) -> Non
     assert sorted(known) == ["data_p1e5_v2.npz", "data_p1e6.npz", "data_p1e9.npz"]
     assert content == run(root, tmp_path / "3", "--no-cache")[1]
     log = read_log(tmp_path / "2")
-    assert "claims 1e+06 photons" in log["datasets"][0]["problems"][0]["message"]
+    assert "its name says 1e6 photons" in log["datasets"][1]["problems"][0]["message"]
 
 
 def flipped(content: bytes) -> bytes:

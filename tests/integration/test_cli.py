@@ -105,19 +105,26 @@ def test_the_width_of_the_vectors_changes_no_bit(tmp_path: Path, sweep: Path) ->
 
 
 def test_names_are_sorted_by_dose_as_a_number(root: Path, output: Path) -> None:
-    for name in ("data_p1e10.npz", "data_p1e9.npz", "data_p20000.npz", "data_p1.5e4.npz", "data_p1e5_v2.npz"):
+    for name in (
+        "data_p1e10.npz",
+        "data_p1e9.npz",
+        "data_p20000.npz",
+        "data_p1.5e4.npz",
+        "data_p1e5_v2.npz",
+        "data_p7x.npz",
+    ):
         shutil.copy(root / "data_p1e4.npz", root / name)
     done = log(root, output)
     assert done.returncode == 0
     names = [dataset["filename"] for dataset in read_log(output)["datasets"]]
-    assert names == [f"data_p{dose}.npz" for dose in ("1e4", "1.5e4", "20000", "1e9", "1e10", "1e5_v2")]
+    assert names == [f"data_p{dose}.npz" for dose in ("1e4", "1.5e4", "20000", "1e5_v2", "1e9", "1e10", "7x")]
 
 
 def test_nothing_but_problems_is_said_when_quiet(root: Path, output: Path) -> None:
     done = log(root, output, "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    shutil.copy(root / "data_p1e4.npz", root / "data_p1e5_v2.npz")
-    assert "data_p1e5_v2.npz" in log(root, output, "-q").stderr
+    shutil.copy(root / "data_p1e4.npz", root / "data_p1e04.npz")
+    assert "data_p1e04.npz" in log(root, output, "-q").stderr
 
 
 def test_artifacts_go_where_the_environment_says(root: Path, tmp_path: Path) -> None:
@@ -224,7 +231,7 @@ def bad(path: Path, kind: str) -> None:
         ("git lfs pointer", "git lfs pull"),
         ("truncated", "directory cannot be read"),
         ("flipped byte", "CRC-32"),
-        ("no diff3d", "no such array in the file (it holds probeGuess, scan_index)"),
+        ("no diff3d", "no patterns in the file, which holds probeGuess, scan_index; nothing can be measured"),
         ("object array", "a pickle inside"),
         ("text array", "its dtype is <U1"),
         ("single number", "single number"),
@@ -267,13 +274,10 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "where", "message", "severity"),
     [
-        ({"scan_index": None}, "scan_index", "no such array", "warning"),
-        ({"probeGuess": None}, "probeGuess", "no such array", "warning"),
-        ({"scan_index": np.zeros(3, int)}, "scan_index", "3 entries, but diff3d has 4 frames", "error"),
-        ({"scan_index": np.zeros(4)}, "scan_index", "float64", "error"),
-        ({"scan_index": np.array(["0"] * 4)}, "scan_index", "integers are expected", "error"),
+        ({"scan_index": np.zeros(3, int)}, "scan_index", "3 entries, but diff3d has 4 frames", "warning"),
+        ({"scan_index": np.zeros(4)}, "scan_index", "float64", "warning"),
+        ({"scan_index": np.array(["0"] * 4)}, "scan_index", "integers are expected", "warning"),
         ({"probeGuess": np.array([[{}]])}, "probeGuess", "pickle inside", "error"),
-        ({"probeGuess": np.ones((3, 3))}, "probeGuess", "not complex", "warning"),
         ({"probeGuess": np.array([[np.nan, 1j]])}, "probeGuess", "1 NaN and 0 infinite", "warning"),
         ({"probeGuess": np.empty((0, 3), complex)}, "probeGuess", "is empty", "warning"),
         ({"diff3d": np.full((4, 3, 3), np.nan)}, "diff3d", "36 NaN and 0 infinite", "warning"),
@@ -281,8 +285,8 @@ def test_a_dataset_that_may_not_be_read(root: Path) -> None:
         ({"diff3d": np.zeros((4, 3, 3))}, "diff3d", "maximum is 0.0", "warning"),
         ({"diff3d": np.empty((0, 3, 3)), "scan_index": np.empty(0, int)}, "diff3d", "is empty", "warning"),
         ({"extra": np.array([{}])}, "extra", "only its header", "warning"),
-        ({"scan_index": np.zeros((1,) * 20 + (3,), int)}, "scan_index", "3 entries", "error"),
-        ({"scan_index": np.zeros((10**6, 0), int)}, "scan_index", "0 entries", "error"),
+        ({"scan_index": np.zeros((1,) * 20 + (3,), int)}, "scan_index", "3 entries", "warning"),
+        ({"scan_index": np.zeros((10**6, 0), int)}, "scan_index", "0 entries", "warning"),
     ],
 )
 def test_what_is_wrong_inside_a_dataset(
@@ -316,7 +320,7 @@ def test_a_mislabelled_file_is_a_warning(sweep: Path, output: Path, tmp_path: Pa
     shutil.copy(sweep / "data_p1e5.npz", root / "data_p1e6.npz")
     done = log(root, output)
     assert done.returncode == 0
-    assert "warning: data_p1e6.npz:photons: its name claims 1e+06 photons per pattern, but" in done.stderr
+    assert "warning: data_p1e6.npz:photons: its name says 1e6 photons per pattern, but" in done.stderr
     assert read_log(output)["datasets"][0]["photons"]["ratio"] == pytest.approx(0.1, rel=0.01)
 
 
@@ -324,21 +328,21 @@ def test_a_mislabelled_file_is_a_warning(sweep: Path, output: Path, tmp_path: Pa
 def test_a_dose_that_is_no_number_of_photons(root: Path, output: Path, name: str) -> None:
     (root / "data_p1e4.npz").rename(root / name)
     done = log(root, output)
-    assert (done.returncode, "tells no dose" in done.stderr) == (0, True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_log(output)["datasets"][0]["dose"] is None
 
 
 def test_two_spellings_of_one_dose_are_a_warning(root: Path, output: Path) -> None:
     shutil.copy(root / "data_p1e4.npz", root / "data_p1e04.npz")
     done = log(root, output)
     assert done.returncode == 0
-    assert "claim one and the same dose: data_p1e04.npz, data_p1e4.npz" in done.stderr
+    assert "claim one and the same dose, spelled differently: data_p1e04.npz, data_p1e4.npz" in done.stderr
 
 
-def test_a_name_without_a_dose_is_recorded_with_a_warning(root: Path, output: Path) -> None:
-    (root / "data_p1e4.npz").rename(root / "data_p1e5_v2.npz")
+def test_a_name_without_a_dose_is_no_problem(root: Path, output: Path) -> None:
+    (root / "data_p1e4.npz").rename(root / "data_p1x.npz")
     done = log(root, output)
-    assert done.returncode == 0
-    assert "its name tells no dose" in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     (dataset,) = read_log(output)["datasets"]
     assert (dataset["photon_dose"], dataset["photons"]["expected"]) == (None, None)
     assert "(photon dose: unknown)" in (output / "dose_parity_log.md").read_text()
@@ -352,9 +356,8 @@ STRANGE += [b"data_p1\\e5.npz", b"data_p1\x1b[31m.npz", b"data_p1`x`*y*_z_.npz",
 def test_strange_names(root: Path, output: Path, name: bytes) -> None:
     (root / "data_p1e4.npz").rename(root / os.fsdecode(name))
     done = log(root, output)
-    assert done.returncode == 0
-    assert "\x1b" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
     assert read_log(output)["total_datasets"] == 1
     subprocess.run(
         ["sha256sum", "--strict", "-c", output / "SHA256SUMS"], cwd=root, check=True, capture_output=True, timeout=120

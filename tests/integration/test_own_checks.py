@@ -253,7 +253,7 @@ def test_bad_params_fail_the_users_check_in_words(parity: Parity) -> None:
 
 def test_an_empty_sweep_skips_the_users_check(parity: Parity) -> None:
     parity.pytester.makepyfile(test_a="def test_it(parity_dataset): pass")
-    own(parity, "--parity-dataset-root=.", "-rs").assert_outcomes(skipped=1, deselected=12 + len(OF_NOTHING))
+    own(parity, "--parity-dataset-root=.", "-rs").assert_outcomes(skipped=1, deselected=9 + len(OF_NOTHING))
 
 
 def test_fixtures_beside_other_parameters_and_classes(parity: Parity) -> None:

@@ -19,6 +19,7 @@ from .positions import are_positions
 from .roles import OBJECT, Roles
 
 _SATURATED = 0.01  # share of the pixels at the maximum
+_FEW = 10  # pixels that may be at the maximum of however small an array
 _BRIGHT = 10.0  # times the median of the frames
 _GROUND_TRUTH = "ground_truth_patches"
 
@@ -39,7 +40,7 @@ def warn_of_patterns(
     if dtype.kind in "iu" and values.max >= np.iinfo(dtype).max:
         message = f"{counted(top.count, 'value')} of {int(np.iinfo(dtype).max)}, the largest {dtype}: counts may have "
         result.warning("top_of_type", name, message + "been cut off, or have wrapped around, there")
-    elif values.max > 0 and top.count > _SATURATED * values.count and top.has_levels:
+    elif values.max > 0 and top.count > max(_SATURATED * values.count, _FEW) and top.has_levels:
         message = f"{100 * top.count / values.count:.2g} % of its pixels are at the maximum, {values.max:.6g}: the "
         result.warning("saturated", name, message + "detector, or the file, may have cut off what is above")
     _warn_of_frames(result, name, frames, photons)
@@ -47,6 +48,8 @@ def warn_of_patterns(
 
 def _warn_of_frames(result: Measurement, name: str, frames: FrameStatistics, photons: Photons) -> None:
     empty = photons.empty or 0
+    if empty == frames.n_frames:
+        return  # of which is said that its maximum is not positive
     expected = frames.n_frames * math.exp(-photons.per_pattern) if photons.per_pattern is not None else 0.0
     if empty > expected + 5 * math.sqrt(expected):
         share = f"{empty} of {counted(frames.n_frames, 'frame')}"
