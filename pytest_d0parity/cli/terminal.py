@@ -65,8 +65,9 @@ class Terminal(Listener):
 
     def problem(self, problem: Problem) -> None:
         """Print a problem of the log."""
-        kind = f"accepted {problem.severity}" if problem.accepted else problem.severity
-        self._print_error(f"{kind}: {printable(problem.where)}: {printable(problem.message)}")
+        from ..evidence.dataset import severity_of
+
+        self._print_error(f"{severity_of(problem)}: {printable(problem.where)}: {printable(problem.message)}")
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""

@@ -40,6 +40,11 @@ class Problem:
     accepted: bool = False
 
 
+def severity_of(problem: Problem) -> str:
+    """Return how bad a problem is, for people: one that is accepted fails nothing."""
+    return f"accepted {problem.severity}" if problem.accepted else problem.severity
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArrayInfo:
     """An array of an NPZ file.

@@ -30,6 +30,8 @@ class ExpectedFile:
         The log holds the values of a ``dataset`` and of the ``params`` as well.
     refusal : str
         Why the file is not looked for, in words; empty if it is.
+    depth : int
+        How many parts the name of a dataset has below the folder of the datasets.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ExpectedFile:
     size_bytes: int | None = None
     kind: Literal["dataset", "params", "other"] = "other"
     refusal: str = ""
+    depth: int = 1
 
     def contradicted_by(self, sha256: str) -> list[str]:
         """Return who says another hash."""
@@ -94,6 +97,7 @@ def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
         size_bytes=size if type(size) is int else None,
         kind="dataset",
         refusal=refusal,
+        depth=name.count("/") + 1,
     )
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tarfile
+from collections.abc import Iterator
 from functools import partial
 
 from ..util.files import describe_os_error, open_hashed
@@ -145,9 +146,9 @@ def _write(folder: str, name: str, text: str) -> None:
 
 
 def _copy_datasets(plan: Plan, bag: str, listener: Listener) -> None:
-    os.mkdir(os.path.join(bag, *DATASETS.rstrip("/").split("/")))
     for item in plan.datasets:
         place = os.path.join(bag, *item.name.split("/"))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
         sha256, _ = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
         _check_hash(item, sha256)
 
@@ -167,7 +168,7 @@ def _readme(plan: Plan) -> str:
 def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
     """Write a bag and its datasets as a tar; the same contents give the same bytes."""
     datasets = {item.name: item for item in plan.datasets}
-    folders = [PAYLOAD.rstrip("/"), DATASETS.rstrip("/")]
+    folders = {PAYLOAD.rstrip("/"), *(folder for name in datasets for folder in _folders_above(name))}
     names = [*folders, *datasets, *FolderTree(bag, deep=True).names]
     with open(target, "xb") as file:
         with tarfile.TarFile(
@@ -190,6 +191,11 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
                         listener.progress(name, 1.0)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _member(plan: Plan, name: str, kind: bytes) -> tarfile.TarInfo:

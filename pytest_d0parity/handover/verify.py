@@ -123,8 +123,8 @@ class _Verifier:
         with _unpacked({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
             if not paths:
                 return
-            folder = os.path.dirname(next(iter(paths.values())))  # datasets of a log lie in one folder
-            names = {os.path.basename(path): name for name, path in paths.items()}
+            folder, _ = self._split(*next(iter(paths.items())))  # datasets of a log lie below one folder
+            names = {self._split(name, path)[1]: name for name, path in paths.items()}
             sizes = {filename: self._byte_ranges[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
             for filename, remeasured in self._remeasurement.measure(folder, sizes, executor, self._listener.progress):
@@ -226,7 +226,15 @@ class _Verifier:
 
     def _inspect(self, name: str) -> RemeasuredFile:
         with _unpacked({name: self._byte_ranges[name]}) as paths:
-            return self._remeasurement.inspect(*os.path.split(paths[name]))
+            return self._remeasurement.inspect(*self._split(name, paths[name]))
+
+    def _split(self, name: str, path: str) -> tuple[str, str]:
+        """Return the folder of the datasets, and the path of one below it, with slashes."""
+        filename = ""
+        for _ in range(self._expected_files[name].depth):
+            path, part = os.path.split(path)
+            filename = f"{part}/{filename}" if filename else part
+        return path, filename
 
     def _params(self, name: str) -> RemeasuredFile:
         with _unpacked({name: self._byte_ranges[name]}) as paths:
@@ -309,7 +317,8 @@ def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
             )
         try:
             for name, byte_range in packed.items():
-                paths[name] = os.path.join(folder, name.rpartition("/")[2])
+                paths[name] = os.path.join(folder, *name.split("/"))
+                os.makedirs(os.path.dirname(paths[name]), exist_ok=True)
                 byte_range.copy(paths[name])
         except OSError as error:
             raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None

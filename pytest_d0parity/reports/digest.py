@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..evidence.dataset import Dataset
+from ..evidence.dataset import Dataset, severity_of
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import PartStats, StageStats
 from ..util.markdown import escape, table
 from ..util.text import more_than
+from .layout_table import layout_rows
 from .outcome import outcome_of
 
 HALVES = ("train (amplitude)", "test (phase)")  # what the log's format calls the two numbers, and what they are
@@ -25,10 +26,11 @@ parameters and the same baseline metrics: a difference in the data would otherwi
 method. This log is that evidence. It answers the request in `inbox/README_prepare_d0_response.md`."""
 INTERPRETATION = """\
 - **SHA-256** proves that two files are the same bytes. Check a copy with `sha256sum -c SHA256SUMS` in its folder.
-- **Photon dose** is the one in the file's name. **Photons counted back** come from the data alone: `diff3d` is the
-  square root of a Poisson count times one constant, so its squares are multiples of the quantum, and their sum over
-  it is the number of photons in a pattern. A ratio off by more than 5 % means a mislabelled file. Data that is not
-  quantized (measured, processed or normalised) is not counted, which is no fault.
+- **Photon dose** is the one that a table, the name, the folder or the metadata tells, in photons per pattern. **Photons
+  counted back** come from the data alone: amplitudes are square roots of Poisson counts times one constant, so their
+  squares are multiples of the quantum; intensities are such multiples themselves, and integers are taken as counts.
+  Their sum over the quantum is the number of photons in a pattern. A ratio that is off by more than the tolerance means
+  a mislabelled file. Data that is not quantized (measured, processed or normalised) is not counted, which is no fault.
 - **`nphotons` in the params is a legacy value**: it is the same whatever the dataset. The dose is that of the file.
 - **Raw** is `diff3d` as stored, an amplitude. Percentiles are exact, and the spread is that of the population.
 - **Normalized** comes from max scaling, `diff3d / (diff3d.max() + 1e-12)`: it is the tensor that feeds training. One
@@ -58,7 +60,8 @@ def to_markdown(log: EvidenceLog) -> str:
         *_checks(log),
         *_problems(log),
         "## Metadata",
-        table(["key", "value"], convert_for_json(log.metadata).items()),
+        table(["key", "value"], _metadata(log)),
+        *_layout(log),
         "## Baseline Parameters",
         table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
         "## Baseline Metrics",
@@ -81,6 +84,16 @@ def to_markdown(log: EvidenceLog) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def _metadata(log: EvidenceLog) -> Iterator[tuple[str, Any]]:
+    """Yield the metadata without the layout, which has a table of its own."""
+    return ((key, value) for key, value in convert_for_json(log.metadata).items() if key != "layout")
+
+
+def _layout(log: EvidenceLog) -> list[str]:
+    rows = layout_rows(log)
+    return ["## Layout", table(["what", "how it was applied"], rows)] if rows else []
+
+
 def _checks(log: EvidenceLog) -> list[str]:
     if not log.checks:
         return []
@@ -94,7 +107,7 @@ def _problems(log: EvidenceLog) -> list[str]:
     problems = log.all_problems
     if not problems:
         return []
-    rows = ([problem.severity, problem.where, problem.message] for problem in problems)
+    rows = ([severity_of(problem), problem.where, problem.message] for problem in problems)
     return ["## Problems", table(["severity", "where", "what"], rows)]
 
 
@@ -106,14 +119,13 @@ def _dataset_table(datasets: Sequence[Dataset]) -> str:
         counted: Any = "not measured"
         if photons is not None:
             counted = photons.per_pattern if photons.quantized else "not quantized"
-        stack = dataset.arrays.get("diff3d")
         rows.append(
             [
                 dataset.filename,
                 _dose(dataset),
                 counted,
                 photons.ratio if photons else None,
-                stack.shape[0] if stack and stack.shape else None,
+                dataset.frames.count if dataset.frames else None,
                 dataset.size_bytes,
                 dataset.sha256,
             ]
@@ -181,7 +193,7 @@ def step_summary_file() -> str | None:
 
 def step_summary(log: EvidenceLog) -> str:
     """Return verdict, drift and problems of a log as Markdown."""
-    problems = [f"- {p.severity}: {escape(p.where)}: {escape(p.message)}" for p in log.all_problems[:_PROBLEMS]]
+    problems = [f"- {severity_of(p)}: {escape(p.where)}: {escape(p.message)}" for p in log.all_problems[:_PROBLEMS]]
     problems += [f"- {line}" for line in more_than(_PROBLEMS, len(log.all_problems), "problems")]
     parts = [
         f"### D0 parity: {escape(log.metadata.scenario_id)}",

@@ -64,6 +64,11 @@ class Layout:
     scan_index: bool = True
     metadata: Literal["", "nphotons", "target_mean_count"] = ""
 
+    @property
+    def names_tell_doses(self) -> bool:
+        """Whether the names of its files, or their folders, say the dose by convention."""
+        return any(f"{{{part}}}" in self.file for part in ("spelled", "photons", "whole", "mean_count"))
+
     def frames_per_file(self, frames: int) -> tuple[int, ...]:
         """Return the number of patterns in the file of each split: whole groups, and a third of them for a test."""
         wanted = (frames, max(frames // 3, 1))[: len(self.splits)]

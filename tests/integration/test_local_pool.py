@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from pytest_d0parity.capture import job
-from pytest_d0parity.capture.local_pool import pool_size
 from pytest_d0parity.capture.dataset.measure import measure
 from pytest_d0parity.capture.dataset.member_source import read_ahead
+from pytest_d0parity.capture.local_pool import pool_size
 from pytest_d0parity.plugin import controller
 from pytest_d0parity.util.runtime import available_cores
 from tests.support.command import COMMAND, comparable, d0parity, read_log

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...evidence.dataset import Scalar
 from ...util.text import printable
+from ..layout_table import layout_rows
 from ..outcome import Outcome
 from .compared_parts import ComparedParts, dataset_of
 from .shown_log import ShownDataset, ShownLog
@@ -47,6 +48,11 @@ class PageView:
         self.unsound = run.log.has_errors
 
     @property
+    def layout(self) -> list[tuple[str, str]]:
+        """How the sweep is kept, where it was not all found by convention under the usual names."""
+        return [(what, how) for what, how in layout_rows(self._run.log) if what in ("dose", "arrays", "domain")]
+
+    @property
     def title(self) -> str:
         """The verdict, and the name of the scenario."""
         return f"{self._run.log.verdict.replace('_', ' ')}: {self._run.log.metadata.scenario_id}"
@@ -63,7 +69,7 @@ class PageView:
         run, steps = self._run, []
         if self.unsound:
             steps.append("Something could not be read or measured: see the problems, put them right, and run again.")
-        elif run.log.all_problems:
+        elif any(not problem.accepted for problem in run.log.all_problems):
             steps.append("Look at the warnings: something was measured and looks wrong.")
         drifts = any(difference.verdict == "drift" for difference in self._outcome.differences)
         match "drift" if drifts else run.log.verdict:
