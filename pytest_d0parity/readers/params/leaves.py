@@ -18,6 +18,7 @@ from .placeholders import OpaqueObject, TupleKey
 MAX_LEAVES = 10_000
 MAX_TEXT = 4096  # characters of a name, and of a text that is kept as it is
 _SHOWN = 200  # characters of a longer text
+_MAX_BYTES = 4 << 20  # that are taken for a text
 _MAX_BITS = 63  # of an integer; a larger one is kept as text
 
 
@@ -46,13 +47,17 @@ def leaves_of(settings: Mapping[Any, Any]) -> Leaves:
     """Return the leaves of nested mappings and lists."""
     values: dict[str, Any] = {}
     seen: dict[str, int] = {}
-    left_out = 0
+    is_complete = True
     for name, value in _leaves("", settings):
-        if len(values) >= MAX_LEAVES or len(name) > MAX_TEXT:
-            left_out += 1
+        if len(name) > MAX_TEXT:
+            is_complete = False
             continue
+        if len(values) == MAX_LEAVES:
+            is_complete = False
+            break
         seen[name] = seen.get(name, 0) + 1
         values[name if seen[name] == 1 else f"{name} ({seen[name]})"] = value
+    left_out = 0 if is_complete else _count(settings) - len(values)
     return Leaves(values, tuple(name for name, count in seen.items() if count > 1), left_out)
 
 
@@ -92,6 +97,17 @@ def _items(value: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
+def _count(value: Any) -> int:
+    """Return how many leaves there are, without their names, which would take several times as long."""
+    if value is None or type(value) in (bool, int, float, str):
+        return 1
+    if isinstance(value, Mapping):
+        return sum(map(_count, value.values())) or 1
+    if isinstance(value, list | tuple | deque | set | frozenset):
+        return sum(map(_count, value)) or 1
+    return 2 if isinstance(value, complex) and not isinstance(value, np.generic) else 1
+
+
 def _leaf(value: Any) -> Any:
     """Return a value as a number, text, flag or None where it is one, in whatever form."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
@@ -100,6 +116,8 @@ def _leaf(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _MAX_BITS:
         return _text(hex(value) if value.bit_length() > MAX_TEXT else str(value))
     if isinstance(value, bytes | bytearray):
+        if len(value) > _MAX_BYTES:
+            return f"{len(value):,} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
         return _text(bytes(value).decode("utf-8", "backslashreplace"))
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()

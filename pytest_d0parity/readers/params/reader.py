@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,14 @@ from ...util.files import LFS_POINTER, describe_os_error, open_hashed
 from ...util.text import printable
 from ..json_object import JsonError, parse_json_object
 from .expansion import plain_values
+from .instructions import MAX_OPCODES
 from .leaves import leaves_of
 from .machine import read_pickle
 from .placeholders import OpaqueObject, Placeholder, TupleKey, UnreadableError
-from .zip_source import read_zip_members
+from .zip_source import find_members, read_member
 
 MAX_FILE = 64 << 20  # bytes
+_MAX_JSON = 2 << 20  # bytes
 _EXPECTED = "a params.dill, a JSON object, or a zip of either is expected"
 _OTHER_FORMATS = {
     LFS_POINTER: "a Git LFS pointer, not the data: run 'git lfs pull'",
@@ -112,8 +116,7 @@ def _read_file(path: str | os.PathLike[str], trusted: bool) -> Params:
                 raise UnreadableError("it is empty; copy it again")
             file.seek(0)
             if start.startswith(b"PK\x03\x04"):
-                members = read_zip_members(file)
-                return _agreed([(name, _read_content(data, trusted, "")) for name, data in members], file.sha256())
+                return replace(_agreed(file, find_members(file), trusted), sha256=file.sha256())
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 raise UnreadableError(f"it is {size:,} bytes long, and at most {MAX_FILE >> 20} MiB are read")
@@ -127,24 +130,26 @@ def _read_file(path: str | os.PathLike[str], trusted: bool) -> Params:
     return _read_content(data, trusted, hashlib.sha256(data).hexdigest())
 
 
-def _read_content(data: bytes, trusted: bool, sha256: str) -> Params:
-    """Read a dill file or a JSON object, whichever it is."""
+def _read_content(data: bytes, trusted: bool, sha256: str, sharers: int = 1) -> Params:
+    """Read a dill file or a JSON object, whichever it is, within the limits that it shares with as many in all."""
     for start, what in _OTHER_FORMATS.items():
         if data.startswith(start):
             raise UnreadableError(f"it is {what}; {_EXPECTED}")
     if data.lstrip().startswith(b"{"):
-        return _read_json(data, sha256)
+        return _read_json(data, sha256, _MAX_JSON // sharers)
     try:
         if trusted:
             return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
-        values, recovered = plain_values(_top_level(read_pickle(data)))
+        values, recovered = plain_values(_top_level(read_pickle(data, MAX_OPCODES // sharers)))
     except UnreadableError as error:
         hint = f"; it looks like text: {_EXPECTED}" if _is_text(data) else ""
         raise UnreadableError(f"{error}{hint}") from None
     return Params(sha256, values, recovered)
 
 
-def _read_json(data: bytes, sha256: str) -> Params:
+def _read_json(data: bytes, sha256: str, most: int) -> Params:
+    if len(data) > most:
+        raise UnreadableError(f"it is JSON of {len(data):,} bytes, and at most {most:,} are read")
     try:
         content, twice = parse_json_object(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -156,7 +161,7 @@ def _read_json(data: bytes, sha256: str) -> Params:
     return Params(sha256, content)
 
 
-def _agreed(members: list[tuple[str, Params]], sha256: str) -> Params:
+def _agreed(file: FileIO, members: list[zipfile.ZipInfo], trusted: bool) -> Params:
     """Return the params that all members of a zip hold.
 
     Raises
@@ -164,13 +169,17 @@ def _agreed(members: list[tuple[str, Params]], sha256: str) -> Params:
     UnreadableError
         If they do not all say the same.
     """
-    (first, params), *others = members
-    for name, other in others:
-        if (key := _first_difference(leaves_of(params.values).values, leaves_of(other.values).values)) is not None:
+    first, *others = members
+    params = _read_content(read_member(file, first), trusted, "", len(members))
+    leaves = leaves_of(params.values).values if others else {}
+    for info in others:
+        other = _read_content(read_member(file, info), trusted, "", len(members))
+        if (key := _first_difference(leaves, leaves_of(other.values).values)) is not None:
             raise UnreadableError(
-                f"{printable(first)} and {printable(name)} in it do not say the same of {printable(key)}"
+                f"{printable(first.filename)} and {printable(info.filename)} in it do not say the same of "
+                f"{printable(key)}"
             )
-    return replace(params, sha256=sha256)
+    return params
 
 
 def _first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:

@@ -6,21 +6,22 @@ import struct
 import zipfile
 from io import FileIO
 
+from ...util.text import printable
 from ..zip_member import MemberStream, NpzError
 from .placeholders import UnreadableError
 
 _NAMES = ("params.dill", "config.json")  # of members, the first that is there
 _MAX_MEMBERS = 16  # that are read
-_MAX_SIZE = 64 << 20  # bytes of a member
+_MAX_SIZE = 64 << 20  # bytes of them all
 
 
-def read_zip_members(file: FileIO) -> list[tuple[str, bytes]]:
-    """Read every ``params.dill`` in a zip; without one, every ``config.json``. No other member is opened.
+def find_members(file: FileIO) -> list[zipfile.ZipInfo]:
+    """Find every ``params.dill`` in a zip; without one, every ``config.json``. No member is opened.
 
     Raises
     ------
     UnreadableError
-        If there is none, or one is damaged, encrypted, or too large.
+        If there is none, or if there are too many, or they are too large.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -32,22 +33,27 @@ def read_zip_members(file: FileIO) -> list[tuple[str, bytes]]:
         found = [info for info in infos if info.filename.rpartition("/")[2] == wanted]
         if len(found) > _MAX_MEMBERS:
             raise UnreadableError(f"it is a zip of {len(found)} files {wanted}; at most {_MAX_MEMBERS} are read")
+        if (size := sum(info.file_size for info in found)) > _MAX_SIZE:
+            raise UnreadableError(f"{wanted} in it announces {size:,} bytes; {_MAX_SIZE >> 20} MiB are read")
         if found:
-            return [(info.filename, _read_member(file, info)) for info in found]
+            return found
     if any(info.filename.endswith(".npy") for info in infos):
         raise UnreadableError("it is an NPZ file, the data; a params.dill is expected")
     raise UnreadableError(f"it is a zip without a {' or a '.join(_NAMES)}")
 
 
-def _read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > _MAX_SIZE:
-        raise UnreadableError(
-            f"{info.filename} in it announces {info.file_size:,} bytes; {_MAX_SIZE >> 20} MiB are read"
-        )
+def read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
+    """Read a member of a zip.
+
+    Raises
+    ------
+    UnreadableError
+        If it is damaged or encrypted.
+    """
     try:
         stream = MemberStream(file, info)
         data = stream.read(info.file_size)
         stream.finish()
     except NpzError as error:
-        raise UnreadableError(f"{info.filename} in it: {error}") from None
+        raise UnreadableError(f"{printable(info.filename)} in it: {error}") from None
     return data
