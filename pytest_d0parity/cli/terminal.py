@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from ..util.progress import Listener
-from ..util.text import counted, printable
+from ..util.text import counted, printable, quoted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -65,7 +65,7 @@ class Terminal(Listener):
 
     def problem(self, problem: Problem) -> None:
         """Print a problem of the log."""
-        self._print_error(f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}")
+        self._print_error(f"{problem.severity}: {quoted(problem.where)}: {printable(problem.message)}")
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""
@@ -125,6 +125,7 @@ class Terminal(Listener):
             self._bar = None
 
     def _print_error(self, text: str) -> None:
+        text = "\n".join(map(printable, text.split("\n")))  # whatever name of a file stands in it
         if self._bar is None:
             _print(sys.stderr, text)
         else:

@@ -15,6 +15,7 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from ..util.errors import ParityError
+from ..util.text import quoted
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
@@ -122,7 +123,7 @@ def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     name = file.read(name_length) or b""
     encoding = "utf-8" if info.flag_bits & 0x800 else "cp437"
     if name.decode(encoding, "replace") != info.orig_filename:
-        raise NpzError(f"the archive's directory and its own header disagree about its name ({name!r})")
+        raise NpzError(f"the archive's directory and its own header disagree about its name ({quoted(repr(name), 80)})")
     return info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 

@@ -37,6 +37,19 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid_utf8(text))
 
 
+def quoted(text: object, most: int = 200) -> str:
+    """Return what a file says, for a message: printable, and of a long text the beginning.
+
+    Examples
+    --------
+    >>> quoted("raw.mean"), quoted("x" * 1000, 4)
+    ('raw.mean', 'xxxx…')
+    """
+    text = str(text)
+    shown = printable(text[:most])
+    return shown if len(text) <= most else f"{shown}…"
+
+
 # What JSON cannot say as a number, and how it is spelled (the convention of protobuf).
 NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -56,7 +69,7 @@ def listed(names: Sequence[str], most: int) -> str:
     >>> listed(["a", "b", "c", "d", "e"], 2)
     'a, b and 3 more'
     """
-    text = ", ".join(map(printable, names[:most]))
+    text = ", ".join(map(quoted, names[:most]))
     return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 

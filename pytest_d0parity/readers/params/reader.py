@@ -16,7 +16,7 @@ import numpy as np
 
 from ...util.errors import ParityError
 from ...util.files import LFS_POINTER, describe_os_error, open_hashed
-from ...util.text import printable
+from ...util.text import printable, quoted
 from ..json_object import JsonError, parse_json_object
 from .expansion import plain_values
 from .instructions import MAX_OPCODES
@@ -157,7 +157,7 @@ def _read_json(data: bytes, sha256: str, most: int) -> Params:
     except JsonError as error:
         raise UnreadableError(f"it {error}") from None
     if twice:
-        raise UnreadableError(f"it says {printable(twice[0])!r} twice, and nobody can say which one is meant")
+        raise UnreadableError(f"it says '{quoted(twice[0])}' twice, and nobody can say which one is meant")
     return Params(sha256, content)
 
 
@@ -176,8 +176,7 @@ def _agreed(file: FileIO, members: list[zipfile.ZipInfo], trusted: bool) -> Para
         other = _read_content(read_member(file, info), trusted, "", len(members))
         if (key := _first_difference(leaves, leaves_of(other.values).values)) is not None:
             raise UnreadableError(
-                f"{printable(first.filename)} and {printable(info.filename)} in it do not say the same of "
-                f"{printable(key)}"
+                f"{quoted(first.filename)} and {quoted(info.filename)} in it do not say the same of {quoted(key)}"
             )
     return params
 
@@ -226,4 +225,4 @@ def _load_with_dill(data: bytes) -> Any:
         return dill.loads(data)  # noqa: S301 - the user trusts the file
     # The code in the file may raise anything.
     except (Exception, SystemExit) as error:
-        raise UnreadableError(f"dill itself fails to load it ({type(error).__name__}: {error})") from None
+        raise UnreadableError(f"dill itself fails to load it ({type(error).__name__}: {quoted(error)})") from None

@@ -6,7 +6,7 @@ import struct
 import zipfile
 from io import FileIO
 
-from ...util.text import printable
+from ...util.text import quoted
 from ..zip_member import MemberStream, NpzError
 from .placeholders import UnreadableError
 
@@ -55,5 +55,5 @@ def read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
         data = stream.read(info.file_size)
         stream.finish()
     except NpzError as error:
-        raise UnreadableError(f"{printable(info.filename)} in it: {error}") from None
+        raise UnreadableError(f"{quoted(info.filename)} in it: {error}") from None
     return data
