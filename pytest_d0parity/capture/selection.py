@@ -10,7 +10,7 @@ from ..evidence.dataset import Problem
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import PATTERN, SweepError, list_sweep, same_doses, sort_by_dose
 from ..util.files import size_of
-from ..util.text import printable, valid_utf8
+from ..util.text import printable, text_as_name, valid_utf8
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,5 @@ def _error(where: str, message: str) -> Problem:
 
 def _is_entry(root: str, name: str) -> bool:
     """Return whether a name is that of an entry of the folder itself, which may be a broken link."""
-    return os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(os.path.join(root, name))
+    is_name = os.path.basename(name) == name and name not in ("", ".", "..")
+    return is_name and os.path.lexists(os.path.join(root, text_as_name(name)))

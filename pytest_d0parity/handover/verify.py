@@ -16,7 +16,7 @@ from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores, scratch_folder
-from ..util.text import listed, printable
+from ..util.text import listed, name_as_text, printable, text_as_name
 from .file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
@@ -124,7 +124,7 @@ class _Verifier:
             if not paths:
                 return
             folder = os.path.dirname(next(iter(paths.values())))  # datasets of a log lie in one folder
-            names = {os.path.basename(path): name for name, path in paths.items()}
+            names = {name_as_text(os.path.basename(path)): name for name, path in paths.items()}
             sizes = {filename: self._byte_ranges[name].length for filename, name in names.items()}
             self._listener.planned(list(sizes.items()))
             for filename, remeasured in self._remeasurement.measure(folder, sizes, executor, self._listener.progress):
@@ -226,7 +226,8 @@ class _Verifier:
 
     def _inspect(self, name: str) -> RemeasuredFile:
         with _unpacked({name: self._byte_ranges[name]}) as paths:
-            return self._remeasurement.inspect(*os.path.split(paths[name]))
+            folder, filename = os.path.split(paths[name])
+            return self._remeasurement.inspect(folder, name_as_text(filename))
 
     def _params(self, name: str) -> RemeasuredFile:
         with _unpacked({name: self._byte_ranges[name]}) as paths:
@@ -309,7 +310,7 @@ def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
             )
         try:
             for name, byte_range in packed.items():
-                paths[name] = os.path.join(folder, name.rpartition("/")[2])
+                paths[name] = os.path.join(folder, text_as_name(name.rpartition("/")[2]))
                 byte_range.copy(paths[name])
         except OSError as error:
             raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None

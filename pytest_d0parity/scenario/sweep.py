@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
-from ..util.text import printable, valid_utf8
+from ..util.text import name_as_text, printable, valid_utf8
 
 PATTERN = "data_p[0-9]*.npz"
 
@@ -67,7 +67,7 @@ def list_sweep(root: str, shown_as: str | None = None) -> list[str]:
     Returns
     -------
     list of str
-        Names that match `PATTERN`, sorted by dose; also of entries that are not regular files.
+        Names that match `PATTERN`, as text, sorted by dose; also of entries that are not regular files.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def list_sweep(root: str, shown_as: str | None = None) -> list[str]:
     """
     named = f"dataset root {printable(root if shown_as is None else shown_as)}"
     try:
-        names = os.listdir(root)
+        names = [name_as_text(name) for name in os.listdir(root)]
     except NotADirectoryError:
         raise SweepError(f"{named} is a file; give the folder that holds {PATTERN}") from None
     except FileNotFoundError:
