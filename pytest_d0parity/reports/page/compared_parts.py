@@ -77,7 +77,9 @@ class ComparedParts:
         if part != "arrays":
             return cell
         places = [d.where.removeprefix(f"{name}:").split(".") for d in differences if d.verdict == cell.verdict]
-        arrays = dict.fromkeys(printable(place[1] if place[0] == "arrays" else place[0]) for place in places)
+        arrays = dict.fromkeys(
+            printable(place[1] if place[0] == "arrays" and place[1:] else place[0]) for place in places
+        )
         return replace(cell, arrays=tuple(arrays))
 
     def rest_of_log(self) -> list[tuple[str, Cell]]:
