@@ -1,9 +1,15 @@
-"""The cache of measurements: files with the same bytes are measured once."""
+"""The cache of measurements: files with the same bytes are measured once.
+
+Whoever can write an entry can say what a file holds. So the folder is one that only its owner can write, and the
+entries are regular files of his.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +31,12 @@ ALGORITHM_VERSION = 6  # raised whenever a measured value, a sentence about one,
 MAX_ENTRIES = 20_000  # some 5 KB each
 
 _DIGEST_BYTES = 32
+_MAX_BYTES = 16 << 20  # of an entry
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class UntrustedFolderError(Exception):
+    """Others than the user can write to a folder. The message continues a sentence that begins with its name."""
 
 
 def default_folder() -> Path:
@@ -43,12 +55,15 @@ def open_user_cache(note: Callable[[str], None] = lambda _: None) -> Measurement
     Returns
     -------
     MeasurementCache or None
-        None if the folder cannot be written to; every dataset is measured then.
+        None if the folder cannot be written to, or others can write to it; every dataset is measured then.
     """
     folder = default_folder()
     cache = MeasurementCache(folder)
     try:
         cache.prepare()
+    except UntrustedFolderError as error:
+        note(f"the cache of measurements is not used, since {error}")
+        return None
     except OSError as error:
         note(
             f"no measurement is kept for the next run, since {printable(str(folder))} cannot be written to: "
@@ -71,7 +86,8 @@ class MeasurementCache:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         # Amplitudes and phases use functions of the platform's C library, which differ in the last bit.
-        self._folder = Path(folder) / f"measurements-{ALGORITHM_VERSION}-{MACHINE.replace(' ', '-')}"
+        self._root = Path(folder)
+        self._folder = self._root / f"measurements-{ALGORITHM_VERSION}-{MACHINE.replace(' ', '-')}"
         self._sizes: set[int] | None = None
 
     def prepare(self) -> None:
@@ -81,15 +97,22 @@ class MeasurementCache:
         ------
         OSError
             If nothing can be written there.
+        UntrustedFolderError
+            If others can write there, or could once.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._root, self._folder):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+            _check_private(folder)
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise PermissionError(13, "no entries can be added", str(self._folder))
         entries = [entry for entry in os.scandir(self._folder) if entry.name.endswith(".msgpack")]
         if len(entries) > MAX_ENTRIES:
             entries.sort(key=_last_used)
             for entry in entries[: len(entries) - MAX_ENTRIES // 2]:
-                Path(entry.path).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another process has removed it, or it is no file
+                    os.unlink(entry.path)
 
     def has_size(self, size: int) -> bool:
         """Return whether there is an entry for any file of this size. If not, a file need not be hashed to look."""
@@ -107,13 +130,11 @@ class MeasurementCache:
 
         from .dataset.measurement import Measurement
 
-        path = self._path(sha256, size, variant)
         try:
-            entry = path.read_bytes()
+            entry = _read_own(self._path(sha256, size, variant))
             if hashlib.sha256(entry[_DIGEST_BYTES:]).digest() != entry[:_DIGEST_BYTES]:
                 return None
             measurement = msgspec.msgpack.decode(entry[_DIGEST_BYTES:], type=Measurement)
-            os.utime(path)  # used just now
         except (OSError, msgspec.MsgspecError):
             return None
         is_same_file = (measurement.sha256, measurement.size_bytes) == (sha256, size)
@@ -128,6 +149,8 @@ class MeasurementCache:
         content = msgspec.msgpack.encode(measurement)
         path = self._path(measurement.sha256, measurement.size_bytes, variant)
         try:
+            if path.is_symlink():
+                path.unlink()
             write_atomically(path, hashlib.sha256(content).digest() + content, durable=False)
         except OSError:
             return  # the file is measured again next time
@@ -137,6 +160,44 @@ class MeasurementCache:
     def _path(self, sha256: str, size: int, variant: str) -> Path:
         known_as = variant and f"-{hashlib.sha256(variant.encode()).hexdigest()[:16]}"
         return self._folder / f"{size}-{sha256}{known_as}.msgpack"
+
+
+def _check_private(folder: Path) -> None:
+    """Raise `UntrustedFolderError` if others can write to a folder; where there are no owners, only if it is a link."""
+    found = os.lstat(folder)
+    shown = printable(str(folder))
+    if stat.S_ISLNK(found.st_mode):
+        raise UntrustedFolderError(f"{shown} is a link; replace it by a folder")
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(20, "it is no folder", str(folder))
+    if not _is_own(found):
+        raise UntrustedFolderError(f"{shown} belongs to somebody else; remove it, or name another $XDG_CACHE_HOME")
+    if hasattr(os, "geteuid") and found.st_mode & _OTHERS_WRITE:
+        raise UntrustedFolderError(f"others can write to {shown}: remove it, and the next run makes one of your own")
+
+
+def _is_own(found: os.stat_result) -> bool:
+    """Whether a file belongs to the user of this process; true where there are no owners, as on Windows."""
+    return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+
+
+def _read_own(path: Path) -> bytes:
+    """Read an entry, and note that it was used just now.
+
+    Raises
+    ------
+    OSError
+        If it is no regular file of this user with this one name, or cannot be read. It never waits.
+    """
+    if path.is_symlink():  # also told by O_NOFOLLOW, where there is one
+        raise OSError(40, "a link", str(path))
+    flags = [getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY")]
+    with open(os.open(path, os.O_RDONLY | sum(flags)), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or not _is_own(found) or found.st_size > _MAX_BYTES:
+            raise OSError(1, "no entry of this user", str(path))
+        os.utime(file.fileno() if os.utime in os.supports_fd else path)
+        return file.read()
 
 
 def _last_used(entry: os.DirEntry[str]) -> float:

@@ -15,7 +15,7 @@ from ..scenario.layout import ROLES, Layout
 from ..scenario.sweep import find_sweep
 from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
-from ..util.text import valid_utf8
+from ..util.text import text_as_name, valid_utf8
 from .dataset.axes import find_pixel_axes
 from .dataset.other_arrays import metadata_of_member
 from .dataset.positions import lengths_of
@@ -77,7 +77,7 @@ def scan_folder(root: str, shown_as: str | None = None) -> list[ScannedFile]:
 
 def _scan(root: str, name: str) -> ScannedFile:
     try:
-        with NpzFile(os.path.join(root, name)) as npz:
+        with NpzFile(os.path.join(root, text_as_name(name))) as npz:
             names = [*npz.members, *npz.broken]
             roles = _as_they_look(npz.members, find_roles(names, {}))
             patterns = npz.members.get(roles.names.get(PATTERNS, ""))

@@ -13,7 +13,7 @@ from ..readers.npz import array_names
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import PATTERN, Claims, Sweep, SweepError, claims_of, find_sweep
 from ..util.files import size_of
-from ..util.text import listed, printable, valid_utf8
+from ..util.text import listed, printable, text_as_name, valid_utf8
 from .dataset.roles import PROBE, find_roles
 from .records.acceptance import accepted
 
@@ -139,4 +139,4 @@ def _error(where: str, message: str) -> Problem:
 def _is_entry(root: str, name: str) -> bool:
     """Return whether a name is that of an entry below the root, which may be a broken link."""
     parts = name.split("/")
-    return not {"", ".", ".."} & {*parts} and os.path.lexists(os.path.join(root, name))
+    return not {"", ".", ".."} & {*parts} and os.path.lexists(os.path.join(root, text_as_name(name)))

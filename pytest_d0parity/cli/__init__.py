@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from .._version import __version__
 from ..util.errors import ParityError
+from ..util.text import printable
 from .arguments import INTERRUPTED
 from .attest import add_attest
 from .bundle import add_bundle
@@ -34,6 +36,13 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors cannot control a terminal, whatever name of a file was given."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error("\n".join(map(printable, message.split("\n"))))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``d0parity``.
 
@@ -48,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 something could not be read or written, 2 wrong usage (argparse itself
         leaves by `SystemExit` with it), 3 drift, 130 interrupted.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -61,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def log_main(argv: Sequence[str] | None = None) -> int:
     """Run ``d0parity log`` under the name of the script: see `main`."""
-    parser = argparse.ArgumentParser()
+    parser = _Parser()
     add_log(parser)
     return _run(parser.parse_args(argv))
 

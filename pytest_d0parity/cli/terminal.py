@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from ..util.progress import Listener
-from ..util.text import counted, printable
+from ..util.text import counted, printable, quoted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -67,7 +67,7 @@ class Terminal(Listener):
         """Print a problem of the log."""
         from ..evidence.dataset import severity_of
 
-        self._print_error(f"{severity_of(problem)}: {printable(problem.where)}: {printable(problem.message)}")
+        self._print_error(f"{severity_of(problem)}: {quoted(problem.where)}: {printable(problem.message)}")
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""
@@ -127,6 +127,7 @@ class Terminal(Listener):
             self._bar = None
 
     def _print_error(self, text: str) -> None:
+        text = "\n".join(map(printable, text.split("\n")))  # whatever name of a file stands in it
         if self._bar is None:
             _print(sys.stderr, text)
         else:

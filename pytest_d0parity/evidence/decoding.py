@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from ..scenario.thresholds import ThresholdError, threshold_of
 from ..statistics.records import Histogram, PartStats, Photons, ProbeStats, StageStats
 from ..util.records import ABSENT, is_optional, key_of
-from ..util.text import NUMBERS, printable
+from ..util.text import NUMBERS, quoted
 from .dataset import ArrayInfo, Dataset, Frames, Pattern, Scalar
 from .drift import Reference
 from .model import Check, EvidenceLog, Metadata
@@ -66,7 +66,7 @@ def _check_unique(what: str, names: list[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise StructureError(f"it holds {what}{printable(name)!r} twice")
+            raise StructureError(f"it holds {what}'{quoted(name)}' twice")
         seen.add(name)
 
 
@@ -116,8 +116,8 @@ def _leaf_decoder(kinds: tuple[Any, ...]) -> Decoder:
         if type(value) in accepted or value in literals:
             return value
         if isinstance(value, dict | list):
-            raise StructureError(f"{printable(where)} holds a {_kind(value)} where one value is expected")
-        raise StructureError(f"{printable(where)} is {_shown(value)}; {expected} is expected")
+            raise StructureError(f"{quoted(where)} holds a {_kind(value)} where one value is expected")
+        raise StructureError(f"{quoted(where)} is {_shown(value)}; {expected} is expected")
 
     return decode
 
@@ -159,7 +159,7 @@ def _record_decoder(kind: Any) -> Decoder:
             elif name in lacks or (name in essential and name not in leaves and issubclass(kind, _MAY_LACK)):
                 found[name] = ABSENT
             elif name in essential:
-                raise StructureError(f"{printable(where)} has no {name}")
+                raise StructureError(f"{quoted(where)} has no {name}")
         if check is not None:
             check(found, where)
         return kind(**found)
@@ -192,9 +192,9 @@ def _tuple_decoder(kinds: tuple[Any, ...]) -> Decoder:
 
     def decode(value: Any, where: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise StructureError(f"{printable(where)} is {_shown(value)}; a list is expected")
+            raise StructureError(f"{quoted(where)} is {_shown(value)}; a list is expected")
         if kinds[-1] is not Ellipsis and len(value) != len(kinds):
-            raise StructureError(f"{printable(where)} is no pair [train, test]")
+            raise StructureError(f"{quoted(where)} is no pair [train, test]")
         return tuple(decode_item(item, f"{where}[{number}]") for number, item in enumerate(value))
 
     return decode
@@ -202,7 +202,7 @@ def _tuple_decoder(kinds: tuple[Any, ...]) -> Decoder:
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise StructureError(f"{printable(where)} is {_shown(value)}; an object is expected")
+        raise StructureError(f"{quoted(where)} is {_shown(value)}; an object is expected")
     return value
 
 

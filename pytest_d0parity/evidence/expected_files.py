@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..util.files import is_sha256
 from ..util.records import ABSENT
-from ..util.text import printable
+from ..util.text import printable, quoted
 from .dataset import Dataset
 from .file import LogError, LogFile
 
@@ -90,7 +90,7 @@ def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
     elif not is_sha256(dataset.sha256):
         refusal = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
     elif size is not None and type(size) is not int:
-        refusal = f"the log gives {size!r} for its size"
+        refusal = f"the log gives {quoted(repr(size))} for its size"
     return ExpectedFile(
         name=folder + name,
         hashes={} if refusal else _hashes(dataset.sha256),

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, describe_os_error, open_regular
-from ..util.text import printable, valid_utf8
+from ..util.text import printable, quoted, valid_utf8
 from .decoding import StructureError, decode_log
 from .model import SCHEMA_VERSION, EvidenceLog
 
@@ -71,7 +71,9 @@ def parse_log(data: bytes, shown_as: str) -> LogFile:
         raise LogError(f"log {printable(shown_as)} cannot be read: {error}") from None
     version = content.get("schema_version", 0)
     if type(version) is not int or version < 0:
-        raise LogError(f"log {printable(shown_as)} cannot be read: its schema_version is {version!r}, not a number")
+        raise LogError(
+            f"log {printable(shown_as)} cannot be read: its schema_version is {quoted(repr(version))}, not a number"
+        )
     if version > SCHEMA_VERSION:
         from ..util.provenance import TOOL  # which takes long to import
 
@@ -127,5 +129,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it says {printable(twice)!r} twice, and nobody can say which one is meant")
+        raise ValueError(f"it says '{quoted(twice)}' twice, and nobody can say which one is meant")
     return content

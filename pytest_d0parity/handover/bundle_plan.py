@@ -17,7 +17,7 @@ from ..evidence.file import LogFile
 from ..evidence.probe_archive import name_of_probe
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
-from ..util.text import printable
+from ..util.text import printable, text_as_name
 from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
 from .file_tree import ByteRange
 
@@ -142,7 +142,7 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
         if refusal:
             found.problems.append(f"{printable(name)}: {refusal}")
         else:
-            found.add(expected, os.path.join(root, name), "a dataset")
+            found.add(expected, os.path.join(root, text_as_name(name)), "a dataset")
     found.problems += _same_names(item.name for item in found.items)
     if params is not None:
         for expected in expected_params(file, PARAMS_FILE):

@@ -14,7 +14,7 @@ from ..util.markdown import escape
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import TOOL
 from ..util.runtime import quiet_logger, scratch_folder
-from ..util.text import printable
+from ..util.text import printable, text_as_name
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
 from .file_tree import ByteRange, FolderTree
@@ -147,7 +147,7 @@ def _write(folder: str, name: str, text: str) -> None:
 
 def _copy_datasets(plan: Plan, bag: str, listener: Listener) -> None:
     for item in plan.datasets:
-        place = os.path.join(bag, *item.name.split("/"))
+        place = os.path.join(bag, *text_as_name(item.name).split("/"))
         os.makedirs(os.path.dirname(place), exist_ok=True)
         sha256, _ = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
         _check_hash(item, sha256)
@@ -181,7 +181,7 @@ def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
                     archive.addfile(_member(plan, f"{plan.base}/{name}", tarfile.DIRTYPE))
                     continue
                 item = datasets.get(name)
-                with open_hashed(os.path.join(bag, name) if item is None else item.path) as source:
+                with open_hashed(os.path.join(bag, text_as_name(name)) if item is None else item.path) as source:
                     source.follows = True
                     member = _member(plan, f"{plan.base}/{name}", tarfile.REGTYPE)
                     member.size = os.fstat(source.fileno()).st_size if item is None else item.size

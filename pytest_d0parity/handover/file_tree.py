@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular, read_pieces, size_of
-from ..util.text import printable, valid_utf8
+from ..util.text import name_as_text, printable, text_as_name, valid_utf8
 
 _LIMIT = 1 << 29
 
@@ -166,7 +166,7 @@ class FolderTree:
         self.shown_as = path
         self._extra_files = extra_files
         try:
-            self.names = tuple(dict.fromkeys([*sorted(_below(path) if deep else os.listdir(path)), *extra_files]))
+            self.names = tuple(dict.fromkeys([*_sorted_names(path, deep), *extra_files]))
         except FileNotFoundError:
             raise TreeError(f"{printable(self.shown_as)} does not exist; check the path") from None
         except NotADirectoryError:
@@ -178,7 +178,7 @@ class FolderTree:
         """Return the bytes of a file: see `FileTree.byte_range`."""
         if name in self._extra_files:
             return ByteRange(self._extra_files[name])
-        path = os.path.join(self.shown_as, *name.split("/"))
+        path = os.path.join(self.shown_as, *text_as_name(name).split("/"))
         inside = os.path.realpath(self.shown_as)
         if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
             raise RefusedError(
@@ -186,6 +186,10 @@ class FolderTree:
                 "put the file itself there"
             )
         return ByteRange(path)
+
+
+def _sorted_names(root: str, deep: bool) -> list[str]:
+    return sorted(map(name_as_text, _below(root) if deep else os.listdir(root)))
 
 
 def _below(root: str) -> Iterator[str]:

@@ -58,7 +58,7 @@ class TarTree:
     def _read(self, headers: _Headers, size: int) -> None:
         end = 0
         try:
-            with tarfile.open(fileobj=headers, mode="r:") as archive:
+            with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8") as archive:
                 while (member := archive.next()) is not None:
                     if member.size < 0 or member.offset_data <= end:  # headers that lead back would be read for ever
                         raise tarfile.ReadError("its headers contradict each other")

@@ -16,7 +16,7 @@ from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores, scratch_folder
-from ..util.text import listed, printable
+from ..util.text import listed, name_as_text, printable, text_as_name
 from .file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
@@ -234,7 +234,7 @@ class _Verifier:
         for _ in range(self._expected_files[name].depth):
             path, part = os.path.split(path)
             filename = f"{part}/{filename}" if filename else part
-        return path, filename
+        return path, name_as_text(filename)
 
     def _params(self, name: str) -> RemeasuredFile:
         with _unpacked({name: self._byte_ranges[name]}) as paths:
@@ -317,7 +317,7 @@ def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
             )
         try:
             for name, byte_range in packed.items():
-                paths[name] = os.path.join(folder, *name.split("/"))
+                paths[name] = os.path.join(folder, *text_as_name(name).split("/"))
                 os.makedirs(os.path.dirname(paths[name]), exist_ok=True)
                 byte_range.copy(paths[name])
         except OSError as error:

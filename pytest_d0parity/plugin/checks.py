@@ -14,7 +14,7 @@ from ..compare.values import Named
 from ..evidence.dataset import Problem
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import STAGES
-from ..util.text import listed, printable, valid_utf8
+from ..util.text import listed, printable, quoted, valid_utf8
 from .check_spec import PARTS, CheckSpec
 from .recording import record_built_in
 from .run_store import RunData
@@ -181,7 +181,7 @@ def _is_new(comparator: Comparator | None, filename: str) -> bool:
 
 
 def _sentences(problems: Sequence[Problem]) -> str:
-    return "\n".join(f"{printable(problem.where)}: {printable(problem.message)}" for problem in problems)
+    return "\n".join(f"{quoted(problem.where)}: {printable(problem.message)}" for problem in problems)
 
 
 def _reason_without_values(parity: ParitySession, spec: CheckSpec) -> str:

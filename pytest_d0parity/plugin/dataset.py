@@ -13,7 +13,7 @@ from ..readers.npz import NpzFile
 from ..readers.zip_member import NpzError
 from ..statistics.records import Photons, ProbeStats
 from ..util.files import describe_os_error
-from ..util.text import printable
+from ..util.text import listed, printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class ParityDataset:
                 if name in npz.broken:
                     raise NpzError(npz.broken[name])
                 if name not in npz.members:
-                    raise NpzError(f"there is no such array; there is: {', '.join(map(printable, npz.members))}")
+                    raise NpzError(f"there is no such array; there is: {listed([*npz.members], 20)}")
                 return npz.read(npz.members[name])
         except NpzError as error:
             raise NpzError(f"{where}: {error}") from None

@@ -17,6 +17,7 @@ from ..scenario.options import OPTIONS
 from ..scenario.pyproject import find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
 from ..util.errors import ParityError
+from ..util.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,4 +133,4 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except ParityError as error:
-        raise pytest.UsageError(*error.sentences) from None
+        raise pytest.UsageError(*map(printable, error.sentences)) from None

@@ -21,7 +21,7 @@ from ..evidence.model import EvidenceLog
 from ..handover.publish import Publication
 from ..reports.difference_table import difference_table
 from ..reports.outcome import outcome_of
-from ..util.text import counted, more_than, printable
+from ..util.text import counted, more_than, printable, quoted
 from .settings import Settings
 
 _MAX_PROBLEMS = 20
@@ -169,7 +169,7 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     if log.verdict == "drift":
         yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
     for problem in log.all_problems[:_MAX_PROBLEMS]:
-        yield f"{problem.severity}: {printable(problem.where)}: {printable(problem.message)}"
+        yield f"{problem.severity}: {quoted(problem.where)}: {printable(problem.message)}"
     yield from more_than(_MAX_PROBLEMS, len(log.all_problems), "problems")
 
 

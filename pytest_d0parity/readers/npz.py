@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..util.files import LFS_POINTER, open_regular
+from ..util.text import quoted
 from .zip_member import PIECE, MemberStream, NpzError, read_npy_header
 
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -215,7 +216,7 @@ class NpzFile:
         length = math.prod(shape) * dtype.itemsize
         if not dtype.hasobject and data_at + length != info.file_size:
             raise NpzError(
-                f"its header announces shape {shape} of {dtype}, {length} bytes, "
+                f"its header announces shape {shape} of {quoted(dtype, 80)}, {length} bytes, "
                 f"but the member holds {info.file_size - data_at} bytes of data"
             )
         return Member(

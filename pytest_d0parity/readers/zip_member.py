@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
+import re
 import struct
 import warnings
 import zipfile
@@ -13,6 +15,7 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from ..util.errors import ParityError
+from ..util.text import quoted
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _MAX_HEADER = 10_000  # bytes of a .npy header; NumPy's own limit
@@ -120,7 +123,7 @@ def _data_offset(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     name = file.read(name_length) or b""
     encoding = "utf-8" if info.flag_bits & 0x800 else "cp437"
     if name.decode(encoding, "replace") != info.orig_filename:
-        raise NpzError(f"the archive's directory and its own header disagree about its name ({name!r})")
+        raise NpzError(f"the archive's directory and its own header disagree about its name ({quoted(repr(name), 80)})")
     return info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
@@ -138,17 +141,14 @@ def read_npy_header(stream: MemberStream) -> tuple[tuple[int, ...], bool, np.dty
     length = int.from_bytes(prefix, "little")
     if length > _MAX_HEADER:
         raise NpzError(f"its header is {length} bytes long; NumPy reads at most {_MAX_HEADER}")
-    header = stream.read(length)
     data_at = len(start) + len(prefix) + length
     try:
-        if version == (3, 0):
-            # Version 3 is version 2 in UTF-8. With non-ASCII characters escaped, it is the same Python literal.
-            header = header.decode("utf-8").encode("ascii", "backslashreplace")
-            prefix = len(header).to_bytes(4, "little")
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy warns of headers that Python 2 has written
-            shape, fortran_order, dtype = read(io.BytesIO(prefix + header), max_header_size=4 * _MAX_HEADER)
+            warnings.simplefilter("ignore")  # about unknown escapes, and old names of dtypes
+            header = _literal(stream.read(length).decode("utf-8" if version == (3, 0) else "latin-1"))
+            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(
+                io.BytesIO(len(header).to_bytes(4, "little") + header), max_header_size=len(header)
+            )
     # NumPy parses a literal and makes a dtype of it, which for a hostile text may raise anything.
     except Exception:
         raise NpzError("its .npy header cannot be read: it is damaged, or was not written by NumPy") from None
@@ -157,3 +157,18 @@ def read_npy_header(stream: MemberStream) -> tuple[tuple[int, ...], bool, np.dty
     if dtype.subdtype is not None:
         raise NpzError("its header announces an array as its dtype, which NumPy itself never writes")
     return tuple(int(length) for length in shape), bool(fortran_order), dtype, data_at
+
+
+def _literal(header: str) -> bytes:
+    """Return a header as a literal of Python 3 in ASCII.
+
+    What is no literal must not reach NumPy, which would look for the numbers of Python 2 in it, in a time that grows
+    with the square of its length.
+    """
+    text = header.strip().encode("ascii", "backslashreplace").decode("ascii")
+    try:
+        ast.literal_eval(text)
+    except SyntaxError:
+        text = re.sub(r"(?<=[0-9])L(?=[,)])", "", text)  # a long integer of Python 2
+        ast.literal_eval(text)
+    return text.encode("ascii")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -97,7 +96,7 @@ def checksums(log: EvidenceLog) -> bytes:
     lines = []
     for dataset in log.datasets:
         if dataset.sha256 is not None:
-            name = os.fsencode(dataset.filename)
+            name = dataset.filename.encode("utf-8", "surrogateescape")
             escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
             mark = b"\\" if escaped != name else b""
             lines.append(mark + dataset.sha256.encode() + b"  " + escaped + b"\n")

@@ -13,7 +13,7 @@ from ..evidence.dataset import Scalar
 from ..evidence.drift import Difference
 from ..evidence.encoding import convert_for_json
 from ..util.markdown import table
-from ..util.text import printable
+from ..util.text import printable, quoted
 
 _ROWS = 20  # shown of each kind; the count is of all
 
@@ -80,7 +80,7 @@ def _more_rows_line(differences: Sequence[Difference]) -> list[str]:
 def difference_cells(difference: Difference, prefix: str = "") -> list[str]:
     """Return the cells of a row: value, reference, observed, difference, allowed, times allowed."""
     return [
-        printable(difference.where.removeprefix(prefix)),
+        quoted(difference.where.removeprefix(prefix)),
         *_both_values(difference.expected, difference.observed),
         _signed_difference(difference),
         difference.threshold,

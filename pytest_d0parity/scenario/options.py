@@ -155,7 +155,9 @@ def add_comparison_options(add: Callable[..., Any], prefix: str = "") -> None:
 
 def split_names(text: str) -> tuple[str, ...]:
     """Split a comma-separated list of names; an empty one is an `argparse.ArgumentTypeError`."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    from ..util.text import name_as_text
+
+    names = tuple(name_as_text(name.strip()) for name in text.split(",") if name.strip())
     if not names:
         raise argparse.ArgumentTypeError("give at least one name")
     return names

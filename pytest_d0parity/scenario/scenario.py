@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..util.errors import UsageError
-from ..util.text import printable
+from ..util.text import printable, text_as_name
 from .layout import DEFAULT_LAYOUT, Layout, make_layout
 from .options import DEFAULT_ID, LAYOUT
 from .pyproject import Project, ScenarioTable
@@ -99,8 +99,8 @@ class Scenario:
         return tuple(self._resolve("references", path) for path in self.references)
 
     def dataset_path(self, filename: str) -> str:
-        """Return the path of a dataset."""
-        return os.path.join(self.root_path, filename)
+        """Return the path of a dataset, whose name is given as text: see `text.name_as_text`."""
+        return os.path.join(self.root_path, text_as_name(filename))
 
     def _resolve(self, name: str, path: str) -> str:
         return os.path.join(self.folders.get(name, ""), path)

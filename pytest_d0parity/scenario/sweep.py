@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
-from ..util.text import printable, valid_utf8
+from ..util.text import name_as_text, printable, text_as_name, valid_utf8
 from .dose import DoseClaim, claim_of_table, claims_of_name
 from .expression import find_doses
 from .layout import Layout
@@ -59,7 +59,8 @@ def find_sweep(root: str, layout: Layout, shown_as: str | None = None) -> Sweep:
     Returns
     -------
     Sweep
-        Also with entries that are not regular files. Folders that are hidden, or links, are not looked into.
+        Names as text; also of entries that are not regular files. Folders that are hidden, or links, are not looked
+        into.
 
     Raises
     ------
@@ -124,10 +125,10 @@ def _with_dose(names: list[str], layout: Layout) -> list[str]:
 
 def _files_in(root: str, folder: str = "") -> Iterator[str]:
     """Yield the names of what is in a folder, relative to the root with ``/``; of folders only those named ``.npz``."""
-    with os.scandir(os.path.join(root, folder)) as entries:
+    with os.scandir(os.path.join(root, text_as_name(folder))) as entries:
         for entry in entries:
             if not entry.name.startswith(".") and (entry.name.endswith(".npz") or not entry.is_dir()):
-                yield f"{folder}{entry.name}"
+                yield f"{folder}{name_as_text(entry.name)}"
 
 
 def _files_below(root: str) -> Iterator[str]:
@@ -137,8 +138,8 @@ def _files_below(root: str) -> Iterator[str]:
         folder = folders.pop()
         if folder:
             yield from sorted(_files_in(root, folder))
-        with os.scandir(os.path.join(root, folder)) as entries:
-            below = [entry.name for entry in entries if _is_own_folder(entry)]
+        with os.scandir(os.path.join(root, text_as_name(folder))) as entries:
+            below = [name_as_text(entry.name) for entry in entries if _is_own_folder(entry)]
         folders += [f"{folder}{name}/" for name in sorted(below, reverse=True)]
 
 

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+from ..util.text import quoted
+
+Text = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\0]*$")]  # no path holds a NUL
 Table = TypeVar("Table", bound=msgspec.Struct)
 
 _MISTAKES = {
@@ -33,7 +35,7 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
     dataset_root: Text | None = None
     baseline_params: Text | None = None
     baseline_metrics: Text | None = None
-    limit_datasets: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
+    limit_datasets: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
     references: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
     datasets: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
@@ -86,7 +88,8 @@ def _describe_mistake(name: str, table: Any, keys: type[Table], error: str) -> s
     known = keys.__struct_fields__
     for key in table:
         if key not in known:
-            return f"{name} has an unknown key {key!r}; known are {', '.join(known)}"
+            return f"{name} has an unknown key {quoted(repr(key))}; known are {', '.join(known)}"
     # msgspec ends its message with the path of the value, as in $.limit_datasets[0].
     key = error.rpartition("`$.")[2].partition("`")[0].partition("[")[0]
-    return f"{name}.{key} {_MISTAKES.get(key, f'is {table[key]!r}; a text is expected')}"
+    expected = "a text without NUL" if "\0" in str(table[key]) else "a text"
+    return f"{name}.{key} {_MISTAKES.get(key, f'is {quoted(repr(table[key]))}; {expected} is expected')}"

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from ..util.errors import UsageError
+from ..util.text import quoted
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf", re.ASCII)
 _SIGMA = re.compile(r"(.*?)\s*(?:sigma|\u03c3)")  # also the Greek letter
@@ -92,7 +93,7 @@ def parse_threshold(text: str) -> Threshold:
     """
     pattern, _, limit = text.rpartition(":")
     if not pattern:
-        raise ThresholdError(f"{text!r} is no PATTERN:LIMIT, like 'raw.mean:5%'; a limit is {_LIMITS}")
+        raise ThresholdError(f"{_repr(text)} is no PATTERN:LIMIT, like 'raw.mean:5%'; a limit is {_LIMITS}")
     return threshold_of(pattern, limit)
 
 
@@ -112,7 +113,7 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
         If it cannot be parsed.
     """
     if not pattern.rpartition(":")[2]:
-        raise ThresholdError(f"the pattern {pattern!r} names no value; raw.mean or data_p1e5.npz:raw.* would")
+        raise ThresholdError(f"the pattern {_repr(pattern)} names no value; raw.mean or data_p1e5.npz:raw.* would")
     if isinstance(setting, dict):
         return _from_table(pattern, setting)
     if setting == "exact":
@@ -124,7 +125,7 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
         return _in_standard_errors(pattern, text, found[1])
     number = text.removesuffix("%")
     if isinstance(setting, bool) or not _NUMBER.fullmatch(number):
-        raise ThresholdError(f"{setting!r} for {pattern!r} is no limit; a limit is {_LIMITS}, never negative")
+        raise ThresholdError(f"{_repr(setting)} for {_repr(pattern)} is no limit; a limit is {_LIMITS}, never negative")
     if text.endswith("%"):
         return Threshold(float(number) / 100, 0.0, text, pattern)
     return Threshold(0.0, float(number), text, pattern)
@@ -133,7 +134,9 @@ def threshold_of(pattern: str, setting: Any) -> Threshold:
 def _in_standard_errors(pattern: str, text: str, number: str) -> Threshold:
     sigma = float(number) if _NUMBER.fullmatch(number) else 0.0
     if not 0 < sigma < math.inf:
-        raise ThresholdError(f"{text!r} for {pattern!r} is no limit; a positive number of standard errors is: 5sigma")
+        raise ThresholdError(
+            f"{_repr(text)} for {_repr(pattern)} is no limit; a positive number of standard errors is: 5sigma"
+        )
     return Threshold(0.0, 0.0, f"{number}sigma", pattern, sigma=sigma)
 
 
@@ -141,15 +144,20 @@ def _from_table(pattern: str, table: dict[str, Any]) -> Threshold:
     for key, value in table.items():
         if key not in ("rel", "abs"):
             raise ThresholdError(
-                f"{key!r} for {pattern!r} is not known; give rel, abs, or both. A pattern with a dot in it needs quotes"
+                f"{_repr(key)} for {_repr(pattern)} is not known; give rel, abs, or both. A pattern with a dot "
+                "in it needs quotes"
             )
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _largest(value):
-            raise ThresholdError(f"{key} = {value!r} for {pattern!r} is no limit; a number from 0 is")
+            raise ThresholdError(f"{key} = {_repr(value)} for {_repr(pattern)} is no limit; a number from 0 is")
     if not table:
-        raise ThresholdError(f"no limit is given for {pattern!r}; give rel, abs, or both")
+        raise ThresholdError(f"no limit is given for {_repr(pattern)}; give rel, abs, or both")
     relative, absolute = float(table.get("rel", 0.0)), float(table.get("abs", 0.0))
     text = " or ".join(f"{key} {value!r}" for key, value in table.items())
     return Threshold(relative, absolute, text, pattern)
+
+
+def _repr(value: object) -> str:
+    return quoted(repr(value))
 
 
 def _largest(value: float) -> float:

@@ -13,7 +13,7 @@ def valid_utf8(text: str) -> str:
     Parameters
     ----------
     text : str
-        Any string, for example from `os.listdir` or a pickle.
+        Any string, for example from a pickle, or the name of a file from `name_as_text`.
 
     Returns
     -------
@@ -21,9 +21,28 @@ def valid_utf8(text: str) -> str:
         With ``\xff`` for a stray byte and ``\ud800`` for a lone surrogate.
     """
     try:
-        return os.fsencode(text).decode("utf-8", "backslashreplace")
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def name_as_text(name: str) -> str:
+    """Return the name of a file, as the operating system gives it, as text that is the same in every locale.
+
+    Its bytes are taken for UTF-8, whatever the locale says. Those that are not stay surrogates: see `valid_utf8`.
+    """
+    try:
+        return os.fsencode(name).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # not from the operating system, but from a text
+        return name
+
+
+def text_as_name(text: str) -> str:
+    """Return the name by which a file is opened: the inverse of `name_as_text`."""
+    try:
+        return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+    except UnicodeError:
+        return text
 
 
 def printable(text: str) -> str:
@@ -35,6 +54,19 @@ def printable(text: str) -> str:
     two\nlines
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid_utf8(text))
+
+
+def quoted(text: object, most: int = 200) -> str:
+    """Return what a file says, for a message: printable, and of a long text the beginning.
+
+    Examples
+    --------
+    >>> quoted("raw.mean"), quoted("x" * 1000, 4)
+    ('raw.mean', 'xxxx…')
+    """
+    text = str(text)
+    shown = printable(text[:most])
+    return shown if len(text) <= most else f"{shown}…"
 
 
 # What JSON cannot say as a number, and how it is spelled (the convention of protobuf).
@@ -56,7 +88,7 @@ def listed(names: Sequence[str], most: int) -> str:
     >>> listed(["a", "b", "c", "d", "e"], 2)
     'a, b and 3 more'
     """
-    text = ", ".join(map(printable, names[:most]))
+    text = ", ".join(map(quoted, names[:most]))
     return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 

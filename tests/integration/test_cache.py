@@ -229,3 +229,114 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
 def test_a_glance_at_the_cache_imports_nothing_heavy() -> None:
     code = "import sys, pytest_d0parity.capture.cache; print([m for m in ('numpy', 'msgspec') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=120).strip() == "[]"
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_the_folder_is_one_that_only_its_owner_can_use(root: Path, tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        run(root, tmp_path / "1")
+    finally:
+        os.umask(old)
+    folder = entries()[0].parent
+    assert (mode(folder), mode(folder.parent)) == (0o700, 0o700)
+
+
+def opened(place: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MeasurementCache | None, str]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    said: list[str] = []
+    return cache.open_user_cache(said.append), " ".join(said)
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+@pytest.mark.parametrize("bits", [0o720, 0o702])
+def test_a_folder_that_others_can_write_to_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int, bits: int
+) -> None:
+    assert opened(tmp_path, monkeypatch)[0] is not None
+    folder = tmp_path / "d0parity"
+    if depth:
+        (folder,) = folder.iterdir()
+    folder.chmod(bits)
+    found, said = opened(tmp_path, monkeypatch)
+    assert found is None
+    assert said == (
+        f"the cache of measurements is not used, since others can write to {folder}: remove it, and the next run makes "
+        "one of your own"
+    )
+    folder.chmod(0o755)
+    assert opened(tmp_path, monkeypatch)[0] is not None
+
+
+def test_a_folder_that_is_a_link_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "d0parity").symlink_to("elsewhere")
+    found, said = opened(tmp_path, monkeypatch)
+    assert (found, "is a link; replace it by a folder" in said) == (None, True)
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(tmp_path, monkeypatch)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    found, said = opened(tmp_path, monkeypatch)
+    assert (found, "belongs to somebody else" in said) == (None, True)
+
+
+def test_where_there_are_no_owners_there_is_a_cache(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("geteuid", "O_NOFOLLOW", "O_NONBLOCK"):
+        monkeypatch.delattr(os, name)
+    memory, path = MeasurementCache(tmp_path / "cache"), str(root / "data_p1e3.npz")
+    memory.prepare()
+    assert [measure(path, cache=memory)[1] for _ in range(2)] == [False, True]
+
+
+def as_fifo(entry: Path) -> None:
+    entry.unlink()
+    os.mkfifo(entry)
+
+
+def as_link(entry: Path) -> None:
+    entry.rename(entry.with_suffix(".moved"))
+    entry.symlink_to(entry.with_suffix(".moved").name)
+
+
+def as_second_name(entry: Path) -> None:
+    os.link(entry, entry.with_suffix(".other"))
+
+
+def as_somebody_elses(entry: Path) -> None:
+    os.chown(entry, 12345, -1)
+
+
+def as_huge(entry: Path) -> None:
+    with entry.open("ab") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("change", [as_fifo, as_link, as_second_name, as_somebody_elses, as_huge])
+def test_only_the_users_own_files_are_entries(root: Path, tmp_path: Path, change: object) -> None:
+    if change is as_somebody_elses and os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    _, first = run(root, tmp_path / "1")
+    entry = entries()[1]
+    change(entry)  # type: ignore[operator]
+    known, second = run(root, tmp_path / "2")
+    assert (len(known), first == second) == (2, True)
+    assert entry.is_file()
+    assert not entry.is_symlink()
+    assert len(run(root, tmp_path / "3")[0]) == 3
+
+
+def test_a_folder_among_the_entries_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_ENTRIES", 2)
+    memory = MeasurementCache(tmp_path / "cache")
+    memory.prepare()
+    (folder,) = (tmp_path / "cache").iterdir()
+    for number in range(4):
+        (folder / f"{number}.msgpack").mkdir()
+    memory.prepare()

@@ -301,6 +301,7 @@ ODD = st.sampled_from(
 
 
 @given(PLACES, ODD)
+@example(("drift",), [TEXTS | {"verdict": "drift", "where": "data_p1e3.npz:arrays", "distance": None}])
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_an_odd_log_gives_a_page_or_a_sentence(logs: Path, place: tuple[Any, ...], value: Any) -> None:
     content = json.loads((logs / "theirs" / LOG).read_text(encoding="utf-8"))

@@ -26,7 +26,16 @@ def params_record(leaves: Mapping[str, Any], without: Container[str]) -> dict[st
     without : container of str
         Dotted names of what is recorded elsewhere, and not here.
     """
-    return {name: _value(leaf) for name, leaf in leaves.items() if not _is_in(name, without)}
+    arrays: dict[int, ParamValue] = {}  # by identity: a file can hold one large array under thousands of names
+
+    def value(leaf: Any) -> Scalar | ParamValue:
+        if not isinstance(leaf, np.ndarray):
+            return _value(leaf)
+        if id(leaf) not in arrays:
+            arrays[id(leaf)] = _array(leaf)
+        return arrays[id(leaf)]
+
+    return {name: value(leaf) for name, leaf in leaves.items() if not _is_in(name, without)}
 
 
 def _is_in(name: str, groups: Container[str]) -> bool:
@@ -47,7 +56,7 @@ def _value(leaf: Any) -> Scalar | ParamValue:
 
 def _array(array: NDArray[Any]) -> ParamValue:
     stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(stored.tobytes()).hexdigest()
+    digest = hashlib.sha256(stored.reshape(-1).view(np.uint8).data if stored.nbytes else b"").hexdigest()
     shown = ParamValue(shape=array.shape, dtype=str(array.dtype), sha256=digest)
     if not is_measurable(array.dtype):
         return shown

@@ -27,6 +27,7 @@ _MAX_CODE_POINT = 0x10FFFF
 _MAX_KEY_BITS = 60  # of an integer; larger ones can be chosen to have the same hash
 _MAX_KEY_TEXT = 4096  # characters; longer keys are slow to compare
 _MAX_PATH = 1 << 16
+_MAX_COPY = 8 << 20
 
 Decoder = Callable[[tuple[Any, ...]], Any]
 
@@ -245,7 +246,9 @@ def _bytes(args: tuple[Any, ...]) -> bytes | bytearray:
 
 
 def _bytearray(args: tuple[Any, ...]) -> bytearray:
-    return bytearray(_bytes(args))
+    content = _bytes(args)
+    _require(len(content) <= _MAX_COPY)
+    return bytearray(content)
 
 
 def _list(args: tuple[Any, ...]) -> list[Any]:

@@ -12,11 +12,12 @@ from .placeholders import Global, OpaqueObject, Placeholder, TupleKey, Unfinishe
 _MAX_KEYS = 10_000  # of one dictionary or set
 _MAX_TUPLE_KEYS = 5_000  # in the whole file: a file may hold many tuples with the same hash
 _MAX_DEPTH = 64
-_MAX_NODES = 1_000_000  # values in the expanded tree, which shared containers can make much larger than the file
+_MAX_NODES = 300_000  # values in the expanded tree, which shared containers can make much larger than the file
 _MAX_TEXT = 64 << 20  # characters and bytes in the expanded tree
-_MAX_OPAQUE_NODES = 100_000  # values in the arguments of one placeholder, including nested ones
+_MAX_OPAQUE_NODES = 25_000  # values in the arguments of one placeholder, including nested ones
 _MAX_OPAQUE_TEXT = 4 << 20  # characters and bytes in them
-_MAX_OPAQUE = 20  # how many placeholders may have the maximum size
+_MAX_OPAQUE = 8  # how many placeholders may have the maximum size
+_MAX_PLACEHOLDERS = 50_000
 
 
 def plain_values(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -69,6 +70,7 @@ class _Expansion:
         self._nodes = _MAX_NODES
         self._text = _MAX_TEXT
         self._tuple_keys = _MAX_TUPLE_KEYS
+        self._placeholders = _MAX_PLACEHOLDERS
         self._opaque_nodes = self._opaque_text = 0  # what is left for the current placeholder
         self._all_opaque_nodes = _MAX_OPAQUE * _MAX_OPAQUE_NODES
         self._all_opaque_text = _MAX_OPAQUE * _MAX_OPAQUE_TEXT
@@ -129,6 +131,9 @@ class _Expansion:
             return self._finished[id(unknown)][1]
         if id(unknown) in self._path:
             return Placeholder(unknown.qualname)  # an object that refers to itself
+        self._placeholders -= 1
+        if self._placeholders < 0:
+            self._overrun(f"it holds more than {_MAX_PLACEHOLDERS:,} objects of unknown classes")
         if not self._opaque:
             self._opaque_nodes = min(_MAX_OPAQUE_NODES, self._all_opaque_nodes)
             self._opaque_text = min(_MAX_OPAQUE_TEXT, self._all_opaque_text)

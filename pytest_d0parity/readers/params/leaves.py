@@ -21,6 +21,7 @@ MAX_TEXT = 4096  # characters of a name, and of a text that is kept as it is
 _SHOWN = 200  # characters of a longer text
 MAX_DEPTH = 64  # of nested containers
 MAX_VISITED = 1_000_000  # leaves that are counted: containers that dill has built may share or hold each other
+_MAX_BYTES = 4 << 20  # that are taken for a text
 _MAX_BITS = 63  # of an integer; a larger one is kept as text
 _TOO_DEEP = object()
 
@@ -110,6 +111,17 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
     return None
 
 
+def _count(value: Any) -> int:
+    """Return how many leaves there are, without their names, which would take several times as long."""
+    if value is None or type(value) in (bool, int, float, str):
+        return 1
+    if isinstance(value, Mapping):
+        return sum(map(_count, value.values())) or 1
+    if isinstance(value, list | tuple | deque | set | frozenset):
+        return sum(map(_count, value)) or 1
+    return 2 if isinstance(value, complex) and not isinstance(value, np.generic) else 1
+
+
 def _leaf(value: Any) -> Any:
     """Return a value as a number, text, flag or None where it is one, in whatever form."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
@@ -120,6 +132,8 @@ def _leaf(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _MAX_BITS:
         return _text(hex(value) if value.bit_length() > MAX_TEXT else str(value))
     if isinstance(value, bytes | bytearray):
+        if len(value) > _MAX_BYTES:
+            return f"{len(value):,} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
         return _text(bytes(value).decode("utf-8", "backslashreplace"))
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()

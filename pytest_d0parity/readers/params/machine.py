@@ -1,38 +1,34 @@
 """A stack machine for pickle opcodes that imports no module and calls no function that a file names.
 
-The opcodes and their arguments are parsed with the tables of `pickletools`. Sources: the comments there,
-and PEP 307, 3154 and 574.
+Sources: the comments in `pickletools`, and PEP 307, 3154 and 574.
 """
 
 from __future__ import annotations
 
-import codecs
-import io
-import pickletools
-import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 from .decoders import DECODERS, DecodeError, decode_state, hashable
+from .instructions import MAX_OPCODES, instructions
 from .placeholders import Global, OpaqueObject, UnfinishedArray, UnfinishedDtype, UnreadableError
 
-_MAX_OPCODES = 500_000
-_MAX_COPIED_ITEMS = 2_000_000  # items that all calls together may copy from their arguments
-_MAX_COPIED_TEXT = 128 << 20  # the same for characters and bytes
+_MAX_COPIED_ITEMS = 500_000  # items that all calls together may copy from their arguments
+_MAX_COPIED_TEXT = 64 << 20  # the same for characters and bytes
 _MAX_INTEGER_BITS = 4096
-_MAX_LINE = 1 << 20  # bytes of an argument that is a line of text (protocol 0)
 
 Handler = Callable[["_Machine", Any], None]
 
 
-def read_pickle(data: bytes) -> Any:
+def read_pickle(data: bytes, max_opcodes: int = MAX_OPCODES) -> Any:
     """Read a pickle without executing it.
 
     Parameters
     ----------
     data : bytes
         The content of the file.
+    max_opcodes : int
+        Instructions that it may hold.
 
     Returns
     -------
@@ -47,14 +43,12 @@ def read_pickle(data: bytes) -> Any:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unknown escapes in texts, which stand for themselves
-        return _run(data)
+        return _run(data, max_opcodes)
 
 
-def _run(data: bytes) -> Any:
+def _run(data: bytes, max_opcodes: int) -> Any:
     machine = _Machine()
-    for count, (name, argument) in enumerate(_opcodes(data)):
-        if count >= _MAX_OPCODES:
-            raise UnreadableError(f"it has more than {_MAX_OPCODES:,} instructions")
+    for name, argument in instructions(data, max_opcodes):
         handler = _HANDLERS.get(name)
         if handler is None:
             raise UnreadableError(f"its instruction {name} is not one that a file can hold (out-of-band buffers)")
@@ -63,55 +57,6 @@ def _run(data: bytes) -> Any:
         except (IndexError, KeyError):
             raise UnreadableError(f"it is damaged: instruction {name} finds nothing to work on") from None
     return machine.result()
-
-
-def _opcodes(data: bytes) -> Iterator[tuple[str, Any]]:
-    """Yield name and argument of each opcode."""
-    stream = io.BytesIO(data)
-    while code := stream.read(1):
-        opcode = _OPCODES.get(code.decode("latin-1"))
-        if opcode is None:
-            raise UnreadableError(
-                f"it is not a complete pickle (byte {code!r} at {stream.tell() - 1} is no instruction)"
-            )
-        read = _READERS.get(opcode.name) or (opcode.arg.reader if opcode.arg else None)
-        try:
-            argument = read(stream) if read else None
-        # pickletools documents only ValueError, but raises the others for some damaged files.
-        except (ValueError, IndexError, KeyError, OverflowError, MemoryError, struct.error) as error:
-            raise UnreadableError(f"it is not a complete pickle ({str(error)[:80]})") from None
-        yield opcode.name, argument
-        if code == b".":
-            return
-    raise UnreadableError("it is not a complete pickle (it has no end)")
-
-
-def _line(stream: io.BytesIO) -> bytes:
-    line = stream.readline(_MAX_LINE)
-    if not line.endswith(b"\n"):
-        raise ValueError("a line without an end")
-    return line[:-1]
-
-
-def _read_global(stream: io.BytesIO) -> tuple[str, str]:
-    """Read module and name as UTF-8; `pickletools` accepts only ASCII."""
-    return _line(stream).decode("utf-8"), _line(stream).decode("utf-8")
-
-
-def _read_string(stream: io.BytesIO) -> str:
-    """Read a text of Python 2, which may hold any bytes; `pickletools` accepts only ASCII."""
-    line = _line(stream).strip()
-    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
-        raise ValueError("a text without its quotes")
-    return codecs.escape_decode(line[1:-1])[0].decode("latin-1")
-
-
-_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
-_READERS: dict[str, Callable[[io.BytesIO], Any]] = {
-    "GLOBAL": _read_global,
-    "INST": _read_global,
-    "STRING": _read_string,
-}
 
 
 class _Mark:
@@ -321,7 +266,7 @@ def _constant(make: Callable[[], Any]) -> Handler:
 
 
 def _ignore(machine: _Machine, argument: Any) -> None:
-    """Do nothing: PROTO and FRAME are hints for a loader, and `_opcodes` ends at STOP."""
+    """Do nothing: PROTO and FRAME are hints for a loader, and `instructions` ends at STOP."""
 
 
 def _pop(machine: _Machine, _: Any) -> None:

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import zipfile
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from typing import Any
 
 import numpy as np
 
 from ...util.errors import ParityError
 from ...util.files import LFS_POINTER, describe_os_error, open_hashed
-from ...util.text import printable
+from ...util.text import printable, quoted
 from ..json_object import JsonError, parse_json_object
 from .expansion import plain_values
+from .instructions import MAX_OPCODES
 from .leaves import leaves_of
 from .machine import read_pickle
 from .placeholders import OpaqueObject, Placeholder, TupleKey, UnreadableError
-from .zip_source import read_zip_members
+from .zip_source import find_members, read_member
 
 MAX_FILE = 64 << 20  # bytes
+_MAX_JSON = 16 << 20  # bytes
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EXPECTED = "a params.dill, a JSON object, or a zip of either is expected"
 _OTHER_FORMATS = {
@@ -114,8 +117,7 @@ def _read_file(path: str | os.PathLike[str], trusted: bool) -> Params:
                 raise UnreadableError("it is empty; copy it again")
             file.seek(0)
             if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the latter where it holds nothing
-                params = _read_agreed(read_zip_members(file), trusted)
-                return replace(params, sha256=file.sha256())
+                return replace(_read_agreed(file, trusted), sha256=file.sha256())
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 raise UnreadableError(f"it is {size:,} bytes long, and at most {MAX_FILE >> 20} MiB are read")
@@ -129,24 +131,26 @@ def _read_file(path: str | os.PathLike[str], trusted: bool) -> Params:
     return _read_content(data, trusted, hashlib.sha256(data).hexdigest())
 
 
-def _read_content(data: bytes, trusted: bool, sha256: str) -> Params:
-    """Read a dill file or a JSON object, whichever it is."""
+def _read_content(data: bytes, trusted: bool, sha256: str, sharers: int = 1) -> Params:
+    """Read a dill file or a JSON object, whichever it is, within the limits that it shares with as many in all."""
     for start, what in _OTHER_FORMATS.items():
         if data.startswith(start):
             raise UnreadableError(f"it is {what}; {_EXPECTED}")
     if data.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{"):
-        return _read_json(data, sha256)
+        return _read_json(data, sha256, _MAX_JSON // sharers)
     try:
         if trusted:
             return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
-        values, recovered = plain_values(_top_level(read_pickle(data)))
+        values, recovered = plain_values(_top_level(read_pickle(data, MAX_OPCODES // sharers)))
     except UnreadableError as error:
         hint = f"; it looks like text: {_EXPECTED}" if _is_text(data) else ""
         raise UnreadableError(f"{error}{hint}") from None
     return Params(sha256, values, recovered)
 
 
-def _read_json(data: bytes, sha256: str) -> Params:
+def _read_json(data: bytes, sha256: str, most: int) -> Params:
+    if len(data) > most:
+        raise UnreadableError(f"it is JSON of {len(data):,} bytes, and at most {most:,} are read")
     try:
         content, twice = parse_json_object(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -154,12 +158,12 @@ def _read_json(data: bytes, sha256: str) -> Params:
     except JsonError as error:
         raise UnreadableError(f"it {error}") from None
     if twice:
-        raise UnreadableError(f"it says {printable(twice[0])!r} twice, and nobody can say which one is meant")
+        raise UnreadableError(f"it says '{quoted(twice[0])}' twice, and nobody can say which one is meant")
     values, _ = plain_values(content)  # within the same limits as those of a pickle
     return Params(sha256, values)
 
 
-def _read_agreed(members: Iterable[tuple[str, bytes]], trusted: bool) -> Params:
+def _read_agreed(file: FileIO, trusted: bool) -> Params:
     """Return the params that all members of a zip hold, one of which is in memory at a time.
 
     Raises
@@ -167,22 +171,22 @@ def _read_agreed(members: Iterable[tuple[str, bytes]], trusted: bool) -> Params:
     UnreadableError
         If one cannot be read, or they do not all say the same.
     """
-    contents = ((name, _read_named(name, data, trusted)) for name, data in members)
+    members = find_members(file)
+    contents = ((info.filename, _read_member(file, info, trusted, len(members))) for info in members)
     first, params = next(contents)
     expected = leaves_of(params.values).values
     for name, other in contents:
         if (key := _first_difference(expected, leaves_of(other.values).values)) is not None:
-            raise UnreadableError(
-                f"{printable(first)} and {printable(name)} in it do not say the same of {printable(key)}"
-            )
+            raise UnreadableError(f"{quoted(first)} and {quoted(name)} in it do not say the same of {quoted(key)}")
     return params
 
 
-def _read_named(name: str, data: bytes, trusted: bool) -> Params:
+def _read_member(file: FileIO, info: zipfile.ZipInfo, trusted: bool, sharers: int) -> Params:
+    data = read_member(file, info)
     try:
-        return _read_content(data, trusted, "")
+        return _read_content(data, trusted, "", sharers)
     except UnreadableError as error:
-        raise UnreadableError(f"{printable(name)} in it: {error}") from None
+        raise UnreadableError(f"{quoted(info.filename)} in it: {error}") from None
 
 
 def _first_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
@@ -231,4 +235,4 @@ def _load_with_dill(data: bytes) -> Any:
         return dill.loads(data)  # noqa: S301 - the user trusts the file
     # The code in the file may raise anything.
     except (Exception, SystemExit) as error:
-        raise UnreadableError(f"dill itself fails to load it ({type(error).__name__}: {error})") from None
+        raise UnreadableError(f"dill itself fails to load it ({type(error).__name__}: {quoted(error)})") from None

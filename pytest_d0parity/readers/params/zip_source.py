@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Iterator
 from io import FileIO
 
-from ...util.text import printable
+from ...util.text import quoted
 from ..zip_member import MemberStream, NpzError
 from .placeholders import UnreadableError
 
@@ -17,21 +16,14 @@ _MAX_SIZE = 64 << 20  # bytes of them together
 _ENCRYPTED = 0x1  # flag of a member
 
 
-def read_zip_members(file: FileIO) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every ``params.dill`` in a zip; without one, of every ``config.json``.
-
-    No other member is opened.
+def find_members(file: FileIO) -> list[zipfile.ZipInfo]:
+    """Find every ``params.dill`` in a zip; without one, every ``config.json``. No member is opened.
 
     Raises
     ------
     UnreadableError
-        If there is none, or one is damaged or encrypted, or they are too large.
+        If there is none, or one is encrypted, or they are too many or too large.
     """
-    for info in _wanted_members(file):
-        yield info.filename, _read_member(file, info)
-
-
-def _wanted_members(file: FileIO) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
@@ -57,7 +49,7 @@ def _wanted_members(file: FileIO) -> list[zipfile.ZipInfo]:
 
 def _check_member(info: zipfile.ZipInfo) -> None:
     """Refuse a member by what the directory of the zip says of it, before anything of it is read."""
-    name = f"{printable(info.filename)} in it"
+    name = f"{quoted(info.filename)} in it"
     if info.flag_bits & _ENCRYPTED:
         raise UnreadableError(f"{name} is encrypted; save it without a password")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -66,11 +58,18 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         raise UnreadableError(f"{name} announces {info.file_size:,} bytes; {_MAX_SIZE >> 20} MiB are read")
 
 
-def _read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
+def read_member(file: FileIO, info: zipfile.ZipInfo) -> bytes:
+    """Read a member of a zip.
+
+    Raises
+    ------
+    UnreadableError
+        If it is damaged.
+    """
     try:
         stream = MemberStream(file, info)
         data = stream.read(info.file_size)
         stream.finish()
     except NpzError as error:
-        raise UnreadableError(f"{printable(info.filename)} in it: {error}") from None
+        raise UnreadableError(f"{quoted(info.filename)} in it: {error}") from None
     return data

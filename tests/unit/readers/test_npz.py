@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -214,6 +215,38 @@ def test_a_bad_member_is_told_and_the_others_are_there(tmp_path: Path, content: 
     assert message in refusal(path)
     with NpzFile(path) as npz:
         assert np.array_equal(npz.read(npz.members["good"]), np.arange(3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + " " * 9996 + "\0",
+        "(" * 9999,
+        "[" + "\f" * 9998,
+        "{'descr': '<f8', " + "\\\n" * 4900 + "$",
+        "{'descr': '<f8', " + " " * 9000 + "'shape': (3L,), 'fortran_order': False, $}",
+        "{'descr': '" + "f8," * 3300 + "', 'fortran_order': False, 'shape': ()}",
+        "{'descr': [" + "('','b')," * 1100 + "], 'fortran_order': False, 'shape': ()}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "1L," * 3300 + ")}",
+        "-" * 9998 + "1",
+        "1" * 9999,
+        "\u00e9 " * 4999,
+    ],
+    ids=range(11),
+)
+def test_a_header_costs_no_more_than_its_length_is_worth(tmp_path: Path, text: str) -> None:
+    data = text.encode("latin-1")
+    assert len(data) < 10_000
+    npy = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(data)) + data
+    path = write_zip(tmp_path / "x.npz", {f"{number}.npy": npy for number in range(10)})
+    start = time.process_time()
+    NpzFile(path).close()
+    assert time.process_time() - start < 1
+
+
+def test_numbers_of_python_2_in_a_header(tmp_path: Path) -> None:
+    old = header("{'descr': '<i2', 'fortran_order': False, 'shape': (2L, 3L), }     \n") + bytes(12)
+    assert read(write_zip(tmp_path / "x.npz", {"a.npy": old})).shape == (2, 3)
 
 
 @pytest.mark.parametrize("name", ["../a.npy", "/../a.npy", "..\\a.npy", "x/../../a.npy", "C:/a.npy"])
