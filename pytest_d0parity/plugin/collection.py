@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
@@ -13,7 +13,7 @@ from ..util.text import printable
 from . import checks
 from .check_spec import CheckSpec
 from .run_store import RunData, RunStore
-from .session import SPEC, dataset_of
+from .session import ID, SPEC, dataset_of, id_of
 
 _FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 
@@ -25,19 +25,22 @@ class PlannedCheck:
     Attributes
     ----------
     id : str
-        The node id of the test.
+        The node id of the test when it was collected.
     dataset : str or None
         File name of the dataset that it is about.
     spec : CheckSpec or None
         None for one of the users' own checks.
     selected : bool
         Whether it was left after deselection.
+    nodeid : str
+        The node id that its reports have, where somebody has changed it since.
     """
 
     id: str
     dataset: str | None
     spec: CheckSpec | None
     selected: bool
+    nodeid: str = ""
 
 
 class CheckCollector:
@@ -57,7 +60,7 @@ class CheckCollector:
         self._data = data
         self._store = store
         self._own_ids, self._by_id = _take_own_ids(config)
-        self._collected: dict[str, PlannedCheck] = {}
+        self._collected: dict[str, pytest.Item] = {}  # by the ids that they were collected under
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -81,7 +84,10 @@ class CheckCollector:
             item.location = ("d0parity", None, item.name)  # the path of the installed package differs by machine
         order = {filename: number for number, filename in enumerate(self._data.selection.filenames)}
         # All checks of a dataset in a row, so that xdist gives them to one worker, which alone measures it.
-        return sorted(items, key=lambda item: order.get(item.stash[SPEC].dataset or "", -1))
+        items.sort(key=lambda item: order.get(item.stash[SPEC].dataset or "", -1))
+        for item in items:
+            self._add(item)  # already here, because others may filter what is collected
+        return [*items]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrize the users' own checks over the datasets."""
@@ -89,12 +95,15 @@ class CheckCollector:
         if "parity_dataset" in metafunc.fixturenames and "parity_dataset" not in given:
             metafunc.parametrize("parity_dataset", checks.dataset_params(self._data), indirect=True)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Add a check to the plan, also if it will be deselected."""
-        spec = item.stash.get(SPEC, None)
-        if spec is not None or _FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            dataset = spec.dataset if spec else dataset_of(item)
-            self._collected[item.nodeid] = PlannedCheck(item.nodeid, dataset, spec, selected=False)
+        """Note the id of a test; add a check to the plan, also if it will be deselected."""
+        item.stash.setdefault(ID, item.nodeid)
+        if _FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            self._add(item)
+
+    def _add(self, item: pytest.Item) -> None:
+        self._collected[item.stash.setdefault(ID, item.nodeid)] = item
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -105,19 +114,31 @@ class CheckCollector:
             raise pytest.UsageError(not_found(unknown))
         if not self._by_id:
             return
-        removed = {item for item in items if SPEC in item.stash and not self._is_asked_for(item)}
+        left = [item for item in items if SPEC not in item.stash or self._is_asked_for(item)]
+        removed = [item for item in items if SPEC in item.stash and not self._is_asked_for(item)]
         if removed:
-            config.hook.pytest_deselected(items=list(removed))
-            items[:] = [item for item in items if item not in removed]
+            config.hook.pytest_deselected(items=removed)
+            items[:] = left
 
     def _is_asked_for(self, item: pytest.Item) -> bool:
-        return any(_names(own_id, item.nodeid) for own_id in self._own_ids)
+        return any(_names(own_id, id_of(item)) for own_id in self._own_ids)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Store the plan for the controller."""
-        selected = {item.nodeid for item in session.items}
-        plan = [replace(check, selected=check.id in selected) for check in self._collected.values()]
-        self._store.put("plan", plan)
+        nodeids = {id_of(item): item.nodeid for item in session.items}
+        self._store.put(
+            "plan",
+            [
+                PlannedCheck(
+                    name,
+                    item.stash[SPEC].dataset if SPEC in item.stash else dataset_of(item),
+                    item.stash.get(SPEC, None),
+                    selected=name in nodeids,
+                    nodeid=nodeids.get(name, name),
+                )
+                for name, item in self._collected.items()
+            ],
+        )
 
 
 class _ChecksModule(pytest.Module):

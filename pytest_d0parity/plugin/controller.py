@@ -198,6 +198,8 @@ class Controller:
         reason = None
         if failed:
             reason = f"{_were(failed)} not passed"
+        elif differ := [*self._results.disagreeing()]:
+            reason = f"{_were(differ)} not the same in all runs"
         elif not checked.datasets and (log.datasets or not checked.baseline_params):
             reason = "of no dataset all checks have run"
         if reason:

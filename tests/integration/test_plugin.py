@@ -911,3 +911,96 @@ def test_a_trusted_file_that_ends_the_process_is_only_unreadable(parity: Parity)
     result = parity.run("--parity-trust-params")
     assert result.ret == FAILED
     assert "params.dill cannot be read" in result.stdout.str()
+
+
+# --- which run of a check counts ---------------------------------------------------------------
+
+
+ONCE = """
+    import os
+    def test_it(parity_record):
+        try:
+            os.close(os.open("tried", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        assert 0
+"""
+
+
+@pytest.mark.parametrize("twice", [["--keep-duplicates", "test_it.py", "test_it.py"], ["--dist=each", "--tx=2*popen"]])
+def test_of_several_runs_the_worst_counts(parity: Parity, twice: list[str]) -> None:
+    parity.pytester.makepyfile(test_it=ONCE)
+    options = ["--parity-attest", "--parity-reference=new.json", "--parity-update-reference"]
+    result = parity.run(*options, *twice, inprocess="--keep-duplicates" in twice)
+    assert result.ret == FAILED
+    assert parity.failed() == ["test_it.py::test_it"]
+    assert not (parity.pytester.path / "new.json").exists()
+    statement = content(parity.pytester.path / "out" / "dose_parity_statement.json")
+    assert statement["predicate"]["result"] == "FAILED"
+    assert statement["predicate"]["failedTests"] == ["test_it.py::test_it"]
+
+
+def test_values_that_differ_between_runs_are_told(parity: Parity) -> None:
+    parity.pytester.makepyfile(
+        test_it="""
+        runs = []
+        def test_it(parity_record):
+            runs.append(1)
+            parity_record("same", 1)
+            parity_record("runs", len(runs))
+        """
+    )
+    twice = ["--keep-duplicates", "test_it.py", "test_it.py"]
+    options = ["--parity-reference=new.json", "--parity-update-reference"]
+    result = parity.run(*options, *twice)
+    says = "it ran 2 times and recorded different values: runs (1, 2)"
+    result.stdout.fnmatch_lines([f"warning: test_it.py::test_it: {says}"])
+    problem = {"severity": "warning", "where": "test_it.py::test_it", "message": says}
+    assert parity.log()["problems"] == [problem]
+    result.stdout.fnmatch_lines(["ERROR: reference new.json is left as it was, for test_it.py::test_it was not the*"])
+    assert not (parity.pytester.path / "new.json").exists()
+
+
+# --- ids that are changed after the collection -------------------------------------------------
+
+
+RENAMED = """
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            name = f"{item.nodeid}@group"
+            if hasattr(item, "_nodeid"):
+                item._nodeid = name
+            else:  # pytest 9.2
+                item._id = type(item._id).parse(name)
+"""
+
+
+def test_an_id_that_is_changed_after_the_collection_is_still_that_check(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_own="def test_own(parity_record): parity_record('m', 1.0)")
+    reference = parity.reference()
+    parity.pytester.makeconftest(RENAMED)
+    result = parity.run(reference)
+    result.assert_outcomes(passed=len(ALL) + 1)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "match")
+    assert parity.outcomes() == dict.fromkeys([*ALL, "test_own.py::test_own"], "passed")
+
+
+def test_groups_of_xdist_change_no_id(parity: Parity) -> None:  # those of xdist change before pytest 9.2
+    parity.pytester.makepyfile(
+        test_own="""
+        import pytest
+        @pytest.mark.xdist_group("g")
+        def test_own(parity_record): parity_record("m", 1.0)
+        """
+    )
+    reference = parity.reference()
+    assert parity.run(reference, "-n", "2", "--dist=loadgroup", inprocess=False).ret == OK
+    assert parity.log()["verdict"] == "match"
+
+
+def test_a_worker_that_dies_in_a_check_of_another_id(parity: Parity) -> None:
+    parity.pytester.makeconftest(RENAMED)
+    parity.pytester.makepyfile(test_own="import os\ndef test_dies(parity_record): os._exit(7)")
+    assert parity.run("-n", "2", inprocess=False).ret == FAILED
+    assert parity.failed() == ["test_own.py::test_dies"]
+    assert set(parity.outcomes()) == {*ALL, "test_own.py::test_dies"}
