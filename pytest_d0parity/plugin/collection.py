@@ -12,6 +12,7 @@ import pytest
 from ..util.text import printable
 from . import checks
 from .check_spec import CheckSpec
+from .deselection import Deselection
 from .run_store import RunData, RunStore
 from .session import ID, SPEC, dataset_of, id_of
 
@@ -34,6 +35,8 @@ class PlannedCheck:
         Whether it was left after deselection.
     nodeid : str
         The node id that its reports have, where somebody has changed it since.
+    taken_by : str
+        Who took it away, where that was not the user; empty where it was, or nobody did.
     """
 
     id: str
@@ -41,6 +44,7 @@ class PlannedCheck:
     spec: CheckSpec | None
     selected: bool
     nodeid: str = ""
+    taken_by: str = ""
 
 
 class CheckCollector:
@@ -59,6 +63,7 @@ class CheckCollector:
     def __init__(self, config: pytest.Config, data: RunData, store: RunStore) -> None:
         self._data = data
         self._store = store
+        self._deselection = Deselection(config)
         self._own_ids, self._by_id = _take_own_ids(config)
         self._collected: dict[str, pytest.Item] = {}  # by the ids that they were collected under
 
@@ -123,9 +128,15 @@ class CheckCollector:
     def _is_asked_for(self, item: pytest.Item) -> bool:
         return any(_names(own_id, id_of(item)) for own_id in self._own_ids)
 
+    def pytest_deselected(self, items: Sequence[object]) -> None:
+        """Note who deselects tests."""
+        self._deselection.note(items)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Store the plan for the controller."""
         nodeids = {id_of(item): item.nodeid for item in session.items}
+        gone = {name: item for name, item in self._collected.items() if name not in nodeids}
+        takers = dict(zip(gone, self._deselection.takers([*gone.values()], session), strict=True))
         self._store.put(
             "plan",
             [
@@ -135,6 +146,7 @@ class CheckCollector:
                     item.stash.get(SPEC, None),
                     selected=name in nodeids,
                     nodeid=nodeids.get(name, name),
+                    taken_by=takers.get(name, ""),
                 )
                 for name, item in self._collected.items()
             ],

@@ -23,6 +23,7 @@ from ..reports.writer import write_reports
 from ..util.errors import ParityError
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
+from .deselection import ASKED, asked_of_pytest
 from .results import CheckResults
 from .run_store import RunData, RunStore
 from .session import PARITY, ParitySession
@@ -31,6 +32,7 @@ from .summary import Conclusion, Summary, write_errors
 
 _FOLDER = "d0parity_folder"  # key by which a worker of pytest-xdist gets the folder of the store
 _MAX_NAMES = 5
+_FINE = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def start_session(config: pytest.Config) -> None:
@@ -137,8 +139,8 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where the store is."""
-        node.workerinput[_FOLDER] = str(self._store.folder)
+        """Tell a worker of pytest-xdist where the store is, and what the user asked for here."""
+        node.workerinput |= {_FOLDER: str(self._store.folder), ASKED: asked_of_pytest(node.config)}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a report to the results."""
@@ -151,7 +153,9 @@ class Controller:
         if self._is_running:
             self._conclude(session)
             write_errors(self._conclusion, session.config)
-        return (yield)
+        result = yield
+        self._fail_if_needed(session)  # pytest-testmon calls a session good in which it has left no test
+        return result
 
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
@@ -170,11 +174,20 @@ class Controller:
         if self._settings.update:
             self._update_reference(log)
         never = self._results.never_reported()
+        taken = {} if self._settings.partial else self._results.taken_away()
+        for taker, names in taken.items():
+            errors.append(
+                f"parity is not shown, for {_were(names)} taken away, and not by you but by {taker}; where that is "
+                "meant, add --parity-partial"
+            )
         if never:
             errors.append(f"parity is not shown, for {_were(never)} planned and never reported")
         elif log.verdict == "incomplete" and all(check.selected for check in self._results.plan()):
             errors.append("parity is not shown, for not everything could be looked at")
-        if (errors or log.verdict == "drift") and session.exitstatus == pytest.ExitCode.OK:
+        self._fail_if_needed(session)
+
+    def _fail_if_needed(self, session: pytest.Session) -> None:
+        if self._conclusion.fails and session.exitstatus in _FINE:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _write(self, log: EvidenceLog) -> None:

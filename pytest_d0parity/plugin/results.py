@@ -114,6 +114,14 @@ class CheckResults:
         """Return which checks recorded other values when they ran again, by their ids: which values, in words."""
         return {name: said for name in sorted(self._runs) if (said := _disagreement(self._runs[name]))}
 
+    def taken_away(self) -> dict[str, list[str]]:
+        """Return the ids of the checks that others than the user took away, by who did."""
+        found: dict[str, list[str]] = {}
+        for check in self.plan():
+            if check.taken_by:
+                found.setdefault(check.taken_by, []).append(check.id)
+        return found
+
     def log(self) -> EvidenceLog:
         """Make the log of the results so far."""
         data = self._data

@@ -52,9 +52,14 @@ class Conclusion:
     not_taken: list[str] = field(default_factory=list)
 
     @property
+    def fails(self) -> bool:
+        """Whether the session fails."""
+        return bool(self.errors) or (self.log is not None and self.log.verdict == "drift")
+
+    @property
     def is_bad(self) -> bool:
         """Whether parity is not shown."""
-        return bool(self.errors) or (self.log is not None and self.log.verdict in ("drift", "incomplete"))
+        return self.fails or (self.log is not None and self.log.verdict == "incomplete")
 
 
 class Summary:

@@ -913,6 +913,163 @@ def test_a_trusted_file_that_ends_the_process_is_only_unreadable(parity: Parity)
     assert "params.dill cannot be read" in result.stdout.str()
 
 
+# --- who left checks out -----------------------------------------------------------------------
+
+
+BY_CONFTEST = """
+    def pytest_collection_modifyitems(items):
+        items[:] = [item for item in items if "phase" not in item.name]
+"""
+ANNOUNCED = """
+    def pytest_collection_modifyitems(config, items):
+        config.hook.pytest_deselected(items=[item for item in items if "phase" in item.name])
+        items[:] = [item for item in items if "phase" not in item.name]
+"""
+NO_ITEMS = """
+    from types import SimpleNamespace
+    def pytest_collection_modifyitems(config, items):
+        config.hook.pytest_deselected(items=[SimpleNamespace(nodeid=item.nodeid) for item in items])
+        items[:] = [item for item in items if "phase" not in item.name]
+"""
+AT_COLLECTION = """
+    import pytest
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(collector):
+        report = yield
+        if report.passed:
+            report.result = [node for node in report.result if "phase" not in node.name]
+        return report
+"""
+MARKED = """
+    import pytest
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            if "phase" in item.name:
+                item.add_marker(pytest.mark.slow)
+"""
+
+
+@pytest.mark.parametrize(
+    ("conftest", "addopts", "named"),
+    [
+        (BY_CONFTEST, "", "one that does not announce it: conftest.py"),
+        (ANNOUNCED, "", "conftest.py"),
+        (NO_ITEMS, "", "one that does not announce it: conftest.py"),
+        (AT_COLLECTION, "", "one that does not announce it: *"),
+        (MARKED, "-m 'not slow'", "-m 'not slow' in a configured addopts"),
+        ("", "-k 'not phase'", "-k 'not phase' in a configured addopts"),
+        (
+            "",
+            "--deselect=d0parity::test_probe[data_p1e4.npz-phase] --deselect=d0parity::test_probe[data_p1e6.npz-phase]",
+            "--deselect in a configured addopts",
+        ),
+    ],
+)
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_what_others_take_away_is_no_parity(
+    parity: Parity, conftest: str, addopts: str, named: str, workers: list[str]
+) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(conftest)
+    parity.pytester.makeini(f"[pytest]\nmarkers = slow\naddopts = {addopts}")
+    result = parity.run(reference, *workers, inprocess=not workers)
+    assert (result.ret, parity.log()["verdict"]) == (FAILED, "incomplete")
+    names = "d0parity::test_probe[[]data_p1e4.npz-phase[]], d0parity::test_probe[[]data_p1e6.npz-phase[]]"
+    says = f"ERROR: parity is not shown, for {names} were taken away, and not by you but by {named}; * --parity-partial"
+    result.stdout.fnmatch_lines([says])
+    result = parity.run(reference, "--parity-partial", *workers, inprocess=not workers)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+    result.stdout.no_fnmatch_line("*taken away*")
+
+
+@pytest.mark.parametrize("by_env", [False, True])
+@pytest.mark.parametrize(
+    "selection", ["-m not slow", "-knot phase", "--deselect=d0parity::test_probe", "d0parity::test_probe"]
+)
+def test_what_the_user_leaves_out_keeps_the_exit_code(
+    parity: Parity, selection: str, by_env: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(MARKED)
+    parity.pytester.makeini("[pytest]\nmarkers = slow")
+    if by_env:
+        monkeypatch.setenv("PYTEST_ADDOPTS", f"'{selection}'")
+        selection = "-v"
+    result = parity.run(reference, selection)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+    result.stdout.no_fnmatch_line("*taken away*")
+
+
+def test_of_what_the_user_leaves_out_himself_others_take_nothing(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(BY_CONFTEST)
+    assert parity.run(reference, "-k", "not phase").ret == OK
+    result = parity.run(reference, "-k", "not raw")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: *data_p1e4.npz-phase[]], *data_p1e6.npz-phase[]] were taken away, *"])
+    assert parity.run(reference, "-k", "phase").ret == FAILED
+
+
+def test_the_last_failed_are_the_users_choice_unless_configured(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makepyfile(
+        """
+        import os
+        def test_flaky(parity_record): assert os.path.exists("mended")
+        """
+    )
+    assert parity.run(reference).ret == FAILED
+    (parity.pytester.path / "mended").touch()
+    cache = parity.pytester.path / ".pytest_cache/v/cache/lastfailed"
+    before = cache.read_text()
+    assert parity.run(reference, "--lf").ret == OK
+    cache.write_text(before)
+    parity.pytester.makeini("[pytest]\naddopts = --lf")
+    result = parity.run(reference)
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: *taken away*--lf in a configured addopts*"])
+
+
+def test_stepwise_is_the_users_choice(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(
+        """
+        import os, pytest
+        @pytest.fixture(autouse=True)
+        def flaky(request):
+            assert "p1e6.npz-norm]" not in request.node.name or os.path.exists("mended")
+        """
+    )
+    assert parity.run(reference, "--sw").ret == INTERRUPTED
+    (parity.pytester.path / "mended").touch()
+    result = parity.run(reference, "--sw")
+    result.assert_outcomes(passed=1, deselected=len(ALL) - 1)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+
+
+def test_an_id_in_a_configured_addopts_is_not_the_users(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makepyfile(test_own="def test_mine(): pass")
+    parity.pytester.makeini("[pytest]\naddopts = test_own.py::test_mine")
+    result = parity.run(reference)
+    assert (result.ret, parity.log()["verdict"]) == (FAILED, "incomplete")
+    result.stdout.fnmatch_lines(["ERROR: *and 25 more were taken away*an id in a configured addopts*"])
+
+
+def test_when_others_take_everything_away_nothing_is_shown(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(
+        """
+        import pytest
+        def pytest_collection_modifyitems(items): items.clear()
+        @pytest.hookimpl(trylast=True)
+        def pytest_sessionfinish(session): session.exitstatus = pytest.ExitCode.OK
+        """
+    )
+    assert parity.run(reference).ret == FAILED
+
+
 # --- which run of a check counts ---------------------------------------------------------------
 
 
