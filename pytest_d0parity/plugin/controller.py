@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..attest.statement import FAILED, result_of, write_statement
 from ..capture.cache import open_user_cache
 from ..capture.job import CaptureJob
 from ..capture.local_pool import LocalPool, pool_size
@@ -16,6 +18,7 @@ from ..capture.selection import sizes_of
 from ..compare.compare_log import comparator_for
 from ..compare.reference_update import update_reference
 from ..evidence.artifacts import prepare_folder
+from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
@@ -103,6 +106,7 @@ class Controller:
         self._notes = notes
         self._results = CheckResults(data, store, settings.started_in)
         self._pool = LocalPool()
+        self._failed_workers: list[str] = []
         self._is_running = False
 
     def pytest_report_header(self) -> list[str]:
@@ -142,6 +146,15 @@ class Controller:
         """Tell a worker of pytest-xdist where the store is, and what the user asked for here."""
         node.workerinput |= {_FOLDER: str(self._store.folder), ASKED: asked_of_pytest(node.config)}
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Note that a worker of pytest-xdist failed."""
+        code = getattr(node, "workeroutput", {}).get("exitstatus", pytest.ExitCode.OK)
+        if error:
+            self._failed_workers.append(f"the worker {node.gateway.id} died")
+        elif code not in _FINE:
+            self._failed_workers.append(f"the worker {node.gateway.id} ended with exit code {int(code)}")
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a report to the results."""
         self._results.add_report(report)
@@ -169,22 +182,44 @@ class Controller:
             errors.append(not_found(unknown))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        log = self._conclusion.log = self._results.log()
+        log = self._conclusion.log = self._log(session)
+        errors += self._reasons(log)
         self._write(log)
         if self._settings.update:
-            self._update_reference(log)
-        never = self._results.never_reported()
+            self._update_reference(log, session)
+        if self._settings.attest:
+            self._attest(log)
+        self._fail_if_needed(session)
+
+    def _log(self, session: pytest.Session) -> EvidenceLog:
+        """Make the log. What would pass is warned of where the session has failed otherwise."""
+        log = self._results.log()
+        failure = self._failure(session)
+        if failure and result_of(log) != FAILED:
+            warning = Problem(severity="warning", where="session", message=f"{failure}, though no check failed")
+            log = replace(log, problems=(*log.problems, warning))
+        return log
+
+    def _failure(self, session: pytest.Session) -> str:
+        """Say how a process of the session has failed; empty if none has."""
+        if self._failed_workers:
+            return self._failed_workers[0]
+        code = session.exitstatus
+        return "" if code in _FINE else f"the session ended with exit code {int(code)}"
+
+    def _reasons(self, log: EvidenceLog) -> Iterator[str]:
+        """Say why parity is not shown."""
         taken = {} if self._settings.partial else self._results.taken_away()
         for taker, names in taken.items():
-            errors.append(
+            yield (
                 f"parity is not shown, for {_were(names)} taken away, and not by you but by {taker}; where that is "
                 "meant, add --parity-partial"
             )
+        never = self._results.never_reported()
         if never:
-            errors.append(f"parity is not shown, for {_were(never)} planned and never reported")
+            yield f"parity is not shown, for {_were(never)} planned and never reported"
         elif log.verdict == "incomplete" and all(check.selected for check in self._results.plan()):
-            errors.append("parity is not shown, for not everything could be looked at")
-        self._fail_if_needed(session)
+            yield "parity is not shown, for not everything could be looked at"
 
     def _fail_if_needed(self, session: pytest.Session) -> None:
         if self._conclusion.fails and session.exitstatus in _FINE:
@@ -199,11 +234,25 @@ class Controller:
             self._reference,
             history=settings.history,
             shown_output=settings.shown_output,
-            attest=settings.attest,
         )
         self._conclusion.errors += publication.errors
 
-    def _update_reference(self, log: EvidenceLog) -> None:
+    def _attest(self, log: EvidenceLog) -> None:
+        """Write what the log attests, the last of all: nothing may fail after a statement that says otherwise."""
+        end = self._conclusion
+        if end.publication is None or not end.publication.is_written:
+            return
+        if end.errors and result_of(log) != FAILED:
+            end.errors.append("no statement is written, for the session failed")
+            return
+        try:
+            write_statement(self._settings.output)
+        except ParityError as error:
+            end.errors += error.sentences
+            return
+        end.is_attested = True
+
+    def _update_reference(self, log: EvidenceLog, session: pytest.Session) -> None:
         # The settings are refused if they ask for an update and name no reference.
         path, shown_as = self._scenario.reference_path or "", self._scenario.reference or ""
         checked = self._results.without_unchecked(log)
@@ -215,6 +264,10 @@ class Controller:
             reason = f"{_were(differ)} not the same in all runs"
         elif not checked.datasets and (log.datasets or not checked.baseline_params):
             reason = "of no dataset all checks have run"
+        elif self._conclusion.errors:
+            reason = "the session failed"
+        elif failure := self._failure(session):
+            reason = failure
         if reason:
             self._conclusion.errors.append(f"reference {printable(shown_as)} is left as it was, for {reason}")
             return
