@@ -118,7 +118,8 @@ class Controller:
         first = f"scenario {printable(scenario.scenario_id)}, dataset root {root}{reference}"
         return [f"d0parity: {line}" for line in (first, *self._notes)]
 
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
         """Make the folder for the artifacts, so that a session which cannot write them ends before it measures."""
         if _runs_tests(session.config):
             with usage_errors():
@@ -227,6 +228,8 @@ class Controller:
 
     def _write(self, log: EvidenceLog) -> None:
         settings = self._settings
+        with suppress(ParityError):  # it may be gone, as with --basetemp; what cannot be written is reported then
+            prepare_folder(settings.output)
         publication = self._conclusion.publication = publish(
             log,
             self._scenario,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def write_page(
     """
     path = os.path.join(folder, PAGE)
     try:
-        with quiet_logger("matplotlib"):  # messages about fonts and settings
+        # Messages about fonts and settings, and warnings that a test run may have made errors: nobody can act on them.
+        with quiet_logger("matplotlib"), warnings.catch_warnings(action="ignore"):
             from .page.render import to_html
             from .page.shown_log import ShownLog
 

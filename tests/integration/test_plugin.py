@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.support.command import LOG
-from tests.support.parity import PROBES, Parity
+from tests.support.parity import PAGE, PROBES, Parity
 from tests.support.processes import started, wait_for
 
 OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
@@ -792,12 +792,58 @@ def test_an_id_can_be_pasted_back_in_a_subfolder(parity: Parity, monkeypatch: py
     parity.run(name).assert_outcomes(failed=1, deselected=len(ALL) - 1)
 
 
-@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--fixtures", "--cache-show", "--markers"])
+@pytest.mark.parametrize(
+    "option",
+    ["--setup-plan", "--setup-only", "--fixtures", "--fixtures-per-test", "--cache-show", "--markers", "--help"],
+)
 def test_a_session_that_runs_no_test_writes_nothing(parity: Parity, option: str) -> None:
+    parity.run(option)
+    assert not (parity.pytester.path / "out").exists()
     parity.run()
     before = (parity.pytester.path / "out" / LOG).read_bytes()
     parity.run(option)
     assert (parity.pytester.path / "out" / LOG).read_bytes() == before
+
+
+def test_an_output_with_workers_that_is_a_file(parity: Parity) -> None:
+    (parity.pytester.path / "bad.json").touch()
+    result = parity.run("-n", "2", output="bad.json", inprocess=False)
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["*output *bad.json is a file*"])
+
+
+def test_an_output_that_somebody_removes_is_made_again(parity: Parity) -> None:
+    parity.pytester.makepyfile("def test_it(tmp_path): pass")
+    result = parity.run("--basetemp=temporary", output="temporary/out")
+    assert (result.ret, parity.log("temporary/out")["verdict"]) == (OK, "recorded")
+
+
+def test_warnings_about_encodings_that_are_errors(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNDEFAULTENCODING", "1")
+    parity.pytester.makeini("[pytest]\nfilterwarnings = error")
+    result = parity.run(parity.reference(), inprocess=False)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "match")
+    monkeypatch.setenv("PYTHONWARNINGS", "error::EncodingWarning")
+    assert parity.run(f"--parity-reference=reference/{LOG}", inprocess=False).ret == OK
+
+
+@pytest.mark.pages
+def test_warnings_while_the_page_is_made_fail_nothing(parity: Parity) -> None:
+    parity.pytester.makeini("[pytest]\nfilterwarnings = error")
+    parity.pytester.makeconftest(
+        """
+        import warnings
+        import pytest_d0parity.reports.page.render as render
+        make = render.to_html
+        def to_html(*args):
+            warnings.warn("old", DeprecationWarning)
+            return make(*args)
+        render.to_html = to_html
+        """
+    )
+    result = parity.run(inprocess=False)
+    assert result.ret == OK
+    assert (parity.pytester.path / "out" / PAGE).exists()
 
 
 def test_a_process_that_vanishes_leaves_no_claim(parity: Parity) -> None:
