@@ -76,7 +76,7 @@ class CheckCollector:
         They are added as items, because --lf skips a module whose path it does not know.
         """
         report = yield
-        if isinstance(collector, pytest.Session) and report.passed:
+        if isinstance(collector, pytest.Session) and report.passed and not _is_for_vs_code(collector.config):
             report.result = [*report.result, *self._built_in_checks(collector)]
         return report
 
@@ -165,6 +165,11 @@ class _ChecksModule(pytest.Module):
     def istestclass(self, obj: object, name: str) -> bool:
         del obj, name
         return False
+
+
+def _is_for_vs_code(config: pytest.Config) -> bool:
+    """Whether VS Code looks for tests. It would find none if there were an id without the name of a Python file."""
+    return bool(config.option.collectonly) and config.pluginmanager.hasplugin("vscode_pytest")
 
 
 def not_found(ids: Sequence[str]) -> str:

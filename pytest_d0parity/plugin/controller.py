@@ -22,7 +22,7 @@ from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
-from ..reports.writer import write_reports
+from ..reports.writer import disown_log, write_reports
 from ..util.errors import ParityError
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
@@ -50,8 +50,12 @@ def start_session(config: pytest.Config) -> None:
     with usage_errors():
         settings = read_settings(config)
         cache = open_user_cache(notes.append) if settings.cache else None
-        references = references_of(settings)
-        comparator = comparator_for(settings.scenario, references)
+        try:
+            references = references_of(settings)
+            comparator = comparator_for(settings.scenario, references)
+        except ParityError:
+            _disown(settings, pytest.ExitCode.USAGE_ERROR)
+            raise
     job = CaptureJob(settings.scenario, comparator, cache)
     worker = getattr(config, "workerinput", None)
     store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
@@ -107,6 +111,7 @@ class Controller:
         self._results = CheckResults(data, store, settings.started_in)
         self._pool = LocalPool()
         self._failed_workers: list[str] = []
+        self._is_meant_to_run = False
         self._is_running = False
 
     def pytest_report_header(self) -> list[str]:
@@ -122,6 +127,7 @@ class Controller:
     def pytest_collection(self, session: pytest.Session) -> None:
         """Make the folder for the artifacts, so that a session which cannot write them ends before it measures."""
         if _runs_tests(session.config):
+            self._is_meant_to_run = True
             with usage_errors():
                 prepare_folder(self._settings.output)
 
@@ -167,6 +173,8 @@ class Controller:
         if self._is_running:
             self._conclude(session)
             write_errors(self._conclusion, session.config)
+        elif self._is_meant_to_run:
+            _disown(self._settings, session.exitstatus)
         result = yield
         self._fail_if_needed(session)  # pytest-testmon calls a session good in which it has left no test
         return result
@@ -282,6 +290,13 @@ class Controller:
             return
         taken = {dataset.filename for dataset in checked.datasets}
         self._conclusion.not_taken = [each.filename for each in log.datasets if each.filename not in taken]
+
+
+def _disown(settings: Settings, code: int) -> None:
+    """Let the log of an earlier session not stay as if it were that of this one, which runs no check."""
+    with suppress(ParityError):  # the session has failed, which is worse
+        why = f"a later one ended with exit code {int(code)} before any check ran"
+        disown_log(settings.output, settings.scenario.reference_paths, why)
 
 
 def _runs_tests(config: pytest.Config) -> bool:

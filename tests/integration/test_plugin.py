@@ -19,7 +19,7 @@ from tests.support.command import LOG
 from tests.support.parity import PAGE, PROBES, Parity
 from tests.support.processes import started, wait_for
 
-OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
+OK, FAILED, INTERRUPTED, INTERNAL, USAGE, NO_TESTS = 0, 1, 2, 3, 4, 5
 
 
 @pytest.fixture
@@ -844,6 +844,50 @@ def test_warnings_while_the_page_is_made_fail_nothing(parity: Parity) -> None:
     result = parity.run(inprocess=False)
     assert result.ret == OK
     assert (parity.pytester.path / "out" / PAGE).exists()
+
+
+BROKEN = "def pytest_collection_modifyitems(): raise RuntimeError('broken')"
+
+
+@pytest.mark.parametrize(
+    ("option", "conftest", "code"),
+    [
+        ("--parity-reference=none.json", "", USAGE),
+        ("d0parity::test_nothing", "", USAGE),
+        ("no_such_file.py", "", USAGE),
+        ("-v", BROKEN, INTERNAL),
+    ],
+)
+def test_a_log_of_an_earlier_session_does_not_stay_as_if_it_were_this_ones(
+    parity: Parity, option: str, conftest: str, code: int
+) -> None:
+    reference = parity.reference()
+    parity.run(reference)
+    before = parity.log()
+    parity.pytester.makeconftest(conftest)
+    given = [*parity.options, "--parity-output=out", *([] if "=none" in option else [reference]), option]
+    assert parity.pytester.runpytest_inprocess("-p", "no:randomly", *given).ret == code
+    after = parity.log()
+    assert (before["verdict"], after["verdict"]) == ("match", "incomplete")
+    says = f"this log is of an earlier session: a later one ended with exit code {code} before any check ran"
+    assert after["problems"] == [{"severity": "error", "where": "session", "message": says}]
+    assert after["datasets"] == before["datasets"]
+    assert parity.log("reference")["verdict"] == "recorded"
+
+
+def test_a_reference_in_the_output_folder_stays_what_it_is(parity: Parity) -> None:
+    parity.run()
+    before = (parity.pytester.path / "out" / LOG).read_bytes()
+    assert parity.run(f"--parity-reference=out/{LOG}", "d0parity::test_nothing").ret == USAGE
+    assert (parity.pytester.path / "out" / LOG).read_bytes() == before
+
+
+def test_vs_code_finds_the_tests_of_the_user(parity: Parity) -> None:
+    parity.pytester.makepyfile(vscode_pytest="", test_own="def test_mine(): pass")
+    parity.pytester.syspathinsert()
+    found = [line for line in parity.run("-p", "vscode_pytest", "--collect-only", "-q").outlines if "::" in line]
+    assert found == ["test_own.py::test_mine"]
+    parity.run("-p", "vscode_pytest").assert_outcomes(passed=len(ALL) + 1)
 
 
 def test_a_process_that_vanishes_leaves_no_claim(parity: Parity) -> None:
