@@ -53,7 +53,7 @@ def statement_of(file: LogFile) -> dict[str, Any]:
         ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
-            "result": _result(log, tests),
+            "result": result_of(log),
             "configuration": _configuration(file),
             "passedTests": [name for name, result in tests.items() if result == PASSED],
             "warnedTests": [name for name, result in tests.items() if result == WARNED],
@@ -88,8 +88,9 @@ def _configuration(file: LogFile) -> list[dict[str, Any]]:
     return resources
 
 
-def _result(log: EvidenceLog, tests: dict[str, str]) -> str:
-    found = set(tests.values())
+def result_of(log: EvidenceLog) -> str:
+    """Return the result that a log attests: ``PASSED``, ``WARNED`` or ``FAILED``."""
+    found = set(_tests(log).values())
     if FAILED in found or log.verdict in ("drift", "incomplete") or log.has_errors:
         return FAILED
     return WARNED if WARNED in found or log.all_problems else PASSED

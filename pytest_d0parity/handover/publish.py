@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..attest.statement import write_statement
 from ..evidence.artifacts import PROBES, write_artifact
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
@@ -26,8 +25,6 @@ class Publication:
     ----------
     is_written : bool
         Whether the log is there, with digest, tables and checksums.
-    is_attested : bool
-        Whether the statement is there as well.
     note : str
         Why there is no page, in a sentence; empty where there is one.
     errors : tuple of str
@@ -35,7 +32,6 @@ class Publication:
     """
 
     is_written: bool
-    is_attested: bool
     note: str
     errors: tuple[str, ...]
 
@@ -48,7 +44,6 @@ def publish(
     *,
     history: str | None = None,
     shown_output: str | None = None,
-    attest: bool = False,
 ) -> Publication:
     """Write the artifacts of a log. One that fails does not keep the others from being written.
 
@@ -64,8 +59,6 @@ def publish(
         The Markdown file whose attempts history gets an entry.
     shown_output : str, optional
         What to call `output` there; by default as it is.
-    attest : bool
-        Write what the log attests as well, not signed.
     """
     errors: list[str] = []
     notes: list[str] = []
@@ -80,11 +73,10 @@ def publish(
 
     written = attempt(lambda: write_reports(log, output, scenario.reference_path))
     attempt(lambda: notes.append(_show(log, scenario, output, reference)))
-    attested = attest and written and attempt(lambda: write_statement(output))
     attempt(lambda: append_to_step_summary(log))
     if history is not None:
         attempt(lambda: append_to_history(history, log, shown_output or output))
-    return Publication(is_written=written, is_attested=attested, note="".join(notes), errors=tuple(errors))
+    return Publication(is_written=written, note="".join(notes), errors=tuple(errors))
 
 
 def _show(log: EvidenceLog, scenario: Scenario, output: str, reference: LogFile | None) -> str:

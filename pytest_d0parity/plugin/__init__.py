@@ -35,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the log attests as an in-toto statement, dose_parity_statement.json",
     )
+    group.addoption(
+        "--parity-partial",
+        action="store_true",
+        help="checks that a conftest.py, another plugin or a configured addopts takes away are meant (shards)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

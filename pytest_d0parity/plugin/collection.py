@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
@@ -12,8 +12,9 @@ import pytest
 from ..util.text import printable
 from . import checks
 from .check_spec import CheckSpec
+from .deselection import Deselection
 from .run_store import RunData, RunStore
-from .session import SPEC, dataset_of
+from .session import ID, SPEC, dataset_of, id_of
 
 _FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 
@@ -25,19 +26,25 @@ class PlannedCheck:
     Attributes
     ----------
     id : str
-        The node id of the test.
+        The node id of the test when it was collected.
     dataset : str or None
         File name of the dataset that it is about.
     spec : CheckSpec or None
         None for one of the users' own checks.
     selected : bool
         Whether it was left after deselection.
+    nodeid : str
+        The node id that its reports have, where somebody has changed it since.
+    taken_by : str
+        Who took it away, where that was not the user; empty where it was, or nobody did.
     """
 
     id: str
     dataset: str | None
     spec: CheckSpec | None
     selected: bool
+    nodeid: str = ""
+    taken_by: str = ""
 
 
 class CheckCollector:
@@ -56,8 +63,9 @@ class CheckCollector:
     def __init__(self, config: pytest.Config, data: RunData, store: RunStore) -> None:
         self._data = data
         self._store = store
+        self._deselection = Deselection(config)
         self._own_ids, self._by_id = _take_own_ids(config)
-        self._collected: dict[str, PlannedCheck] = {}
+        self._collected: dict[str, pytest.Item] = {}  # by the ids that they were collected under
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -68,7 +76,7 @@ class CheckCollector:
         They are added as items, because --lf skips a module whose path it does not know.
         """
         report = yield
-        if isinstance(collector, pytest.Session) and report.passed:
+        if isinstance(collector, pytest.Session) and report.passed and not _is_for_vs_code(collector.config):
             report.result = [*report.result, *self._built_in_checks(collector)]
         return report
 
@@ -84,7 +92,10 @@ class CheckCollector:
             item.location = ("d0parity", None, item.name)  # the path of the installed package differs by machine
         order = {filename: number for number, filename in enumerate(self._data.selection.filenames)}
         # All checks of a dataset in a row, so that xdist gives them to one worker, which alone measures it.
-        return sorted(items, key=lambda item: order.get(item.stash[SPEC].dataset or "", -1))
+        items.sort(key=lambda item: order.get(item.stash[SPEC].dataset or "", -1))
+        for item in items:
+            self._add(item)  # already here, because others may filter what is collected
+        return [*items]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrize the users' own checks over the datasets."""
@@ -92,12 +103,15 @@ class CheckCollector:
         if "parity_dataset" in metafunc.fixturenames and "parity_dataset" not in given:
             metafunc.parametrize("parity_dataset", checks.dataset_params(self._data), indirect=True)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Add a check to the plan, also if it will be deselected."""
-        spec = item.stash.get(SPEC, None)
-        if spec is not None or _FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            dataset = spec.dataset if spec else dataset_of(item)
-            self._collected[item.nodeid] = PlannedCheck(item.nodeid, dataset, spec, selected=False)
+        """Note the id of a test; add a check to the plan, also if it will be deselected."""
+        item.stash.setdefault(ID, item.nodeid)
+        if _FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            self._add(item)
+
+    def _add(self, item: pytest.Item) -> None:
+        self._collected[item.stash.setdefault(ID, item.nodeid)] = item
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -108,19 +122,38 @@ class CheckCollector:
             raise pytest.UsageError(not_found(unknown))
         if not self._by_id:
             return
-        removed = {item for item in items if SPEC in item.stash and not self._is_asked_for(item)}
+        left = [item for item in items if SPEC not in item.stash or self._is_asked_for(item)]
+        removed = [item for item in items if SPEC in item.stash and not self._is_asked_for(item)]
         if removed:
-            config.hook.pytest_deselected(items=list(removed))
-            items[:] = [item for item in items if item not in removed]
+            config.hook.pytest_deselected(items=removed)
+            items[:] = left
 
     def _is_asked_for(self, item: pytest.Item) -> bool:
-        return any(_names(own_id, item.nodeid) for own_id in self._own_ids)
+        return any(_names(own_id, id_of(item)) for own_id in self._own_ids)
+
+    def pytest_deselected(self, items: Sequence[object]) -> None:
+        """Note who deselects tests."""
+        self._deselection.note(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Store the plan for the controller."""
-        selected = {item.nodeid for item in session.items}
-        plan = [replace(check, selected=check.id in selected) for check in self._collected.values()]
-        self._store.put("plan", plan)
+        nodeids = {id_of(item): item.nodeid for item in session.items}
+        gone = {name: item for name, item in self._collected.items() if name not in nodeids}
+        takers = dict(zip(gone, self._deselection.takers([*gone.values()], session), strict=True))
+        self._store.put(
+            "plan",
+            [
+                PlannedCheck(
+                    name,
+                    item.stash[SPEC].dataset if SPEC in item.stash else dataset_of(item),
+                    item.stash.get(SPEC, None),
+                    selected=name in nodeids,
+                    nodeid=nodeids.get(name, name),
+                    taken_by=takers.get(name, ""),
+                )
+                for name, item in self._collected.items()
+            ],
+        )
 
 
 class _ChecksModule(pytest.Module):
@@ -135,6 +168,11 @@ class _ChecksModule(pytest.Module):
     def istestclass(self, obj: object, name: str) -> bool:
         del obj, name
         return False
+
+
+def _is_for_vs_code(config: pytest.Config) -> bool:
+    """Whether VS Code looks for tests. It would find none if there were an id without the name of a Python file."""
+    return bool(config.option.collectonly) and config.pluginmanager.hasplugin("vscode_pytest")
 
 
 def not_found(ids: Sequence[str]) -> str:

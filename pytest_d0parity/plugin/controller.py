@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..attest.statement import FAILED, result_of, write_statement
 from ..capture.cache import open_user_cache
 from ..capture.job import CaptureJob
 from ..capture.local_pool import LocalPool, pool_size
@@ -16,13 +18,15 @@ from ..capture.selection import sizes_of
 from ..compare.compare_log import comparator_for
 from ..compare.reference_update import update_reference
 from ..evidence.artifacts import prepare_folder
+from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
-from ..reports.writer import write_reports
+from ..reports.writer import disown_log, write_reports
 from ..util.errors import ParityError
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
+from .deselection import ASKED, asked_of_pytest
 from .results import CheckResults
 from .run_store import RunData, RunStore
 from .session import PARITY, ParitySession
@@ -31,6 +35,7 @@ from .summary import Conclusion, Summary, write_errors
 
 _FOLDER = "d0parity_folder"  # key by which a worker of pytest-xdist gets the folder of the store
 _MAX_NAMES = 5
+_FINE = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def start_session(config: pytest.Config) -> None:
@@ -45,8 +50,12 @@ def start_session(config: pytest.Config) -> None:
     with usage_errors():
         settings = read_settings(config)
         cache = open_user_cache(notes.append) if settings.cache else None
-        references = references_of(settings)
-        comparator = comparator_for(settings.scenario, references)
+        try:
+            references = references_of(settings)
+            comparator = comparator_for(settings.scenario, references)
+        except ParityError:
+            _disown(settings, pytest.ExitCode.USAGE_ERROR)
+            raise
     job = CaptureJob(settings.scenario, comparator, cache)
     worker = getattr(config, "workerinput", None)
     store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
@@ -103,6 +112,8 @@ class Controller:
         self._notes = notes
         self._results = CheckResults(data, store, settings.started_in)
         self._pool = LocalPool()
+        self._failed_workers: list[str] = []
+        self._is_meant_to_run = False
         self._is_running = False
 
     def pytest_report_header(self) -> list[str]:
@@ -114,9 +125,11 @@ class Controller:
         first = f"scenario {printable(scenario.scenario_id)}, dataset root {root}{reference}"
         return [f"d0parity: {line}" for line in (first, *self._notes)]
 
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
         """Make the folder for the artifacts, so that a session which cannot write them ends before it measures."""
         if _runs_tests(session.config):
+            self._is_meant_to_run = True
             with usage_errors():
                 prepare_folder(self._settings.output)
 
@@ -139,8 +152,17 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist where the store is."""
-        node.workerinput[_FOLDER] = str(self._store.folder)
+        """Tell a worker of pytest-xdist where the store is, and what the user asked for here."""
+        node.workerinput |= {_FOLDER: str(self._store.folder), ASKED: asked_of_pytest(node.config)}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Note that a worker of pytest-xdist failed."""
+        code = getattr(node, "workeroutput", {}).get("exitstatus", pytest.ExitCode.OK)
+        if error:
+            self._failed_workers.append(f"the worker {node.gateway.id} died")
+        elif code not in _FINE:
+            self._failed_workers.append(f"the worker {node.gateway.id} ended with exit code {int(code)}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a report to the results."""
@@ -153,7 +175,11 @@ class Controller:
         if self._is_running:
             self._conclude(session)
             write_errors(self._conclusion, session.config)
-        return (yield)
+        elif self._is_meant_to_run:
+            _disown(self._settings, session.exitstatus)
+        result = yield
+        self._fail_if_needed(session)  # pytest-testmon calls a session good in which it has left no test
+        return result
 
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
@@ -167,20 +193,53 @@ class Controller:
             errors.append(not_found(unknown))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        log = self._conclusion.log = self._results.log()
+        log = self._conclusion.log = self._log(session)
+        errors += self._reasons(log)
         self._write(log)
         if self._settings.update:
-            self._update_reference(log)
+            self._update_reference(log, session)
+        if self._settings.attest:
+            self._attest(log)
+        self._fail_if_needed(session)
+
+    def _log(self, session: pytest.Session) -> EvidenceLog:
+        """Make the log. What would pass is warned of where the session has failed otherwise."""
+        log = self._results.log()
+        failure = self._failure(session)
+        if failure and result_of(log) != FAILED:
+            warning = Problem(severity="warning", where="session", message=f"{failure}, though no check failed")
+            log = replace(log, problems=(*log.problems, warning))
+        return log
+
+    def _failure(self, session: pytest.Session) -> str:
+        """Say how a process of the session has failed; empty if none has."""
+        if self._failed_workers:
+            return self._failed_workers[0]
+        code = session.exitstatus
+        return "" if code in _FINE else f"the session ended with exit code {int(code)}"
+
+    def _reasons(self, log: EvidenceLog) -> Iterator[str]:
+        """Say why parity is not shown."""
+        taken = {} if self._settings.partial else self._results.taken_away()
+        for taker, names in taken.items():
+            yield (
+                f"parity is not shown, for {_were(names)} taken away, and not by you but by {taker}; where that is "
+                "meant, add --parity-partial"
+            )
         never = self._results.never_reported()
         if never:
-            errors.append(f"parity is not shown, for {_were(never)} planned and never reported")
+            yield f"parity is not shown, for {_were(never)} planned and never reported"
         elif log.verdict == "incomplete" and all(check.selected for check in self._results.plan()):
-            errors.append("parity is not shown, for not everything could be looked at")
-        if (errors or log.verdict == "drift") and session.exitstatus == pytest.ExitCode.OK:
+            yield "parity is not shown, for not everything could be looked at"
+
+    def _fail_if_needed(self, session: pytest.Session) -> None:
+        if self._conclusion.fails and session.exitstatus in _FINE:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _write(self, log: EvidenceLog) -> None:
         settings = self._settings
+        with suppress(ParityError):  # it may be gone, as with --basetemp; what cannot be written is reported then
+            prepare_folder(settings.output)
         publication = self._conclusion.publication = publish(
             log,
             self._scenario,
@@ -188,11 +247,25 @@ class Controller:
             self._reference,
             history=settings.history,
             shown_output=settings.shown_output,
-            attest=settings.attest,
         )
         self._conclusion.errors += publication.errors
 
-    def _update_reference(self, log: EvidenceLog) -> None:
+    def _attest(self, log: EvidenceLog) -> None:
+        """Write what the log attests, the last of all: nothing may fail after a statement that says otherwise."""
+        end = self._conclusion
+        if end.publication is None or not end.publication.is_written:
+            return
+        if end.errors and result_of(log) != FAILED:
+            end.errors.append("no statement is written, for the session failed")
+            return
+        try:
+            write_statement(self._settings.output)
+        except ParityError as error:
+            end.errors += error.sentences
+            return
+        end.is_attested = True
+
+    def _update_reference(self, log: EvidenceLog, session: pytest.Session) -> None:
         # The settings are refused if they ask for an update and name no reference.
         path, shown_as = self._scenario.reference_path or "", self._scenario.reference or ""
         checked = self._results.without_unchecked(log)
@@ -200,8 +273,14 @@ class Controller:
         reason = None
         if failed:
             reason = f"{_were(failed)} not passed"
+        elif differ := [*self._results.disagreeing()]:
+            reason = f"{_were(differ)} not the same in all runs"
         elif not checked.datasets and (log.datasets or not checked.baseline_params):
             reason = "of no dataset all checks have run"
+        elif self._conclusion.errors:
+            reason = "the session failed"
+        elif failure := self._failure(session):
+            reason = failure
         if reason:
             self._conclusion.errors.append(f"reference {printable(shown_as)} is left as it was, for {reason}")
             return
@@ -213,6 +292,13 @@ class Controller:
             return
         taken = {dataset.filename for dataset in checked.datasets}
         self._conclusion.not_taken = [each.filename for each in log.datasets if each.filename not in taken]
+
+
+def _disown(settings: Settings, code: int) -> None:
+    """Let the log of an earlier session not stay as if it were that of this one, which runs no check."""
+    with suppress(ParityError):  # the session has failed, which is worse
+        why = f"a later one ended with exit code {int(code)} before any check ran"
+        disown_log(settings.output, settings.scenario.reference_paths, why)
 
 
 def _runs_tests(config: pytest.Config) -> bool:

@@ -13,19 +13,27 @@ from ..compare.comparator import Comparator
 from ..compare.compare_log import explain, explain_checked
 from ..compare.difference import Comparison
 from ..compare.values import Values, values_of
+from ..evidence.dataset import Problem
+from ..evidence.encoding import convert_for_json
 from ..evidence.model import Check, EvidenceLog
-from ..util.text import valid_utf8
+from ..util.text import listed, printable, valid_utf8
 from .collection import PlannedCheck
 from .recording import recorded_limits, recorded_values
 from .run_store import RunData, RunStore
+from .session import id_of_report
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
 
-@dataclass
-class _TestResult:
-    """Outcome and recorded values of one test, from the reports of setup, call and teardown so far."""
+_MAX_NAMES = 5
+_WORST_FIRST: tuple[Outcome | None, ...] = ("failed", "error", "skipped", "passed", None)
 
+
+@dataclass
+class _Run:
+    """Outcome and recorded values of one run of a test, from the reports of setup, call and teardown so far."""
+
+    process: object = None
     outcome: Outcome | None = None
     properties: Sequence[tuple[str, object]] = ()
 
@@ -58,13 +66,31 @@ class CheckResults:
         self._comparator = data.job.comparator
         self._store = store
         self._folder = folder
-        self._results: dict[str, _TestResult] = {}
+        self._runs: dict[str, list[_Run]] = {}  # by the ids of the tests
 
     def add_report(self, report: pytest.TestReport) -> None:
-        """Add a report. The result of a test that is set up again, as a rerun is, starts anew."""
-        if report.when == "setup":
-            self._results[report.nodeid] = _TestResult()
-        self._results.setdefault(report.nodeid, _TestResult()).add(report)
+        """Add a report. A test may run more than once; what is announced to be run again does not count."""
+        name = id_of_report(report) or self._renamed().get(report.nodeid, report.nodeid)
+        runs = self._runs.setdefault(name, [])
+        process = getattr(report, "node", None)  # the worker of pytest-xdist: several may run the same test at once
+        run = next((run for run in reversed(runs) if run.process is process), None)
+        outcome: str = report.outcome
+        if outcome == "rerun":  # says pytest-rerunfailures
+            self._runs[name] = [other for other in runs if other is not run]
+            return
+        if run is None or report.when == "setup":
+            run = _Run(process)
+            runs.append(run)
+        run.add(report)
+
+    def _renamed(self) -> dict[str, str]:
+        """Return the ids of the checks whose node id was changed after they were collected, by the new one."""
+        return {check.nodeid: check.id for check in self.plan() if check.nodeid != check.id}
+
+    def _run(self, name: str) -> _Run:
+        """Return the run of a test that counts: the worst, and the first of those."""
+        runs = self._runs.get(name, [])
+        return min(runs, key=lambda run: _WORST_FIRST.index(run.outcome), default=_Run())
 
     def plan(self) -> list[PlannedCheck]:
         """Return the planned checks, the built-in ones first; none before the tests are collected."""
@@ -73,8 +99,7 @@ class CheckResults:
 
     def outcome(self, check: PlannedCheck) -> Outcome | Literal["not_run"]:
         """Return the outcome of a check."""
-        result = self._results.get(check.id)
-        return (result and result.outcome) or "not_run"
+        return self._run(check.id).outcome or "not_run"
 
     def never_reported(self) -> list[str]:
         """Return the ids of the selected checks that have no outcome."""
@@ -85,6 +110,18 @@ class CheckResults:
         fine = ("passed", "skipped")
         return [check.id for check in self.plan() if check.selected and self.outcome(check) not in fine]
 
+    def disagreeing(self) -> dict[str, str]:
+        """Return which checks recorded other values when they ran again, by their ids: which values, in words."""
+        return {name: said for name in sorted(self._runs) if (said := _disagreement(self._runs[name]))}
+
+    def taken_away(self) -> dict[str, list[str]]:
+        """Return the ids of the checks that others than the user took away, by who did."""
+        found: dict[str, list[str]] = {}
+        for check in self.plan():
+            if check.taken_by:
+                found.setdefault(check.taken_by, []).append(check.id)
+        return found
+
     def log(self) -> EvidenceLog:
         """Make the log of the results so far."""
         data = self._data
@@ -92,7 +129,16 @@ class CheckResults:
         checks = self._planned_and_recording()
         entries = tuple(map(self._log_entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
-        log = replace(log, checks=entries, verdict="recorded" if complete else "incomplete")
+        told = tuple(
+            Problem(severity="warning", where=valid_utf8(name), message=said)
+            for name, said in self.disagreeing().items()
+        )
+        log = replace(
+            log,
+            checks=entries,
+            verdict="recorded" if complete else "incomplete",
+            problems=log.problems + told,
+        )
         if self._comparator is None:
             return log
         observed = values_of(log)
@@ -146,20 +192,20 @@ class CheckResults:
         expected = self._comparator.values.checks if self._comparator else {}
         others = [
             PlannedCheck(name, None, None, selected=True)
-            for name, result in sorted(self._results.items())
-            if name not in planned and (name in expected or recorded_values(result.properties, None).values)
+            for name in sorted(self._runs)
+            if name not in planned and (name in expected or recorded_values(self._run(name).properties, None).values)
         ]
         return plan + others
 
     def _log_entry(self, check: PlannedCheck) -> Check:
-        result = self._results.get(check.id, _TestResult())
-        recorded = recorded_values(result.properties, check.dataset)
+        run = self._run(check.id)
+        recorded = recorded_values(run.properties, check.dataset)
         return Check(
             id=valid_utf8(check.id),
             dataset=recorded.dataset,
             outcome=self.outcome(check),
             values=dict(recorded.values),
-            limits=recorded_limits(result.properties),
+            limits=recorded_limits(run.properties),
         )
 
     def _checked(self, checks: Sequence[PlannedCheck]) -> dict[str, list[str]]:
@@ -192,8 +238,22 @@ class CheckResults:
             if outcome == "not_run":
                 continue
             if check.spec is None:
-                values = recorded_values(self._results[check.id].properties, check.dataset)
+                values = recorded_values(self._run(check.id).properties, check.dataset)
                 if values.values or (outcome != "skipped" and check.id in comparator.values.checks):
                     yield comparator.compare_check(check.id, values)
             elif everything is None and (check.dataset is None or check.dataset in measured):
                 yield check.spec.compare(self._data, comparator)
+
+
+def _disagreement(runs: Sequence[_Run]) -> str:
+    """Say which values a test recorded differently when it ran again; empty if there are none."""
+    if len(runs) < 2:
+        return ""
+    seen: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for name, value in recorded_values(run.properties, None).values.items():
+            seen.setdefault(name, {})[repr(convert_for_json(value))] = None
+    differ = [f"{name} ({', '.join(values)})" for name, values in seen.items() if len(values) > 1]
+    if not differ:
+        return ""
+    return f"it ran {len(runs)} times and recorded different values: {printable(listed(differ, _MAX_NAMES))}"

@@ -21,6 +21,7 @@ from .run_store import RunData
 
 PARITY = pytest.StashKey["ParitySession"]()
 SPEC = pytest.StashKey[CheckSpec]()  # only the built-in checks have it
+ID = pytest.StashKey[str]()  # the node id of a test when it was collected: see `id_of`
 
 
 class ParitySession:
@@ -54,6 +55,13 @@ class ParitySession:
             _compare_own(item, self.comparator)
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Add the id of the test to its report: see `id_of_report`."""
+        report = yield
+        report.d0parity_id = id_of(item)
+        return report
+
     def parity_dataset(self, filename: str) -> ParityDataset:
         """Return a dataset for one of the users' own checks, which fails if the file cannot be read at all."""
         names = self.data.selection.filenames
@@ -79,6 +87,16 @@ class ParitySession:
             pytest.fail(str(error), pytrace=False)
 
 
+def id_of(item: pytest.Item) -> str:
+    """Return the node id that a test was collected under. It may be changed: pytest-xdist adds the name of a group."""
+    return item.stash.get(ID, item.nodeid)
+
+
+def id_of_report(report: pytest.TestReport) -> str | None:
+    """Return what `id_of` gives for the test of a report; None if it was not made in the test's own process."""
+    return getattr(report, "d0parity_id", None)
+
+
 def dataset_of(item: pytest.Item) -> str | None:
     """Return the file name of the dataset that one of the users' own checks is about, if it is about one."""
     callspec = getattr(item, "callspec", None)
@@ -94,8 +112,9 @@ def drift_message(drifted: Sequence[Difference], comparator: Comparator, prefix:
 
 def _compare_own(item: pytest.Item, comparator: Comparator) -> None:
     values = recorded_values(item.user_properties, dataset_of(item))
-    if not values.values and item.nodeid not in comparator.values.checks:
+    name = id_of(item)
+    if not values.values and name not in comparator.values.checks:
         return
-    drifted = comparator.compare_check(item.nodeid, values).drifted
+    drifted = comparator.compare_check(name, values).drifted
     if drifted:
-        pytest.fail(drift_message(drifted, comparator, f"{item.nodeid}:"), pytrace=False)
+        pytest.fail(drift_message(drifted, comparator, f"{name}:"), pytrace=False)

@@ -42,6 +42,8 @@ class Settings:
         Whether to write what the log attests.
     cache : bool
         Whether measurements of earlier runs may be used.
+    partial : bool
+        Whether it is meant that others than the user leave checks out.
     """
 
     scenario: Scenario
@@ -52,6 +54,7 @@ class Settings:
     update: bool
     attest: bool
     cache: bool
+    partial: bool
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -87,6 +90,7 @@ def read_settings(config: pytest.Config) -> Settings:
         update=update,
         attest=bool(config.getoption("parity_attest")),
         cache=not options["no_cache"],
+        partial=bool(config.getoption("parity_partial")),
     )
 
 

@@ -39,6 +39,8 @@ class Conclusion:
         Why parity is not shown, and what could not be written.
     publication : Publication or None
         What was written.
+    is_attested : bool
+        Whether a statement was written as well.
     update : ReferenceUpdate or None
         What changed in the reference.
     not_taken : list of str
@@ -48,13 +50,19 @@ class Conclusion:
     log: EvidenceLog | None = None
     errors: list[str] = field(default_factory=list)
     publication: Publication | None = None
+    is_attested: bool = False
     update: ReferenceUpdate | None = None
     not_taken: list[str] = field(default_factory=list)
 
     @property
+    def fails(self) -> bool:
+        """Whether the session fails."""
+        return bool(self.errors) or (self.log is not None and self.log.verdict == "drift")
+
+    @property
     def is_bad(self) -> bool:
         """Whether parity is not shown."""
-        return bool(self.errors) or (self.log is not None and self.log.verdict in ("drift", "incomplete"))
+        return self.fails or (self.log is not None and self.log.verdict == "incomplete")
 
 
 class Summary:
@@ -100,7 +108,7 @@ class Summary:
             return
         if written.is_written:
             yield f"Read {self._shown(DIGEST)}; every digit is in the .json."
-        if written.is_attested:
+        if end.is_attested:
             yield f"Attested, not signed: {self._shown(STATEMENT)}."
         if written.note:
             yield f"note: {written.note}"

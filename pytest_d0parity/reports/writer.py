@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..evidence.artifacts import DIGEST, LOG, PAGE, STATEMENT, ReportError, write_artifact
+from ..evidence.dataset import Problem
 from ..evidence.encoding import to_json
-from ..evidence.file import LogFile
+from ..evidence.file import LogError, LogFile, read_log
 from ..evidence.model import EvidenceLog
 from ..evidence.probe_archive import Probes
 from ..util.files import describe_os_error
@@ -71,6 +74,30 @@ def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -
         raise ReportError("; ".join(failed))
 
 
+def disown_log(folder: str, references: Sequence[str], why: str) -> None:
+    """Take the verdict from the log that an earlier run left in a folder; the log stays, and says why it is incomplete.
+
+    Parameters
+    ----------
+    references : sequence of str
+        Logs that are compared with; none of them is touched.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be written.
+    """
+    if any(is_log_of(folder, path) for path in references):
+        return
+    try:
+        log = read_log(os.path.join(folder, LOG)).log
+    except LogError:
+        return  # there is none, or none that says anything
+    if log.verdict != "incomplete":
+        problem = Problem(severity="error", where="session", message=f"this log is of an earlier session: {why}")
+        write_reports(replace(log, verdict="incomplete", problems=(*log.problems, problem)), folder)
+
+
 def write_page(
     log: EvidenceLog, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome, folder: str
 ) -> str:
@@ -99,7 +126,8 @@ def write_page(
     """
     path = os.path.join(folder, PAGE)
     try:
-        with quiet_logger("matplotlib"):  # messages about fonts and settings
+        # Messages about fonts and settings, and warnings that a test run may have made errors: nobody can act on them.
+        with quiet_logger("matplotlib"), warnings.catch_warnings(action="ignore"):
             from .page.render import to_html
             from .page.shown_log import ShownLog
 

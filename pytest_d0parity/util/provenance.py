@@ -42,7 +42,7 @@ def _git(folder: str, *arguments: str) -> str | None:
             ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's own git
             cwd=folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=30,
             check=False,

@@ -419,3 +419,78 @@ def test_attesting_nothing(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--parity-attest")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--parity-attest has no effect without --parity-scenario*"])
+
+
+# --- a session that failed -----------------------------------------------------------------------
+
+
+WORKER_ENDS_BADLY = """
+    import pytest
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(session):
+        result = yield
+        session.testsfailed += hasattr(session.config, "workerinput")  # as pytest-cov does
+        return result
+"""
+WORKER_DIES_AT_ITS_END = """
+    import os
+    def pytest_sessionfinish(session):
+        if getattr(session.config, "workerinput", {}).get("workerid") == "gw1":
+            os._exit(7)
+"""
+UPDATE = ("--parity-reference=new.json", "--parity-update-reference")
+
+
+@pytest.mark.parametrize(
+    ("own", "conftest", "options", "says"),
+    [
+        ("def test_bad(): assert 0", "", [], "the session ended with exit code 1"),
+        ("import os\ndef test_dies(): os._exit(7)", "", ["-n", "2"], "the worker gw? died"),
+        ("", WORKER_ENDS_BADLY, ["-n", "2"], "the worker gw? ended with exit code 1"),
+        ("", WORKER_DIES_AT_ITS_END, ["-n", "2"], "the worker gw? died"),
+    ],
+)
+def test_a_session_that_failed_passes_nothing_on(
+    parity: Parity, own: str, conftest: str, options: list[str], says: str
+) -> None:
+    parity.pytester.makepyfile(test_own=own)
+    parity.pytester.makeconftest(conftest)
+    result = parity.run("--parity-attest", *options, inprocess=not options)
+    assert set(parity.outcomes().values()) == {"passed"}
+    result.stdout.fnmatch_lines([f"warning: session: {says}, though no check failed"])
+    content = json.loads((parity.pytester.path / "out" / STATEMENT).read_text(encoding="utf-8"))
+    assert content["predicate"]["result"] == "WARNED"
+    result = parity.run("--parity-attest", *UPDATE, *options, inprocess=not options)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [f"ERROR: reference new.json is left as it was, for {says}", "ERROR: no statement is *"]
+    )
+    assert not (parity.pytester.path / "new.json").exists()
+    assert not (parity.pytester.path / "out" / STATEMENT).exists()
+
+
+def test_what_cannot_be_written_leaves_neither_reference_nor_statement(parity: Parity) -> None:
+    (parity.pytester.path / "history.md").mkdir()
+    result = parity.run("--parity-attest", "--parity-history=history.md", *UPDATE)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["ERROR: reference new.json is left as it was, for the session failed"])
+    assert not (parity.pytester.path / "new.json").exists()
+    assert not (parity.pytester.path / "out" / STATEMENT).exists()
+
+
+def test_a_reference_that_cannot_be_written_leaves_no_statement(parity: Parity) -> None:
+    (parity.pytester.path / "file").touch()
+    result = parity.run("--parity-attest", "--parity-reference=file/new.json", "--parity-update-reference")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["ERROR: reference file/new.json cannot be written: *", "ERROR: no statement is *"])
+    assert not (parity.pytester.path / "out" / STATEMENT).exists()
+
+
+def test_what_others_took_away_is_not_attested_nor_accepted(parity: Parity) -> None:
+    parity.pytester.makeconftest("def pytest_collection_modifyitems(items): del items[3:5]")
+    result = parity.run("--parity-attest", *UPDATE)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["ERROR: reference new.json is left as it was, for the session failed"])
+    assert not (parity.pytester.path / "new.json").exists()
+    content = json.loads((parity.pytester.path / "out" / STATEMENT).read_text(encoding="utf-8"))
+    assert content["predicate"]["result"] == "FAILED"

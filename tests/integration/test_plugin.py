@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from tests.support.command import LOG
-from tests.support.parity import PROBES, Parity
+from tests.support.parity import PAGE, PROBES, Parity
 from tests.support.processes import started, wait_for
 
-OK, FAILED, INTERRUPTED, USAGE, NO_TESTS = 0, 1, 2, 4, 5
+OK, FAILED, INTERRUPTED, INTERNAL, USAGE, NO_TESTS = 0, 1, 2, 3, 4, 5
 
 
 @pytest.fixture
@@ -830,12 +830,102 @@ def test_an_id_can_be_pasted_back_in_a_subfolder(parity: Parity, monkeypatch: py
     parity.run(name).assert_outcomes(failed=1, deselected=len(ALL) - 1)
 
 
-@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--fixtures", "--cache-show", "--markers"])
+@pytest.mark.parametrize(
+    "option",
+    ["--setup-plan", "--setup-only", "--fixtures", "--fixtures-per-test", "--cache-show", "--markers", "--help"],
+)
 def test_a_session_that_runs_no_test_writes_nothing(parity: Parity, option: str) -> None:
+    parity.run(option)
+    assert not (parity.pytester.path / "out").exists()
     parity.run()
     before = (parity.pytester.path / "out" / LOG).read_bytes()
     parity.run(option)
     assert (parity.pytester.path / "out" / LOG).read_bytes() == before
+
+
+def test_an_output_with_workers_that_is_a_file(parity: Parity) -> None:
+    (parity.pytester.path / "bad.json").touch()
+    result = parity.run("-n", "2", output="bad.json", inprocess=False)
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["*output *bad.json is a file*"])
+
+
+def test_an_output_that_somebody_removes_is_made_again(parity: Parity) -> None:
+    parity.pytester.makepyfile("def test_it(tmp_path): pass")
+    result = parity.run("--basetemp=temporary", output="temporary/out")
+    assert (result.ret, parity.log("temporary/out")["verdict"]) == (OK, "recorded")
+
+
+def test_warnings_about_encodings_that_are_errors(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNDEFAULTENCODING", "1")
+    parity.pytester.makeini("[pytest]\nfilterwarnings = error")
+    result = parity.run(parity.reference(), inprocess=False)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "match")
+    monkeypatch.setenv("PYTHONWARNINGS", "error::EncodingWarning")
+    assert parity.run(f"--parity-reference=reference/{LOG}", inprocess=False).ret == OK
+
+
+@pytest.mark.pages
+def test_warnings_while_the_page_is_made_fail_nothing(parity: Parity) -> None:
+    parity.pytester.makeini("[pytest]\nfilterwarnings = error")
+    parity.pytester.makeconftest(
+        """
+        import warnings
+        import pytest_d0parity.reports.page.render as render
+        make = render.to_html
+        def to_html(*args):
+            warnings.warn("old", DeprecationWarning)
+            return make(*args)
+        render.to_html = to_html
+        """
+    )
+    result = parity.run(inprocess=False)
+    assert result.ret == OK
+    assert (parity.pytester.path / "out" / PAGE).exists()
+
+
+BROKEN = "def pytest_collection_modifyitems(): raise RuntimeError('broken')"
+
+
+@pytest.mark.parametrize(
+    ("option", "conftest", "code"),
+    [
+        ("--parity-reference=none.json", "", USAGE),
+        ("d0parity::test_nothing", "", USAGE),
+        ("no_such_file.py", "", USAGE),
+        ("-v", BROKEN, INTERNAL),
+    ],
+)
+def test_a_log_of_an_earlier_session_does_not_stay_as_if_it_were_this_ones(
+    parity: Parity, option: str, conftest: str, code: int
+) -> None:
+    reference = parity.reference()
+    parity.run(reference)
+    before = parity.log()
+    parity.pytester.makeconftest(conftest)
+    given = [*parity.options, "--parity-output=out", *([] if "=none" in option else [reference]), option]
+    assert parity.pytester.runpytest_inprocess("-p", "no:randomly", *given).ret == code
+    after = parity.log()
+    assert (before["verdict"], after["verdict"]) == ("match", "incomplete")
+    says = f"this log is of an earlier session: a later one ended with exit code {code} before any check ran"
+    assert after["problems"] == [{"severity": "error", "where": "session", "message": says}]
+    assert after["datasets"] == before["datasets"]
+    assert parity.log("reference")["verdict"] == "recorded"
+
+
+def test_a_reference_in_the_output_folder_stays_what_it_is(parity: Parity) -> None:
+    parity.run()
+    before = (parity.pytester.path / "out" / LOG).read_bytes()
+    assert parity.run(f"--parity-reference=out/{LOG}", "d0parity::test_nothing").ret == USAGE
+    assert (parity.pytester.path / "out" / LOG).read_bytes() == before
+
+
+def test_vs_code_finds_the_tests_of_the_user(parity: Parity) -> None:
+    parity.pytester.makepyfile(vscode_pytest="", test_own="def test_mine(): pass")
+    parity.pytester.syspathinsert()
+    found = [line for line in parity.run("-p", "vscode_pytest", "--collect-only", "-q").outlines if "::" in line]
+    assert found == ["test_own.py::test_mine"]
+    parity.run("-p", "vscode_pytest").assert_outcomes(passed=len(ALL) + 1)
 
 
 def test_a_process_that_vanishes_leaves_no_claim(parity: Parity) -> None:
@@ -949,3 +1039,253 @@ def test_a_trusted_file_that_ends_the_process_is_only_unreadable(parity: Parity)
     result = parity.run("--parity-trust-params")
     assert result.ret == FAILED
     assert "params.dill cannot be read" in result.stdout.str()
+
+
+# --- who left checks out -----------------------------------------------------------------------
+
+
+BY_CONFTEST = """
+    def pytest_collection_modifyitems(items):
+        items[:] = [item for item in items if "phase" not in item.name]
+"""
+ANNOUNCED = """
+    def pytest_collection_modifyitems(config, items):
+        config.hook.pytest_deselected(items=[item for item in items if "phase" in item.name])
+        items[:] = [item for item in items if "phase" not in item.name]
+"""
+NO_ITEMS = """
+    from types import SimpleNamespace
+    def pytest_collection_modifyitems(config, items):
+        config.hook.pytest_deselected(items=[SimpleNamespace(nodeid=item.nodeid) for item in items])
+        items[:] = [item for item in items if "phase" not in item.name]
+"""
+AT_COLLECTION = """
+    import pytest
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(collector):
+        report = yield
+        if report.passed:
+            report.result = [node for node in report.result if "phase" not in node.name]
+        return report
+"""
+MARKED = """
+    import pytest
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            if "phase" in item.name:
+                item.add_marker(pytest.mark.slow)
+"""
+
+
+@pytest.mark.parametrize(
+    ("conftest", "addopts", "named"),
+    [
+        (BY_CONFTEST, "", "one that does not announce it: conftest.py"),
+        (ANNOUNCED, "", "conftest.py"),
+        (NO_ITEMS, "", "one that does not announce it: conftest.py"),
+        (AT_COLLECTION, "", "one that does not announce it: *"),
+        (MARKED, "-m 'not slow'", "-m 'not slow' in a configured addopts"),
+        ("", "-k 'not phase'", "-k 'not phase' in a configured addopts"),
+        (
+            "",
+            "--deselect=d0parity::test_probe[data_p1e4.npz-phase] --deselect=d0parity::test_probe[data_p1e6.npz-phase]",
+            "--deselect in a configured addopts",
+        ),
+    ],
+)
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_what_others_take_away_is_no_parity(
+    parity: Parity, conftest: str, addopts: str, named: str, workers: list[str]
+) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(conftest)
+    parity.pytester.makeini(f"[pytest]\nmarkers = slow\naddopts = {addopts}")
+    result = parity.run(reference, *workers, inprocess=not workers)
+    assert (result.ret, parity.log()["verdict"]) == (FAILED, "incomplete")
+    names = "d0parity::test_probe[[]data_p1e4.npz-phase[]], d0parity::test_probe[[]data_p1e6.npz-phase[]]"
+    says = f"ERROR: parity is not shown, for {names} were taken away, and not by you but by {named}; * --parity-partial"
+    result.stdout.fnmatch_lines([says])
+    result = parity.run(reference, "--parity-partial", *workers, inprocess=not workers)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+    result.stdout.no_fnmatch_line("*taken away*")
+
+
+@pytest.mark.parametrize("by_env", [False, True])
+@pytest.mark.parametrize(
+    "selection", ["-m not slow", "-knot phase", "--deselect=d0parity::test_probe", "d0parity::test_probe"]
+)
+def test_what_the_user_leaves_out_keeps_the_exit_code(
+    parity: Parity, selection: str, by_env: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(MARKED)
+    parity.pytester.makeini("[pytest]\nmarkers = slow")
+    if by_env:
+        monkeypatch.setenv("PYTEST_ADDOPTS", f"'{selection}'")
+        selection = "-v"
+    result = parity.run(reference, selection)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+    result.stdout.no_fnmatch_line("*taken away*")
+
+
+def test_of_what_the_user_leaves_out_himself_others_take_nothing(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(BY_CONFTEST)
+    assert parity.run(reference, "-k", "not phase").ret == OK
+    result = parity.run(reference, "-k", "not raw")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: *data_p1e4.npz-phase[]], *data_p1e6.npz-phase[]] were taken away, *"])
+    assert parity.run(reference, "-k", "phase").ret == FAILED
+
+
+def test_the_last_failed_are_the_users_choice_unless_configured(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makepyfile(
+        """
+        import os
+        def test_flaky(parity_record): assert os.path.exists("mended")
+        """
+    )
+    assert parity.run(reference).ret == FAILED
+    (parity.pytester.path / "mended").touch()
+    cache = parity.pytester.path / ".pytest_cache/v/cache/lastfailed"
+    before = cache.read_text()
+    assert parity.run(reference, "--lf").ret == OK
+    cache.write_text(before)
+    parity.pytester.makeini("[pytest]\naddopts = --lf")
+    result = parity.run(reference)
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["ERROR: *taken away*--lf in a configured addopts*"])
+
+
+def test_stepwise_is_the_users_choice(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(
+        """
+        import os, pytest
+        @pytest.fixture(autouse=True)
+        def flaky(request):
+            assert "p1e6.npz-norm]" not in request.node.name or os.path.exists("mended")
+        """
+    )
+    assert parity.run(reference, "--sw").ret == INTERRUPTED
+    (parity.pytester.path / "mended").touch()
+    result = parity.run(reference, "--sw")
+    result.assert_outcomes(passed=1, deselected=len(ALL) - 1)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "incomplete")
+
+
+def test_an_id_in_a_configured_addopts_is_not_the_users(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makepyfile(test_own="def test_mine(): pass")
+    parity.pytester.makeini("[pytest]\naddopts = test_own.py::test_mine")
+    result = parity.run(reference)
+    assert (result.ret, parity.log()["verdict"]) == (FAILED, "incomplete")
+    result.stdout.fnmatch_lines(["ERROR: *and 25 more were taken away*an id in a configured addopts*"])
+
+
+def test_when_others_take_everything_away_nothing_is_shown(parity: Parity) -> None:
+    reference = parity.reference()
+    parity.pytester.makeconftest(
+        """
+        import pytest
+        def pytest_collection_modifyitems(items): items.clear()
+        @pytest.hookimpl(trylast=True)
+        def pytest_sessionfinish(session): session.exitstatus = pytest.ExitCode.OK
+        """
+    )
+    assert parity.run(reference).ret == FAILED
+
+
+# --- which run of a check counts ---------------------------------------------------------------
+
+
+ONCE = """
+    import os
+    def test_it(parity_record):
+        try:
+            os.close(os.open("tried", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        assert 0
+"""
+
+
+@pytest.mark.parametrize("twice", [["--keep-duplicates", "test_it.py", "test_it.py"], ["--dist=each", "--tx=2*popen"]])
+def test_of_several_runs_the_worst_counts(parity: Parity, twice: list[str]) -> None:
+    parity.pytester.makepyfile(test_it=ONCE)
+    options = ["--parity-attest", "--parity-reference=new.json", "--parity-update-reference"]
+    result = parity.run(*options, *twice, inprocess="--keep-duplicates" in twice)
+    assert result.ret == FAILED
+    assert parity.failed() == ["test_it.py::test_it"]
+    assert not (parity.pytester.path / "new.json").exists()
+    statement = content(parity.pytester.path / "out" / "dose_parity_statement.json")
+    assert statement["predicate"]["result"] == "FAILED"
+    assert statement["predicate"]["failedTests"] == ["test_it.py::test_it"]
+
+
+def test_values_that_differ_between_runs_are_told(parity: Parity) -> None:
+    parity.pytester.makepyfile(
+        test_it="""
+        runs = []
+        def test_it(parity_record):
+            runs.append(1)
+            parity_record("same", 1)
+            parity_record("runs", len(runs))
+        """
+    )
+    twice = ["--keep-duplicates", "test_it.py", "test_it.py"]
+    options = ["--parity-reference=new.json", "--parity-update-reference"]
+    result = parity.run(*options, *twice)
+    says = "it ran 2 times and recorded different values: runs (1, 2)"
+    result.stdout.fnmatch_lines([f"warning: test_it.py::test_it: {says}"])
+    problem = {"severity": "warning", "where": "test_it.py::test_it", "message": says}
+    assert parity.log()["problems"] == [problem]
+    result.stdout.fnmatch_lines(["ERROR: reference new.json is left as it was, for test_it.py::test_it was not the*"])
+    assert not (parity.pytester.path / "new.json").exists()
+
+
+# --- ids that are changed after the collection -------------------------------------------------
+
+
+RENAMED = """
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            name = f"{item.nodeid}@group"
+            if hasattr(item, "_nodeid"):
+                item._nodeid = name
+            else:  # pytest 9.2
+                item._id = type(item._id).parse(name)
+"""
+
+
+def test_an_id_that_is_changed_after_the_collection_is_still_that_check(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_own="def test_own(parity_record): parity_record('m', 1.0)")
+    reference = parity.reference()
+    parity.pytester.makeconftest(RENAMED)
+    result = parity.run(reference)
+    result.assert_outcomes(passed=len(ALL) + 1)
+    assert (result.ret, parity.log()["verdict"]) == (OK, "match")
+    assert parity.outcomes() == dict.fromkeys([*ALL, "test_own.py::test_own"], "passed")
+
+
+def test_groups_of_xdist_change_no_id(parity: Parity) -> None:  # those of xdist change before pytest 9.2
+    parity.pytester.makepyfile(
+        test_own="""
+        import pytest
+        @pytest.mark.xdist_group("g")
+        def test_own(parity_record): parity_record("m", 1.0)
+        """
+    )
+    reference = parity.reference()
+    assert parity.run(reference, "-n", "2", "--dist=loadgroup", inprocess=False).ret == OK
+    assert parity.log()["verdict"] == "match"
+
+
+def test_a_worker_that_dies_in_a_check_of_another_id(parity: Parity) -> None:
+    parity.pytester.makeconftest(RENAMED)
+    parity.pytester.makepyfile(test_own="import os\ndef test_dies(parity_record): os._exit(7)")
+    assert parity.run("-n", "2", inprocess=False).ret == FAILED
+    assert parity.failed() == ["test_own.py::test_dies"]
+    assert set(parity.outcomes()) == {*ALL, "test_own.py::test_dies"}
