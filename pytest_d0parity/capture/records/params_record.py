@@ -29,7 +29,7 @@ def params_record(leaves: Mapping[str, Any], without: Container[str]) -> dict[st
     arrays: dict[int, ParamValue] = {}  # by identity: a file can hold one large array under thousands of names
 
     def value(leaf: Any) -> Scalar | ParamValue:
-        if not isinstance(leaf, np.ndarray):
+        if not isinstance(leaf, np.ndarray) or leaf.dtype.hasobject:
             return _value(leaf)
         if id(leaf) not in arrays:
             arrays[id(leaf)] = _array(leaf)
