@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_d0parity.scenario.layout import LAYOUT_KEYS, WARNINGS
 from pytest_d0parity.scenario.options import OPTIONS
+from pytest_d0parity.scenario.pyproject import find_project
 from tests.support.parity import Parity
 
 README = Path(__file__).parents[2] / "README.md"
@@ -35,8 +37,6 @@ def test_the_check_of_ones_own(pytester: pytest.Pytester, pair: Path, tmp_path_f
 
 
 def test_the_table_of_the_project(pytester: pytest.Pytester) -> None:
-    from pytest_d0parity.scenario.pyproject import find_project
-
     (example,) = blocks("toml")
     tomllib.loads(example)
     (pytester.path / "pyproject.toml").write_text(example)
@@ -73,3 +73,15 @@ def test_every_option_is_described() -> None:
     for name in OPTIONS:
         assert f"--{name.replace('_', '-')}" in text
         assert f"--parity-{name.replace('_', '-')}" in text
+
+
+def test_layouts_are_described(tmp_path: Path) -> None:
+    text = (README.parent / "docs" / "layouts.md").read_text(encoding="utf-8")
+    for name in (*WARNINGS, *LAYOUT_KEYS):
+        assert f"`{name}`" in text
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    tomllib.loads(example)
+    (tmp_path / "pyproject.toml").write_text(example)
+    layout = find_project(str(tmp_path)).scenarios["BEAMSTOP"].layout
+    assert layout["doses"] == {"dose_1e9/*": 3.3e8}
+    assert layout["arrays"] == {"diff3d": "diffraction", "probeGuess": "probe_simulated"}
