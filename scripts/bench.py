@@ -16,10 +16,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_d0parity.simulator import simulate_sweep
+from pytest_d0parity.simulator.layouts import DEFAULT_LAYOUT, LAYOUTS
 
 # What the README calls the obvious way: load everything, ask NumPy for each number.
 OBVIOUS = """
@@ -142,15 +144,16 @@ def received(folder: Path, runs: int) -> dict[str, float]:
     return {name: statistics.median(seconds) for name, seconds in found.items()}
 
 
-def prepare(cache: Path, doses: list[str], frames: int) -> Path:
+def prepare(cache: Path, doses: list[str], frames: int, layout: str = DEFAULT_LAYOUT) -> Path:
     """Simulate a sweep, unless it is there already."""
-    folder = cache / f"{'-'.join(doses)}-{frames}"
+    folder = cache / f"{layout}-{'-'.join(doses)}-{frames}"
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
+        simulate = partial(simulate_sweep, str(folder), frames=frames, layout=layout)
+        # The number of a dose among the others is part of some names.
+        one_by_one = "{number}" in LAYOUTS[layout].file
         with ProcessPoolExecutor() as pool:
-            list(
-                pool.map(simulate_sweep, [str(folder)] * len(doses), [[dose] for dose in doses], [frames] * len(doses))
-            )
+            list(pool.map(simulate, [doses] if one_by_one else [[dose] for dose in doses]))
         (folder / "done").touch()
     return folder
 
@@ -163,6 +166,27 @@ def prepare_tiny(cache: Path, datasets: int) -> Path:
         simulate_sweep(str(folder), [f"{1000 + number}" for number in range(datasets)], TINY)
         (folder / "done").touch()
     return folder
+
+
+def layouts(cache: Path, doses: list[str], frames: int, runs: int, start: float) -> list[list[str]]:
+    """Rows of a table: what a frame costs in each layout, on one core, beside one of the first layout."""
+    rows = [["layout", "axes", "dtype", "1,000 frames", "to the first", "peak", "to the first"]]
+    folders = {name: prepare(cache, doses, frames, name) for name in LAYOUTS}
+    thousands = {name: len(doses) * sum(kept.frames_per_file(frames)) / 1000 for name, kept in LAYOUTS.items()}
+    found: dict[str, list[Cost]] = {name: [] for name in LAYOUTS}
+    for _ in range(runs):
+        for name, folder in folders.items():
+            where = () if LAYOUTS[name].names_tell_doses else ("--datasets", "**/*.npz")
+            way = Way(OURS, 1, ("--no-cache", *where))
+            cost = run(way, str(folder), str(folder / "out"))
+            found[name].append(Cost((cost.seconds - start) / thousands[name], cost.peak))
+    costs = {name: Cost(*map(statistics.median, zip(*each, strict=True))) for name, each in found.items()}
+    first = costs[DEFAULT_LAYOUT]
+    for name, cost in costs.items():
+        kept = LAYOUTS[name]
+        row = [name, kept.axes, kept.dtype, f"{1000 * cost.seconds:.1f} ms", f"{cost.seconds / first.seconds:.2f}x"]
+        rows.append([*row, f"{cost.peak:,.0f} MiB", f"{cost.peak / first.peak:.2f}x"])
+    return rows
 
 
 def table(*rows: list[str]) -> None:
@@ -250,6 +274,9 @@ def main() -> None:
     table(*peaks)
     print("Checking a copy, on all cores:\n")
     table(*checks)
+
+    print(f"Layouts, {options.frames:,} frames of each dose:\n")
+    table(*layouts(options.cache, doses, options.frames, options.runs, start["ours"].seconds))
 
     folder = prepare_tiny(options.cache, options.tiny)
     ways = {name: Way(OURS, cores, ("--no-cache",)) for name, cores in {"1 core": 1, **several}.items()}
