@@ -29,8 +29,10 @@ INTERPRETATION = """\
 - **Photon dose** is the one that a table, the name, the folder or the metadata tells, in photons per pattern. **Photons
   counted back** come from the data alone: amplitudes are square roots of Poisson counts times one constant, so their
   squares are multiples of the quantum; intensities are such multiples themselves, and integers are taken as counts.
-  Their sum over the quantum is the number of photons in a pattern. A ratio that is off by more than the tolerance means
-  a mislabelled file. Data that is not quantized (measured, processed or normalised) is not counted, which is no fault.
+  Their sum over the quantum is the number of photons in a pattern; ± is its standard error, for other frames would have
+  counted as much more or less. A ratio that is off by more than the tolerance, and by more than three of these errors,
+  means a mislabelled file. Data that is not quantized (measured, processed or normalised) is not counted, which is
+  no fault.
 - **`nphotons` in the params is a legacy value**: it is the same whatever the dataset. The dose is that of the file.
 - **Raw** is `diff3d` as stored, an amplitude. Percentiles are exact, and the spread is that of the population.
 - **Normalized** comes from max scaling, `diff3d / (diff3d.max() + 1e-12)`: it is the tensor that feeds training. One
@@ -115,22 +117,28 @@ def _dataset_table(datasets: Sequence[Dataset]) -> str:
     columns = ["dataset", "photon dose", "photons counted back", "ratio", "frames", "size (bytes)", "SHA-256"]
     rows = []
     for dataset in datasets:
-        photons = dataset.photons
-        counted: Any = "not measured"
-        if photons is not None:
-            counted = photons.per_pattern if photons.quantized else "not quantized"
         rows.append(
             [
                 dataset.filename,
                 _dose(dataset),
-                counted,
-                photons.ratio if photons else None,
+                _counted(dataset),
+                dataset.photons.ratio if dataset.photons else None,
                 dataset.frames.count if dataset.frames else None,
                 dataset.size_bytes,
                 dataset.sha256,
             ]
         )
     return table(columns, rows)
+
+
+def _counted(dataset: Dataset) -> str:
+    photons = dataset.photons
+    if photons is None:
+        return "not measured"
+    if not photons.quantized:
+        return "not quantized"
+    error = (dataset.standard_errors or {}).get("photons.per_pattern")
+    return f"{photons.per_pattern:.6g}" + (f" ± {float(f'{error:.2g}'):g}" if error else "")
 
 
 def _stages(dataset: Dataset) -> list[str]:

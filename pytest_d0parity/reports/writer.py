@@ -94,7 +94,8 @@ def disown_log(folder: str, references: Sequence[str], why: str) -> None:
     except LogError:
         return  # there is none, or none that says anything
     if log.verdict != "incomplete":
-        problem = Problem(severity="error", where="session", message=f"this log is of an earlier session: {why}")
+        message = f"this log is of an earlier session: {why}"
+        problem = Problem(severity="error", name="unmeasured", where="session", message=message)
         write_reports(replace(log, verdict="incomplete", problems=(*log.problems, problem)), folder)
 
 

@@ -255,9 +255,10 @@ def test_pictures_say_what_they_show(logs: Path, browser: Browser) -> None:
         ladder = tab.page.locator("#ladder").inner_text()
     assert all(names)
     (alt,) = [name for name in names if name.startswith("Photons counted back")]
-    assert "off the line or drifting: data_p1e8.npz, labelled 1e+08 and counted 1003" in alt
+    assert "; off the line or drifting: " in alt
+    assert "data_p1e8.npz, told 1e+08 and counted 1003" in alt
     assert "not quantized: data_p1e7.npz" in alt
-    assert "data_p1e8.npz stands out: its name says 1e8, and 1003" in ladder
+    assert "data_p1e8.npz stands out: it should hold 1e8, and 1003" in ladder
     assert "Not quantized, so that no photons can be counted (1 of 6): data_p1e7.npz." in ladder
     assert any(name.startswith("mean of raw over the dose") and "drifts in data_p1e5.npz" in name for name in names)
 

@@ -33,7 +33,7 @@ class DoseCharts:
         self._parts = parts
 
     def ladder(self) -> str:
-        """Draw photons counted back over the labelled dose."""
+        """Draw photons counted back over the dose that was told."""
         drifting = self._parts.drifting("photons.per_pattern")
         points = [
             replace(point, stands_out=point.stands_out or name in drifting)
@@ -47,10 +47,10 @@ class DoseCharts:
         ]
         outliers = [point for point in points if point.stands_out]
         on_ladder = sum(point.counted > 0 for point in points)
-        alt = f"Photons counted back over the dose in the name, for {counted(on_ladder, 'dataset')}"
+        alt = f"Photons counted back over the dose, for {counted(on_ladder, 'dataset')}"
         alt += "; off the line or drifting: " if outliers else "; none lies off the line of equality" * (on_ladder > 0)
         alt += "; ".join(
-            f"{point.name}, labelled {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:_LISTED]
+            f"{point.name}, told {point.dose:g} and counted {point.counted:.4g}" for point in outliers[:_LISTED]
         )
         if uncounted := [point.name for point in points if not point.counted]:
             alt += f"; not quantized: {listed(uncounted, _LISTED)}"
