@@ -4,52 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pytest_d0parity import EvidenceLog
 
 pytest_plugins = ["pytester"]
 
+settings.register_profile("d0parity", deadline=None)  # no test waits on the clock
+settings.load_profile("d0parity")
+
 # The maintainers keep a real sweep beside the repository; the tests that use it say so when it is not there.
 SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "shared"))
 
 
-@pytest.fixture(scope="session")
-def _hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where Python finds no matplotlib."""
-    folder = tmp_path_factory.mktemp("hidden")
-    (folder / "matplotlib.py").write_text("raise ImportError('hidden from the tests')\n")
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def _without_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _hidden: Path) -> None:
-    """Without the extra 'report', but for those that are marked: a page takes longer than most of what is tested."""
-    if request.node.get_closest_marker("pages") is None:
-        monkeypatch.setenv("PYTHONPATH", str(_hidden))
-        monkeypatch.setitem(sys.modules, "pytest_d0parity.reports.page.render", None)
-
-
-@pytest.fixture(scope="session")
-def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where matplotlib keeps which fonts there are, which it takes seconds to find."""
-    return tmp_path_factory.mktemp("matplotlib")
-
-
-@pytest.fixture(autouse=True)
-def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, _fonts: Path) -> None:
+def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever runs the tests, what they start shall not write where that one reads."""
     for variable in ("ARTIFACT_DIR", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(variable, raising=False)
     # Nor shall one test know what another one has measured.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("MPLCONFIGDIR", str(_fonts))
 
 
 @pytest.fixture(scope="session", autouse=True)

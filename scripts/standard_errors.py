@@ -118,7 +118,7 @@ def _log_of_frames(diff3d: NDArray[Any], folder: str) -> EvidenceLog:
 
 
 def draw(path: str) -> None:
-    """Draw what a limit in standard errors is: values with error bars beside those of a reference."""
+    """Draw what a limit in standard errors is: values with error bars beside those of a reference. Needs matplotlib."""
     import matplotlib as mpl
 
     mpl.use("Agg")

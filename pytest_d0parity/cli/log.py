@@ -117,7 +117,5 @@ def _publish(
     publication = publish(log, scenario, output, reference, history=history)
     for error in publication.errors:
         terminal.error(error)
-    if publication.note:
-        terminal.say(f"note: {publication.note}")
     terminal.done(log, output if publication.is_written else None)
     return not publication.errors

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..scenario.options import add_comparison_options
-from ..util.errors import ParityError, UsageError
+from ..util.errors import UsageError
 from ..util.text import printable
 from .arguments import DONE
 
@@ -21,7 +21,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser.description = (
         "Make dose_parity_report.html from a log and the probes.npz beside it; the data are not needed. With a "
-        "reference the log is compared anew, as by 'compare', and exit code 3 means drift. Needs the extra 'report'."
+        "reference the log is compared anew, as by 'compare', and exit code 3 means drift."
     )
     parser.add_argument("log", metavar="LOG", help="the evidence log that is shown")
     parser.add_argument("--reference", metavar="LOG", help="the evidence log that it is compared with")
@@ -57,7 +57,6 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
         reference = file_of_reference, read_probes(os.path.dirname(options.reference))
     output = folder if options.output is None else options.output
     prepare_folder(output or ".")
-    if no_page := write_page(log, read_probes(folder), reference, outcome, output):
-        raise ParityError(no_page)
+    write_page(log, read_probes(folder), reference, outcome, output)
     terminal.say(f"Look at {printable(os.path.join(output, PAGE))}.")
     return code

@@ -267,6 +267,10 @@ class Dataset:
     standard_errors: dict[str, float] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
+    def __repr__(self) -> str:
+        """Tell which dataset it is: what it holds fills pages."""
+        return f"<Dataset {self.filename!r}, dose {self.photon_dose}>"
+
     @property
     def claimed_photons(self) -> float | None:
         """Photons per pattern that are told; None where they are not."""

@@ -8,6 +8,7 @@ from typing import Literal
 from ..scenario.layout import Layout
 from ..scenario.thresholds import Level
 from ..util.records import optional
+from ..util.text import counted
 from .dataset import Dataset, Problem, Scalar, Split
 from .drift import Difference, Finding, Reference
 
@@ -175,6 +176,10 @@ class EvidenceLog:
     findings: tuple[Finding, ...] = ()
     verdict: Verdict = "recorded"
     problems: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        """Tell which log it is: what it holds fills pages."""
+        return f"<EvidenceLog {self.metadata.scenario_id!r}: {counted(len(self.datasets), 'dataset')}, {self.verdict}>"
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:

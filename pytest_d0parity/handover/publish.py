@@ -25,14 +25,11 @@ class Publication:
     ----------
     is_written : bool
         Whether the log is there, with digest, tables and checksums.
-    note : str
-        Why there is no page, in a sentence; empty where there is one.
     errors : tuple of str
         What could not be written, in sentences.
     """
 
     is_written: bool
-    note: str
     errors: tuple[str, ...]
 
 
@@ -61,7 +58,6 @@ def publish(
         What to call `output` there; by default as it is.
     """
     errors: list[str] = []
-    notes: list[str] = []
 
     def attempt(step: Callable[[], object]) -> bool:
         try:
@@ -72,23 +68,23 @@ def publish(
         return True
 
     written = attempt(lambda: write_reports(log, output, scenario.reference_path))
-    attempt(lambda: notes.append(_show(log, scenario, output, reference)))
+    attempt(lambda: _show(log, scenario, output, reference))
     attempt(lambda: append_to_step_summary(log))
     if history is not None:
         attempt(lambda: append_to_history(history, log, shown_output or output))
-    return Publication(is_written=written, note="".join(notes), errors=tuple(errors))
+    return Publication(is_written=written, errors=tuple(errors))
 
 
-def _show(log: EvidenceLog, scenario: Scenario, output: str, reference: LogFile | None) -> str:
-    """Write the page, and the probes that it shows; return why there is no page."""
+def _show(log: EvidenceLog, scenario: Scenario, output: str, reference: LogFile | None) -> None:
+    """Write the page, and the probes that it shows."""
     path = scenario.reference_path
     if log.verdict != "match" and is_log_of(output, path):
-        return ""  # the log there is the reference, whose probes and page stay
+        return  # the log there is the reference, whose probes and page stay
     # Read before the probes of the run are written: those of the reference may lie in the same folder.
     trusted = _with_probes(reference, path) if log.reference is not None else None
     probes = collect_probes(log.datasets, scenario.dataset_path)
     write_artifact(os.path.join(output, PROBES), probes_to_bytes(probes.arrays))
-    return write_page(log, probes, trusted, outcome_of(log), output)
+    write_page(log, probes, trusted, outcome_of(log), output)
 
 
 def _with_probes(reference: LogFile | None, path: str | None) -> tuple[LogFile, Probes] | None:

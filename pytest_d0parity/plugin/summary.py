@@ -110,8 +110,6 @@ class Summary:
             yield f"Read {self._shown(DIGEST)}; every digit is in the .json."
         if end.is_attested:
             yield f"Attested, not signed: {self._shown(STATEMENT)}."
-        if written.note:
-            yield f"note: {written.note}"
         elif self._has_page():
             yield f"Look at {self._shown(PAGE)}."
 

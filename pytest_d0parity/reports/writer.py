@@ -15,7 +15,6 @@ from ..evidence.file import LogError, LogFile, read_log
 from ..evidence.model import EvidenceLog
 from ..evidence.probe_archive import Probes
 from ..util.files import describe_os_error
-from ..util.runtime import quiet_logger
 from ..util.text import printable
 from .csv_tables import checksums, probe_table, stage_table
 from .digest import step_summary, step_summary_file, to_markdown
@@ -101,7 +100,7 @@ def disown_log(folder: str, references: Sequence[str], why: str) -> None:
 
 def write_page(
     log: EvidenceLog, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome, folder: str
-) -> str:
+) -> None:
     """Write the page of a log.
 
     Parameters
@@ -115,11 +114,6 @@ def write_page(
     folder : str
         A folder that is there.
 
-    Returns
-    -------
-    str
-        Why there is no page, in a sentence; empty where there is one.
-
     Raises
     ------
     ReportError
@@ -127,14 +121,12 @@ def write_page(
     """
     path = os.path.join(folder, PAGE)
     try:
-        # Messages about fonts and settings, and warnings that a test run may have made errors: nobody can act on them.
-        with quiet_logger("matplotlib"), warnings.catch_warnings(action="ignore"):
+        # A test run may have made warnings of libraries errors, and nobody can act on them.
+        with warnings.catch_warnings(action="ignore"):
             from .page.render import to_html
             from .page.shown_log import ShownLog
 
             page = to_html(ShownLog(log, probes), reference and ShownLog(reference[0].log, reference[1]), outcome)
-    except ImportError:
-        return f"{PAGE} needs the extra 'report': python -m pip install 'pytest-d0parity[report]'"
     # A defect in the page must not end the run: the log is written already.
     except Exception as error:
         raise ReportError(
@@ -142,7 +134,6 @@ def write_page(
             "pytest-d0parity, please report it; the log is complete"
         ) from error
     write_artifact(path, page.encode())
-    return ""
 
 
 def append_to_step_summary(log: EvidenceLog) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from tests.support.handover import Verify
 
 
 @pytest.fixture(scope="session")
-def made(pair: Path, tmp_path_factory: pytest.TempPathFactory, _hidden: Path) -> Path:
+def made(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep in ``sweep`` and its log in ``parity``, made from the folder above. Not to be written to."""
     folder = tmp_path_factory.mktemp("made")
     shutil.copytree(pair, folder / "sweep")
     options = ("--dataset-root", "sweep", "--baseline-params", "sweep/params.dill", "--scenario-id", "T")
-    environment = os.environ | {"PYTHONPATH": str(_hidden)}  # without a page
-    assert d0parity("log", *options, "--output", "parity", cwd=folder, env=environment).returncode == 0
+    assert d0parity("log", *options, "--output", "parity", cwd=folder).returncode == 0
     return folder
 
 

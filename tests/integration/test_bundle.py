@@ -92,6 +92,7 @@ def test_a_bag_that_everybody_can_check(bag: Path, verify: Any) -> None:
         *MANIFESTS,
         "data/dose_parity_log.json",
         "data/dose_parity_log.md",
+        f"data/{PAGE}",
         "data/probes.npz",
         "data/params.dill",
         "data/datasets/data_p1e4.npz",
@@ -149,7 +150,8 @@ def test_the_same_input_gives_the_same_tar(tar: Path, here: Path) -> None:
 
 def test_the_only_time_in_it_is_that_of_the_log(here: Path) -> None:
     edit(here / "parity" / LOG, lambda log: log["metadata"].update(timestamp="2020-02-03T23:05:06-02:00"))
-    (here / "parity" / "dose_parity_log.md").unlink()
+    for name in ("dose_parity_log.md", PAGE):  # those of another log
+        (here / "parity" / name).unlink()
     assert bundle(output="out.tar") == 0
     with tarfile.open(here / "out.tar") as archive:
         assert {member.mtime for member in archive.getmembers()} == {1580778306}  # date -ud 2020-02-04T01:05:06 +%s
@@ -172,7 +174,6 @@ def test_a_tar_is_the_bag(tar: Path, here: Path, verify: Any) -> None:
         assert receipt["measured"] == bool(measure)
 
 
-@pytest.mark.pages
 def test_the_page_and_the_reference_come_along(here: Path, verify: Any) -> None:
     common = ("log", "--dataset-root", "sweep", "--baseline-params", "sweep/params.dill")
     done = d0parity(*common, "--reference", f"parity/{LOG}", "--output", "ours", cwd=here)
@@ -191,7 +192,8 @@ def test_the_page_and_the_reference_come_along(here: Path, verify: Any) -> None:
 
 
 def test_what_is_not_beside_the_log_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "parity" / "dose_parity_log.md").unlink()
+    for name in ("dose_parity_log.md", PAGE):
+        (here / "parity" / name).unlink()
     assert bundle() == 0
     notes = capsys.readouterr().err
     assert "there is no dose_parity_log.md beside the log" in notes
@@ -605,8 +607,8 @@ def test_a_log_that_cannot_be_read_costs_nothing_else(bag: Path, verify: Any) ->
         (f"{'0' * 64}  data//x", "or is not written plainly"),
         (f"{'0' * 64}  README.md", "the manifests list README.md twice"),
         (f"{'A' * 64}  data/x", "spells its SHA-256 in capitals"),
-        ("no line of a manifest", "line 7, is not a SHA-256 and a path"),
-        ("\x00", "line 7, is not a SHA-256 and a path"),
+        ("no line of a manifest", "line 8, is not a SHA-256 and a path"),
+        ("\x00", "line 8, is not a SHA-256 and a path"),
     ],
 )
 def test_a_manifest_is_data(bag: Path, verify: Any, line: str, why: str) -> None:

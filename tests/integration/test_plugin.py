@@ -865,7 +865,6 @@ def test_warnings_about_encodings_that_are_errors(parity: Parity, monkeypatch: p
     assert parity.run(f"--parity-reference=reference/{LOG}", inprocess=False).ret == OK
 
 
-@pytest.mark.pages
 def test_warnings_while_the_page_is_made_fail_nothing(parity: Parity) -> None:
     parity.pytester.makeini("[pytest]\nfilterwarnings = error")
     parity.pytester.makeconftest(

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import logging
 import os
 import re
 import shutil
@@ -20,7 +19,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -32,14 +30,13 @@ from pytest_d0parity.evidence.drift import Difference, Reference
 from pytest_d0parity.evidence.model import EvidenceLog
 from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
 from pytest_d0parity.reports.outcome import outcome_of
+from pytest_d0parity.reports.page.drawing.colors import cyclic, sequential
 from pytest_d0parity.reports.page.render import to_html
 from pytest_d0parity.reports.page.shown_log import ShownLog
 from pytest_d0parity.util.text import valid_utf8
 from tests.support.command import COMMAND, LOG, d0parity
 from tests.support.logs import renamed
 from tests.support.parity import PAGE, PROBES, Parity
-
-pytestmark = pytest.mark.pages
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +175,9 @@ def test_amplitude_and_phase_are_those_of_the_probe(logs: Path, sweep: Path) -> 
     with np.load(sweep / "data_p1e5.npz") as arrays:
         probe = arrays["probeGuess"]
     share = np.abs(probe) / np.abs(probe).max()
-    colors = mpl.colormaps["viridis"](share)[..., :3] * 255
-    assert np.abs(amplitude - colors).max() <= 5  # one of 256 steps
+    assert np.abs(amplitude - sequential()[np.rint(255 * share).astype(int)]).max() <= 5  # one of 256 steps
     turn = (np.angle(probe) + np.pi) / (2 * np.pi)
-    colors = mpl.colormaps["twilight"](turn)[..., :3] * 255
+    colors = cyclic()[np.floor(256 * turn).astype(int) % 256]
     weighted = colors * share[..., None] + 128 * (1 - share[..., None])
     assert np.abs(phase - weighted).max() <= 3
 
@@ -204,11 +200,9 @@ def test_the_difference_of_two_probes(log: EvidenceLog) -> None:
     )
     ours, _, theirs, _, magnitude, turned = pictures(page)
     strongest = np.abs(before).argmax()
-    viridis = mpl.colormaps["viridis"]
-    for picture, value in ((ours, 1.0), (theirs, 0.5), (magnitude, 1.0)):  # the first two on one scale
-        assert picture.reshape(-1, 3)[strongest] == pytest.approx(np.multiply(viridis(value)[:3], 255), abs=3)
-    color = np.multiply(mpl.colormaps["twilight"](0.75)[:3], 255)  # a quarter of a turn more
-    assert turned.reshape(-1, 3)[strongest] == pytest.approx(color, abs=3)
+    for picture, value in ((ours, 255), (theirs, 128), (magnitude, 255)):  # the first two on one scale
+        assert picture.reshape(-1, 3)[strongest] == pytest.approx(sequential()[value], abs=3)
+    assert turned.reshape(-1, 3)[strongest] == pytest.approx(cyclic()[192], abs=3)  # a quarter of a turn more
     assert f"up to {np.abs(after - before).max():.4g}" in page
 
 
@@ -302,7 +296,7 @@ ODD = st.sampled_from(
 
 @given(PLACES, ODD)
 @example(("drift",), [TEXTS | {"verdict": "drift", "where": "data_p1e3.npz:arrays", "distance": None}])
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_an_odd_log_gives_a_page_or_a_sentence(logs: Path, place: tuple[Any, ...], value: Any) -> None:
     content = json.loads((logs / "theirs" / LOG).read_text(encoding="utf-8"))
     target = content
@@ -321,15 +315,6 @@ def test_an_odd_log_gives_a_page_or_a_sentence(logs: Path, place: tuple[Any, ...
         assert code in (0, 1, 3)
         assert "defect" not in errors.getvalue()
         assert (code == 1) == bool(errors.getvalue())
-
-
-def test_nothing_of_the_process_is_changed(log: EvidenceLog) -> None:
-    mpl.rcParams["lines.linewidth"] = 7.5
-    before = copy.deepcopy(dict(mpl.rcParams))
-    level = logging.getLogger("matplotlib").level
-    to_html(ShownLog(log, Probes({})), None, outcome_of(log))
-    assert (dict(mpl.rcParams), logging.getLogger("matplotlib").level) == (before, level)
-    mpl.rcdefaults()
 
 
 # --- what comes from files stays text ----------------------------------------------------------
@@ -368,7 +353,7 @@ def plain(log: EvidenceLog) -> list[tuple[str, ...]]:
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
 @example('"><b onload="x')
 @example("'></svg><b>&amp;{{ 7 * 7 }}")
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 def test_no_text_makes_an_element(log: EvidenceLog, plain: list[tuple[str, ...]], text: str) -> None:
     assert tags(renamed(log, f"{text}-")) == plain
 

@@ -321,7 +321,7 @@ def test_what_is_no_log(verify: Verify, here: Path, change: Any) -> None:
     assert said.startswith(f"error: log parity/{LOG} ")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     value=st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
     place=st.sampled_from(

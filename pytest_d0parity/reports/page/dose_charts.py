@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from markupsafe import Markup
-
 from ...evidence.dataset import Scalar
 from ...util.text import counted, listed, printable
-from .charts import Curve, Point, dose_ladder, over_dose
 from .compared_parts import ComparedParts
-from .histogram_svg import Bars, draw_bars
+from .drawing.charts import Chart, Curve, Point, dose_ladder, over_dose
+from .drawing.histogram import Bars, draw_bars
 from .shown_log import ShownDataset, ShownLog
 
 _STATISTICS = {
@@ -32,7 +30,7 @@ class DoseCharts:
         self._reference = reference
         self._parts = parts
 
-    def ladder(self) -> str:
+    def ladder(self) -> Chart:
         """Draw photons counted back over the dose that was told."""
         drifting = self._parts.drifting("photons.per_pattern")
         points = [
@@ -54,7 +52,7 @@ class DoseCharts:
         )
         if uncounted := [point.name for point in points if not point.counted]:
             alt += f"; not quantized: {listed(uncounted, _LISTED)}"
-        return Markup(dose_ladder(points, reference, alt))  # noqa: S704 - escaped where it is made
+        return dose_ladder(points, reference, alt)
 
     def off_the_ladder(self) -> list[str]:
         """Return sentences about the datasets that stand out on the ladder, or are not on it."""
@@ -86,7 +84,7 @@ class DoseCharts:
             )
         return sentences
 
-    def stages(self) -> Iterator[tuple[str, list[str]]]:
+    def stages(self) -> Iterator[tuple[str, list[Chart]]]:
         """Draw each statistic of raw and normalized over the dose."""
         doses = [
             d.dose
@@ -99,15 +97,9 @@ class DoseCharts:
             return
         ends = min(doses), max(doses)
         for stage in ("raw", "normalized"):
-            yield (
-                stage,
-                [
-                    Markup(self._chart(stage, title, keys, ends))  # noqa: S704 - escaped where it is made
-                    for title, keys in _STATISTICS.items()
-                ],
-            )
+            yield stage, [self._chart(stage, title, keys, ends) for title, keys in _STATISTICS.items()]
 
-    def _chart(self, stage: str, title: str, keys: Sequence[str], ends: tuple[float, float]) -> str:
+    def _chart(self, stage: str, title: str, keys: Sequence[str], ends: tuple[float, float]) -> Chart:
         curves = [self._curve(_LABELS.get(key, key), f"{stage}.{key}") for key in keys]
         runs = [value for curve in curves for _, value in curve.run]
         alt = f"{title} of {stage} over the dose"
@@ -119,7 +111,7 @@ class DoseCharts:
         elif self._parts.compared:
             drifting = dict.fromkeys(name for key in keys for name in self._parts.drifting(f"{stage}.{key}"))
             alt += f"; drifts in {', '.join(map(printable, drifting))}" if drifting else "; no drift"
-        return over_dose(f"{stage}-{keys[0]}", title, curves, ends, alt)
+        return over_dose(title, curves, ends, alt)
 
     def _curve(self, label: str, value: str) -> Curve:
         ours = self._run.datasets

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evidence.artifacts import PROBES
-from .pictures import Picture, difference_pictures, picture_side, probe_pictures, to_plane
+from .drawing.pictures import Picture, difference_pictures, picture_side, probe_pictures, to_plane
 from .shown_log import ShownLog
 
 _NOT_KEPT = f"{PROBES} does not hold it."

@@ -21,7 +21,7 @@ from ..digest import INTERPRETATION
 from ..outcome import Outcome
 from .compared_parts import ComparedParts
 from .dose_charts import DoseCharts
-from .pictures import scales
+from .drawing.pictures import scales
 from .probe_views import probe_views
 from .shown_log import ShownLog
 from .sigma_strips import place, sigma_strips

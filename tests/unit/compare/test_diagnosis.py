@@ -476,7 +476,7 @@ def changes(before: Arrays, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Ch
 KINDS = {"factor", "square", "cast", "frames", "symmetry", "fftshift", "pixel", "subset", "swap", "sign"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.integers(0, 5), st.sampled_from(["bytes", "statistics"]))
 def test_a_known_change_is_named_or_nothing_is(data: st.DataObject, seed: int, level: str) -> None:
     before = arrays(seed)
@@ -493,7 +493,7 @@ def stacks() -> Iterator[NDArray[Any]]:
 
 
 @pytest.mark.parametrize("stack", [*stacks()])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_that_holds_of_odd_patterns_too(stack: NDArray[Any], data: st.DataObject) -> None:
     before = arrays() | {"diff3d": stack}

@@ -50,7 +50,7 @@ def refusal(path: Path, name: str = "a") -> str:
         return str(caught.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     hnp.arrays(
         st.sampled_from(["?", "<i4", ">i8", "<f2", ">f4", "<f8", "<c8", ">c16", "<U3", "S4", "<M8[s]"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -27,7 +27,6 @@ def histogram_of(array: np.ndarray) -> Histogram | None:
 
 
 @given(st.data(), FLOATS)
-@settings(deadline=None)
 def test_counts_are_those_of_numpy(data: st.DataObject, dtype: object) -> None:
     dtype = np.dtype(dtype)  # type: ignore[call-overload]
     options = {"allow_nan": False, "allow_infinity": False} if dtype.kind == "f" else {}

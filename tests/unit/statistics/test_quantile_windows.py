@@ -64,7 +64,7 @@ def values() -> st.SearchStrategy[np.ndarray]:
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values(), st.integers(1, 200), st.integers(0, 2))
 def test_what_is_found_is_exact(array: np.ndarray, step: int, wrong: int) -> None:
     # Also where the size that was announced is not the one that comes.
@@ -77,7 +77,7 @@ def test_what_is_found_is_exact(array: np.ndarray, step: int, wrong: int) -> Non
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values())
 def test_percentiles_are_numpys_whatever_the_order_of_the_stream(array: np.ndarray) -> None:
     found = summarize_array(array)

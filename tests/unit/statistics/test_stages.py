@@ -69,7 +69,7 @@ def finite_arrays() -> st.SearchStrategy[np.ndarray]:
     return st.sampled_from(REAL).flatmap(of)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(finite_arrays(), st.sampled_from("CF"))
 def test_small_arrays_of_every_dtype_and_order(array: np.ndarray, order: Any) -> None:
     assert_agrees(summarize_array(np.array(array, order=order)), array)
@@ -185,7 +185,7 @@ def test_the_bits_do_not_depend_on_how_frames_are_laid_out_in_memory() -> None:
 # --- normalized --------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(hnp.arrays(np.float32, hnp.array_shapes(max_side=9), elements=st.floats(-100, 100, width=32)))
 def test_normalized_is_the_literal_quotient(array: np.ndarray) -> None:
     divisor = float(array.max()) + 1e-12
@@ -219,7 +219,7 @@ def literal_grouped(diff3d: np.ndarray, index: np.ndarray) -> np.ndarray:
     return np.array([means[index == scan].mean() for scan in np.unique(index)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     hnp.array_shapes(min_dims=1, max_dims=4, max_side=9).flatmap(
         lambda shape: st.tuples(
@@ -283,7 +283,7 @@ def test_a_scan_index_that_cannot_be_used_is_told_in_words(index: np.ndarray, me
 # --- probe -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     hnp.arrays(
         np.complex128,

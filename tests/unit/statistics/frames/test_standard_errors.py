@@ -163,7 +163,7 @@ def test_no_raster_is_in_step_with_the_groups(columns: int) -> None:
     assert in_step > 3 * shuffled
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(32, 90), st.sampled_from(["f4", "f8", "u2", "i4"]), st.sampled_from(["C", "F"]), st.integers(0, 9))
 def test_any_stack(n: int, dtype: str, order: Any, seed: int) -> None:
     stack = np.asarray(np.rint(3 * patterns(n, (5, 7), seed)).astype(dtype), order=order)

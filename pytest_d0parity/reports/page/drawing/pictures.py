@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image
 
-_AMPLITUDE = "viridis"  # perceptually uniform
-_PHASE = "twilight"  # cyclic: -pi and pi are one colour
+from .colors import LEVELS, cyclic, sequential
+from .png import encode_png
+
 _GREY = 128  # the phase fades to it where there is no amplitude; it is no colour of the map
 _STEPS = 12  # of a colour bar
 # Pixels a side, for up to so many pictures: 2 MB in all, even where they are noise that cannot be compressed.
@@ -61,10 +59,10 @@ class Scale:
 
 def scales() -> list[Scale]:
     """Return the colour bars."""
-    steps = np.linspace(0, 1, _STEPS)
+    steps = np.linspace(0, LEVELS - 1, _STEPS).astype(int)
     return [
-        Scale(name, [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in colormaps[cmap](steps, bytes=True)])
-        for name, cmap in (("amplitude", _AMPLITUDE), ("phase", _PHASE))
+        Scale(name, [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colors[steps].tolist()])
+        for name, colors in (("amplitude", sequential()), ("phase", cyclic()))
     ]
 
 
@@ -134,10 +132,8 @@ def difference_pictures(plane: Plane, reference: Plane, side: int) -> tuple[Pict
 def _amplitude(title: str, plane: Plane, side: int, top: float) -> Picture:
     step = _step(plane, side)
     values = _pooled(np.abs(plane), step) / (top or 1.0)
-    colors = colormaps[_AMPLITUDE]
-    image = Image.fromarray((np.clip(values, 0, 1) * (colors.N - 1)).round().astype(np.uint8))
-    image.putpalette(colors(np.arange(colors.N), bytes=True)[:, :3].tobytes())
-    return _picture(title, image, plane, "amplitude", top)
+    levels = (np.clip(values, 0, 1) * (LEVELS - 1)).round().astype(np.uint8)
+    return _picture(title, encode_png(levels, sequential()), plane, "amplitude", top)
 
 
 def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | None = None) -> Picture:
@@ -145,8 +141,8 @@ def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | No
     weight = np.abs(plane) if weight is None else weight
     share = _pooled(weight / (weight.max() or 1.0), step)[..., np.newaxis]
     turn = np.angle(_pooled(plane / (np.abs(plane).max() or 1.0), step)) / (2 * np.pi) + 0.5
-    colors = colormaps[_PHASE](turn, bytes=True)[..., :3]
-    image = Image.fromarray((share * colors + (1 - share) * _GREY).astype(np.uint8))
+    colors = cyclic()[(turn * LEVELS).astype(int) % LEVELS]
+    image = encode_png((share * colors + (1 - share) * _GREY).astype(np.uint8))
     return _picture(title, image, plane, "phase", np.pi)
 
 
@@ -164,10 +160,8 @@ def _pooled(values: NDArray[Any], step: int) -> NDArray[Any]:
     return np.asarray(sums / counts)
 
 
-def _picture(title: str, image: Image.Image, plane: Plane, scale: str, top: float) -> Picture:
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+def _picture(title: str, png: bytes, plane: Plane, scale: str, top: float) -> Picture:
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
     rows, columns = plane.shape
     return Picture(title, source, (rows, columns), _bar(columns), scale, top)
 

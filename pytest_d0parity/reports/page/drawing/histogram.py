@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...statistics.records import Histogram
+from ....statistics.records import Histogram
 
 _WIDTH, _HEIGHT = 240.0, 100.0
 _BAR = 0.9  # width of a bar, as a share of its slot
