@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The number of processes is chosen before NumPy and msgspec are imported, and depends on what is cached. So these are
 # imported only where an entry is read or written.
 
-ALGORITHM_VERSION = 6  # raised whenever a measured value, a sentence about one, or the form of an entry changes
+ALGORITHM_VERSION = 7  # raised whenever a measured value, a sentence about one, or the form of an entry changes
 MAX_ENTRIES = 20_000  # some 5 KB each
 
 _DIGEST_BYTES = 32

@@ -142,7 +142,7 @@ def build_log(
     if missing:
         message = f"these were not measured in this run: {', '.join(missing)}"
         problems += (Problem(severity="error", name="unmeasured", where="datasets", message=message),)
-    else:
+    elif scenario.limit_datasets is None:
         problems += tuple(unused_acceptances(scenario.layout, problems, datasets))
     complete = not missing and not selection.has_errors and baseline_run.is_complete
     return EvidenceLog(

@@ -44,7 +44,7 @@ def test_stage(parity_filename: str, parity_stage: str, parity_check: Check) -> 
 
 
 def test_photon_dose(parity_filename: str, parity_check: Check) -> None:
-    """As many photons are counted in the data as the name claims, and as in the reference."""
+    """As many photons are counted in the data as was told, and as in the reference."""
     parity_check()
 
 

@@ -11,7 +11,6 @@ from ..util.text import printable
 from .dose import DoseClaim, make_claim
 from .layout import LayoutError
 
-_SECONDS = 10  # for all names of a sweep
 # Python's expressions may take for ever and cannot be stopped, so they are searched in a process of their own.
 _SEARCH = """
 import json, re, sys
@@ -21,7 +20,7 @@ json.dump([(match := pattern.search(name)) and match.groupdict() for name in nam
 """
 
 
-def find_doses(expression: str, names: Sequence[str]) -> dict[str, DoseClaim]:
+def find_doses(expression: str, names: Sequence[str], seconds: float = 10) -> dict[str, DoseClaim]:
     """Return what a regular expression finds in names, by name; nothing for those in which it finds no number.
 
     Parameters
@@ -30,6 +29,8 @@ def find_doses(expression: str, names: Sequence[str]) -> dict[str, DoseClaim]:
         With one group named ``photons`` or ``mean_count``.
     names : sequence of str
         Relative to the dataset root.
+    seconds : float
+        How long the search in all names may take.
 
     Raises
     ------
@@ -42,12 +43,12 @@ def find_doses(expression: str, names: Sequence[str]) -> dict[str, DoseClaim]:
             input=json.dumps([expression, names]),
             stdout=subprocess.PIPE,
             encoding="ascii",
-            timeout=_SECONDS,
+            timeout=seconds,
             check=True,
         )
     except subprocess.TimeoutExpired:
         raise LayoutError(
-            f"dose {printable(expression)!r} is not found in the names within {_SECONDS} seconds: repeats within "
+            f"dose {printable(expression)!r} is not found in the names within {seconds:g} seconds: repeats within "
             "repeats, like (a+)+, take for ever; write it without them"
         ) from None
     except (subprocess.CalledProcessError, OSError) as error:

@@ -21,6 +21,14 @@ PAGE = "dose_parity_report.html"
 PROBES = "probes.npz"
 
 
+def run_session(pytester: pytest.Pytester, *options: str, inprocess: bool = True) -> pytest.RunResult:
+    """Run pytest as a user would who has none of the plugins that our own tests need."""
+    run = pytester.runpytest_inprocess if inprocess else pytester.runpytest_subprocess
+    result = run("-p", "no:randomly", "-p", "no:hypothesispytest", *options)
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    return result
+
+
 class Parity:
     """A scratch repository with a sweep beside it."""
 
@@ -39,13 +47,7 @@ class Parity:
         ]
 
     def run(self, *more: str, output: str = "out", inprocess: bool = True) -> pytest.RunResult:
-        run = self.pytester.runpytest_inprocess if inprocess else self.pytester.runpytest_subprocess
-        result = run(
-            "-p", "no:randomly", "-p", "no:hypothesispytest", *self.options, f"--parity-output={output}", *more
-        )
-        text = result.stdout.str() + result.stderr.str()
-        assert "INTERNALERROR" not in text
-        return result
+        return run_session(self.pytester, *self.options, f"--parity-output={output}", *more, inprocess=inprocess)
 
     def log(self, output: str = "out") -> Any:
         return read_log(self.pytester.path / output)

@@ -34,6 +34,7 @@ class Measurement:
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     frames: Frames | None = None
     pixels: int | None = None  # of a pattern
+    groups: int | None = None  # of patterns that may have one position: of (b, h, w, c) b, of (h, w, n) none
     metadata: dict[str, Scalar] = field(default_factory=dict)
     stats: Stats = field(default_factory=Stats)
     histograms: Histograms = field(default_factory=Histograms)

@@ -67,7 +67,9 @@ def measure_patterns(
     stack = Stack(open_stack(member), pixels.axes)
     if not pixels.is_clear:
         result.warning("axes_unclear", name, _unclear(member, stack))
-    index = read_scan_index(npz, result, roles, stack, member.shape[: pixels.axes.start])
+    groups = member.shape[: pixels.axes.start]
+    result.groups = math.prod(groups) if groups else None
+    index = read_scan_index(npz, result, roles, stack, result.groups)
     _measure_stack(result, name, stack, index, layout)
 
 

@@ -74,10 +74,9 @@ def _warn_of_frames(result: Measurement, name: str, frames: FrameStatistics, pho
 def warn_of_other_arrays(members: Mapping[str, Member], result: Measurement) -> None:
     """Add warnings about positions of another length than there are frames, and an object that is constant."""
     roles = Roles(result.roles)
-    patterns = members.get(result.roles.get("diff3d", ""))
     scan_index = result.roles.get("scan_index")
-    if result.frames is not None and patterns is not None:
-        fitting = {result.frames.count, *patterns.shape[:1]}
+    if result.frames is not None:
+        fitting = {result.frames.count, result.groups}
         for name, member in members.items():
             if name != scan_index and member.shape and are_positions(name, roles) and member.shape[0] not in fitting:
                 message = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -31,14 +30,14 @@ def lengths_of(members: Mapping[str, Member], roles: Roles) -> set[int]:
 
 
 def read_scan_index(
-    npz: NpzFile, result: Measurement, roles: Roles, stack: Stack, before: tuple[int, ...]
+    npz: NpzFile, result: Measurement, roles: Roles, stack: Stack, groups: int | None
 ) -> NDArray[Any] | None:
     """Return the scan of each pattern in the order of the stream; all are of one scan where there is no index.
 
     Parameters
     ----------
-    before : tuple of int
-        The lengths of the axes before rows and columns: there may be one entry for each group of patterns.
+    groups : int or None
+        The number of groups of patterns, for each of which there may be one entry.
 
     Returns
     -------
@@ -52,10 +51,9 @@ def read_scan_index(
     if name in npz.broken:
         return None
     member = npz.members[name]
-    groups = math.prod(before)
     try:
         # Checked by its header first, so that an index of absurd length is never read.
-        length = groups if member.size == groups and n_frames % max(groups, 1) == 0 else n_frames
+        length = groups if groups and member.size == groups and n_frames % groups == 0 else n_frames
         check_scan_index(member.dtype, member.size, length)
         index = npz.read(member).reshape(-1)
     except ScanIndexError as error:

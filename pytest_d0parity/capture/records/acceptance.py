@@ -16,16 +16,10 @@ def accepted(layout: Layout, dataset: str, problem: Problem) -> Problem:
     return replace(problem, accepted=True) if known else problem
 
 
-def _about(problem: Problem) -> str:
-    return problem.where.partition(":")[0].replace("baseline_params", "params").replace("baseline_metrics", "params")
-
-
 def unused_acceptances(layout: Layout, problems: Iterable[Problem], datasets: Sequence[Dataset]) -> Iterator[Problem]:
     """Yield a remark for each entry that fits no warning of a run in which all datasets were measured."""
     there = [(valid_utf8(dataset.filename), problem.name) for dataset in datasets for problem in dataset.problems]
-    there += [
-        (problem.where.partition(":")[0].replace("baseline_params", "params"), problem.name) for problem in problems
-    ]
+    there += [(_about(problem), problem.name) for problem in problems]
     for entry in layout.accept:
         if not any(covers(entry, dataset, name) for dataset, name in there):
             yield Problem(
@@ -34,3 +28,7 @@ def unused_acceptances(layout: Layout, problems: Iterable[Problem], datasets: Se
                 where="accept",
                 message=f"{printable(entry)} fits no warning of this run; if what it was about is mended, take it out",
             )
+
+
+def _about(problem: Problem) -> str:
+    return problem.where.partition(":")[0].replace("baseline_params", "params").replace("baseline_metrics", "params")

@@ -133,7 +133,9 @@ class FrameStatistics:
             counts: Any = block.rows.shape[1]
             if block.non_finite is not None:
                 counts = counts - block.non_finite.sum(axis=1)
-            self.squares[frames] += deviations + mean * (2 * block.sums - mean * counts)
+            squares = deviations + mean * (2 * block.sums - mean * counts)
+            squares[self.nonzero[frames] == 0] = 0  # and no rounding error: an empty frame is dark
+            self.squares[frames] += squares
         self.skip(block)
 
     def skip(self, block: Block) -> None:
