@@ -1,24 +1,20 @@
 """Datasets captured by several processes of this machine.
 
-The worker processes are started as new commands instead of forked, since a session that has threads or uses a graphics
-card must not be forked. They import this package while the process that starts them does the same.
+Whatever ends or stops one of them, the others finish the work: a dataset that somebody has begun and does not finish
+is captured by another one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from queue import Queue
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from ..util.runtime import available_cores
+from .worker import BEAT, Worker, WorkerLostError
 
 if TYPE_CHECKING:  # NumPy is imported while the workers start, and not before
     from .cache import MeasurementCache
@@ -30,13 +26,6 @@ _SECONDS_PER_DATASET = 0.003  # whatever its size
 _MEASURED_PER_SECOND = 150e6  # bytes
 _HASHED_PER_SECOND = 1.5e9  # bytes
 _SECONDS_TO_START = 0.2
-
-_CREATE_NEW_PROCESS_GROUP = 0x200  # of Windows; `subprocess` has the name only there
-_PROGRESS_STEP = 0.02  # share of a dataset between two messages about it
-_WORKER_CODE = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from pytest_d0parity.capture.local_pool import run_worker; run_worker()"
-)
 
 Progress = Callable[[str, float], None]
 
@@ -68,17 +57,25 @@ class LocalPool:
     ----------
     workers : int
         Number of processes besides this one.
+    say : callable, optional
+        Is told of a worker that no longer answers.
+    patience : float
+        Seconds without a sign of life until a worker counts as lost.
     """
 
-    def __init__(self, workers: int = 0) -> None:
-        self._workers = [_start_worker() for _ in range(workers)]
+    def __init__(self, workers: int = 0, say: Callable[[str], None] = lambda _: None, *, patience: float = 10) -> None:
+        self._process = os.getpid()
+        self._say = say
+        self._patience = patience
+        self._workers = [Worker() for _ in range(workers)]
         self._job: CaptureJob | None = None
         self._progress: Progress = lambda _, __: None
         # The condition guards what follows: file names of datasets, and whether to read them in a second thread.
         self._changed = threading.Condition()
         self._queue: dict[str, bool] = {}  # largest first
-        self._returned: dict[str, bool] = {}  # begun by a worker that has died; captured by this process
+        self._returned: dict[str, bool] = {}  # begun by somebody who did not finish; captured by this process
         self._results: dict[str, CaptureResult] = {}
+        self._silent: dict[Worker, tuple[int, float]] = {}  # those at work: their beats, and for how long no more came
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +84,11 @@ class LocalPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that has made it, and no fork, which has none of its threads."""
+        return os.getpid() == self._process
 
     def begin(self, job: CaptureJob, sizes: Mapping[str, int], progress: Progress | None = None) -> None:
         """Have the workers capture datasets: see `Executor.capture`. Get the results by `result`."""
@@ -120,34 +122,65 @@ class LocalPool:
 
     def result(self, name: str) -> CaptureResult:
         """Return the result for one dataset: wait for the worker that has begun it, or else capture it here."""
-        with self._changed:
-            while name not in self._results and name not in self._returned and name not in self._queue:
-                self._changed.wait()
-            if name in self._results:
-                return self._results[name]
-            overlap = (self._returned if name in self._returned else self._queue).pop(name)
-        return self._capture_here(name, overlap)
+        begun: dict[str, bool] = {}
+        try:
+            with self._changed:
+                while name not in self._results and name not in self._returned and name not in self._queue:
+                    self._wait()
+                if name in self._results:
+                    return self._results[name]
+                _move(name, self._returned if name in self._returned else self._queue, begun)
+            return self._capture_here(name, begun[name])
+        finally:
+            self._give_back(begun)
 
     def close(self) -> None:
         """Kill the workers."""
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
-            worker.wait()
-            for pipe in (worker.stdin, worker.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):  # from data that was not sent yet
-                        pipe.close()
+            worker.close()
         self._workers = []
 
     def _capture_or_wait(self, n_known: int) -> None:
         """Capture one dataset here; if none is left, wait until there are more than so many results."""
+        begun: dict[str, bool] = {}
+        try:
+            with self._changed:
+                while not (self._returned or self._queue) and len(self._results) == n_known:
+                    self._wait()
+                tasks = self._returned or self._queue
+                if tasks:
+                    _move(next(iter(tasks)), tasks, begun)
+            for name, overlap in begun.items():
+                self._capture_here(name, overlap)
+        finally:
+            self._give_back(begun)
+
+    def _give_back(self, begun: Mapping[str, bool], worker: Worker | None = None) -> None:
+        """Give datasets back that were begun and not finished, as where the time limit of a test ends that."""
         with self._changed:
-            while not (self._returned or self._queue) and len(self._results) == n_known:
-                self._changed.wait()
-            task = _pop_first(self._returned or self._queue)
-        if task is not None:
-            self._capture_here(*task)
+            if worker is not None:
+                self._silent.pop(worker, None)
+            for name in begun.keys() - self._results.keys():
+                self._returned[name] = begun[name]
+                self._queue.pop(name, None)
+            self._changed.notify_all()
+
+    def _wait(self) -> None:
+        """Wait for news, for a moment; kill workers that show no sign of life, as one that somebody has stopped."""
+        if self._changed.wait(BEAT):
+            return
+        for worker, (beats, silent) in self._silent.items():
+            quiet = silent + BEAT if beats == worker.beats else 0.0
+            self._silent[worker] = worker.beats, quiet
+            # Not by the clock: where all are suspended together, as by Ctrl-Z, nobody is late.
+            if quiet >= self._patience and not worker.is_killed:
+                self._say(
+                    f"the process {worker.pid}, which measures beside this one, does not answer for "
+                    f"{self._patience:g} s; it is ended, and its work is done here"
+                )
+                worker.kill()
 
     def _capture_here(self, name: str, overlap: bool) -> CaptureResult:
         assert self._job is not None  # noqa: S101 - begin() comes first
@@ -160,93 +193,31 @@ class LocalPool:
             self._results[name] = result
             self._changed.notify_all()
 
-    def _feed(self, worker: subprocess.Popen[bytes]) -> None:
+    def _feed(self, worker: Worker) -> None:
         """Hand a worker one dataset after the other, and receive its results, until the queue is empty."""
-        task = None
+        begun: dict[str, bool] = {}
         try:
-            _send(worker, self._job)
-            while (task := self._next_task()) is not None:
-                name, _ = task
-                _send(worker, task)
-                while isinstance(message := pickle.load(worker.stdout), float):  # type: ignore[arg-type] # noqa: S301 - our own process
-                    self._progress(name, message)
-                self._add_result(name, message)
-                task = None
-        # The worker was killed or has died, perhaps in the middle of a message.
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            if task is not None:
-                with self._changed:
-                    self._returned.update([task])
-                    self._changed.notify_all()
+            worker.send(self._job)
+            worker.wait_until_ready()
+            with self._changed:
+                self._silent[worker] = worker.beats, 0.0
+            while name := self._next_name(begun):
+                worker.send((name, begun[name]))
+                self._add_result(name, worker.receive(partial(self._progress, name)))
+        except (OSError, ValueError, WorkerLostError):
+            pass  # it was killed or has died, perhaps in the middle of a message
+        finally:
+            self._give_back(begun, worker)
 
-    def _next_task(self) -> tuple[str, bool] | None:
+    def _next_name(self, begun: dict[str, bool]) -> str | None:
         with self._changed:
-            return _pop_first(self._queue)
+            name = next(iter(self._queue), None)
+            if name is not None:
+                _move(name, self._queue, begun)
+            return name
 
 
-def _pop_first(queue: dict[str, bool]) -> tuple[str, bool] | None:
-    name = next(iter(queue), None)
-    return None if name is None else (name, queue.pop(name))
-
-
-def _start_worker() -> subprocess.Popen[bytes]:
-    # In its own process group: Ctrl-C reaches only this process, which then kills the worker.
-    group: dict[str, Any] = (
-        {"creationflags": _CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
-    )
-    worker = subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-P", "-c", _WORKER_CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group
-    )
-    with contextlib.suppress(OSError):  # it has died already, which is noticed when work is sent to it
-        _send(worker, [entry or os.getcwd() for entry in sys.path])
-    return worker
-
-
-def _send(worker: subprocess.Popen[bytes], message: object) -> None:
-    assert worker.stdin is not None  # noqa: S101
-    worker.stdin.write(pickle.dumps(message))
-    worker.stdin.flush()
-
-
-def run_worker() -> None:
-    """Receive a job and then datasets on standard input, and send progress and results to standard output, for ever."""
-    # Imported now, while the process that started this one does the same, and not only when the job arrives.
-    from . import job as _job  # noqa: F401
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Whatever else is printed must not get into the pipe.
-    output = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    received: Queue[Any] = Queue()
-    threading.Thread(target=_receive, args=(received,), daemon=True).start()
-
-    def send(message: object) -> None:
-        pickle.dump(message, output)
-        output.flush()
-
-    job: CaptureJob = received.get()
-    while True:
-        name, overlap = received.get()
-        send(job.capture(name, _in_steps(send), overlap=overlap))
-
-
-def _receive(received: Queue[Any]) -> None:
-    """Put messages from standard input into a queue. End this process when the one that started it has ended."""
-    try:
-        while True:
-            received.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from the process that started this one
-    finally:
-        os._exit(0)
-
-
-def _in_steps(send: Callable[[float], None]) -> Callable[[float], None]:
-    """Return a progress callback that sends no more than every `_PROGRESS_STEP`."""
-    sent = 0.0
-
-    def progress(share: float) -> None:
-        nonlocal sent
-        if share >= sent + _PROGRESS_STEP or share >= 1.0:
-            sent = share
-            send(float(share))
-
-    return progress
+def _move(name: str, tasks: dict[str, bool], begun: dict[str, bool]) -> None:
+    """Move a dataset to those that somebody has begun. Added first, so that it is always in somebody's hands."""
+    begun[name] = tasks[name]
+    del tasks[name]

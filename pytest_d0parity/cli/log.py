@@ -55,7 +55,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     cache = None if options.no_cache else open_user_cache(terminal.note)
     # Started before anything else is imported, so that workers and this process import at the same time.
     n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
-    with LocalPool(n_workers) as pool, contextlib.ExitStack() as stack:
+    with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
         from ..capture.dask_cluster import DaskCluster
         from ..capture.run import CaptureInterrupted, capture_evidence
         from ..compare.compare_log import read_references

@@ -149,7 +149,7 @@ def _verification(
         expected.name: expected.size_bytes or 0 for expected in submission.expected_files if expected.kind == "dataset"
     }
     # Started before anything else is imported, so that workers and this process import at the same time.
-    with LocalPool(pool_size(None, sizes)) as pool:
+    with LocalPool(pool_size(None, sizes), terminal.note) as pool:
         for problem in make_remeasurement().warnings():
             terminal.problem(problem)
         return check(executor=pool)

@@ -132,7 +132,9 @@ class RunData:
         self._pool = pool
 
     def _capture(self, filename: str) -> CaptureResult:
-        return self._capture_job.capture(filename) if self._pool is None else self._pool.result(filename)
+        if self._pool is None or not self._pool.is_here:
+            return self._capture_job.capture(filename)
+        return self._pool.result(filename)
 
     @property
     def captured(self) -> dict[str, CaptureResult]:

@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_d0parity import Scenario
 from pytest_d0parity.capture import job
 from pytest_d0parity.capture.dataset.measure import measure
 from pytest_d0parity.capture.dataset.member_source import read_ahead
-from pytest_d0parity.capture.local_pool import pool_size
+from pytest_d0parity.capture.job import CaptureJob
+from pytest_d0parity.capture.local_pool import LocalPool, pool_size
+from pytest_d0parity.capture.selection import select_datasets
 from pytest_d0parity.plugin import controller
 from pytest_d0parity.util.runtime import available_cores
 from tests.support.command import COMMAND, comparable, d0parity, read_log
@@ -28,6 +31,11 @@ from tests.support.processes import ENDLESS, make_endless, reads, started, wait_
 
 def helpers_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def parity(pytester: pytest.Pytester, pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Parity:
+    return Parity(pytester, pair, tmp_path_factory.mktemp("root"))
 
 
 @pytest.fixture
@@ -188,6 +196,122 @@ def test_the_plugin_has_the_same_pool(
     assert (result.ret, seen) == (0, [])  # nothing was left for this process
     assert parity.log()["verdict"] == "recorded"
     assert [dataset["problems"] for dataset in parity.log()["datasets"]] == [[], [], []]
+
+
+# --- whatever ends or stops one of them ----------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody stops a process there")
+def test_a_helper_that_is_stopped_is_ended_and_its_work_is_done_here(sweep: Path, tmp_path: Path) -> None:
+    make_endless(tmp_path / "data_p1e4.npz")
+    made = Scenario(dataset_root=str(tmp_path))
+    said: list[str] = []
+    with LocalPool(1, said.append, patience=1) as pool:
+        (worker,) = helpers_of(os.getpid()) if sys.platform == "linux" else [pool._workers[0].pid]
+        pool.begin(CaptureJob(made, claims=select_datasets(made).claims), {"data_p1e4.npz": 1})
+        wait_for(lambda: reads(worker, ENDLESS), "the helper reads")
+        os.kill(worker, signal.SIGSTOP)
+        shutil.copy(sweep / "data_p1e5.npz", tmp_path / "new")
+        (tmp_path / "new").replace(tmp_path / "data_p1e4.npz")
+        result = pool.result("data_p1e4.npz")
+    assert result.dataset.stats.raw is not None
+    assert said == [
+        f"the process {worker}, which measures beside this one, does not answer for 1 s; it is ended, and its work is "
+        "done here"
+    ]
+
+
+def test_a_helper_that_has_nothing_to_do_is_not_missed(sweep: Path) -> None:
+    scenario, said = Scenario(dataset_root=str(sweep), limit_datasets=("data_p1e3.npz",)), []
+    with LocalPool(2, said.append, patience=0) as pool:
+        job_ = CaptureJob(scenario, claims=select_datasets(scenario).claims)
+        ((name, result),) = pool.capture(job_, {"data_p1e3.npz": 1})
+    assert (name, result.dataset.problems, said) == ("data_p1e3.npz", (), [])
+
+
+@pytest.mark.parametrize("greeting", ["cuda 12.4 loaded", "I am a node", "(lp0"])
+def test_a_greeting_at_the_start_of_python_goes_nowhere(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greeting: str
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(f"print({greeting!r}, flush=True)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    done = d0parity("log", "-q", "--jobs", "3", "--dataset-root", sweep, "--output", tmp_path / "out")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{greeting}\n")  # that of the command itself
+    assert len(read_log(tmp_path / "out")["datasets"]) == 3
+
+
+def test_an_exception_while_a_dataset_is_measured_leaves_it_to_the_next_check(parity: Parity) -> None:
+    """As the time limit of a test raises it (pytest-timeout)."""
+    parity.pytester.makeconftest(
+        """
+        import pytest
+        from pytest_d0parity.capture import job
+
+        measure = job.measure
+
+        def ends(*args, **options):
+            job.measure = measure
+            pytest.fail("Timeout (>0.25s) from pytest-timeout.")
+
+        job.measure = ends
+        """
+    )
+    result = parity.run()
+    outcomes = parity.outcomes()
+    assert (result.ret, [*outcomes.values()].count("failed")) == (1, 1)
+    assert [dataset["stats"]["raw"] is None for dataset in parity.log()["datasets"]] == [False, False]
+
+
+FORKING = """
+import os, pickle
+import pytest
+from _pytest.runner import runtestprotocol
+from pytest_d0parity.plugin import controller
+
+controller.pool_size = lambda *_: 1  # however small the datasets are
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):  # as pytest-forked does
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        reports = runtestprotocol(item, log=False)
+        with open(writing, "wb") as file:
+            pickle.dump([item.config.hook.pytest_report_to_serializable(config=item.config, report=each)
+                         for each in reports], file)
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as file:
+        found = pickle.load(file)
+    os.waitpid(child, 0)
+    for each in found:
+        report = item.config.hook.pytest_report_from_serializable(config=item.config, data=each)
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+# A helper has a dataset in hand for as long as the session takes.
+NEVER_DONE = """
+import sys, threading
+if "-c" in sys.orig_argv:
+    from pytest_d0parity.capture import job
+    job.measure = lambda *_, **__: threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_checks_in_forks_do_not_wait_for_threads_that_they_have_not(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = parity.pytester.mkdir("site")
+    (site / "sitecustomize.py").write_text(NEVER_DONE)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    parity.pytester.makeconftest(FORKING)
+    result = parity.run("-p", "no:timeout", inprocess=False)
+    assert result.ret == 0
+    assert set(parity.outcomes().values()) == {"passed"}
 
 
 # --- overlapping -------------------------------------------------------------------------------
