@@ -13,7 +13,8 @@ from ..util.files import describe_os_error, open_hashed
 from ..util.markdown import escape
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import TOOL
-from ..util.runtime import quiet_logger, scratch_folder
+from ..util.runtime import quiet_logger
+from ..util.temporary import scratch_folder, sweep
 from ..util.text import printable, text_as_name
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
@@ -73,6 +74,7 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> No
             raise BundleError(
                 f"{printable(target)} needs {plan.space:,} bytes, and {free:,} are left there; nothing was copied"
             )
+        sweep(parent)
         with scratch_folder(parent) as folder:
             listener.planned([(item.name, item.size) for item in plan.items])
             bag = os.path.join(folder, "bag")

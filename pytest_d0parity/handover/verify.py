@@ -15,7 +15,8 @@ from ..evidence.expected_files import THE_LOG, ExpectedFile
 from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
-from ..util.runtime import available_cores, scratch_folder
+from ..util.runtime import available_cores
+from ..util.temporary import scratch_folder
 from ..util.text import listed, name_as_text, printable, text_as_name
 from .file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted

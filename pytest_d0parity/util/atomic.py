@@ -1,9 +1,49 @@
-"""Atomic writing of files."""
+"""Atomic writing of files: a reader sees the old file or the whole new one, whatever ends the writer."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+
+from .temporary import open_temporary
+
+
+class _Replacement:
+    """The new content of a file, beside it until it takes its name."""
+
+    def __init__(self, path: str | os.PathLike[str], data: bytes, *, durable: bool) -> None:
+        self._target = os.path.realpath(path)
+        # In the same folder, since a rename is atomic only within one file system.
+        self._temporary, descriptor = open_temporary(os.path.dirname(self._target))
+        self._file = open(descriptor, "wb")  # noqa: SIM115 - held until it has its name
+        try:
+            self._file.write(data)
+            self._file.flush()
+            if durable:
+                os.fsync(self._file.fileno())
+            if os.path.isdir(self._target):
+                raise IsADirectoryError(21, "it is a folder", self._target)
+            if os.path.exists(self._target):
+                os.chmod(self._temporary, stat.S_IMODE(os.stat(self._target).st_mode))
+        except BaseException:
+            self.discard()
+            raise
+
+    def take_name(self) -> None:
+        if os.name == "nt":
+            self._file.close()  # an open file cannot be renamed there
+        os.replace(self._temporary, self._target)
+        self._file.close()
+
+    def discard(self) -> None:
+        """Remove it, if it has not taken its name."""
+        with contextlib.suppress(OSError):  # of data that does not fit on the disk
+            self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._temporary)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
@@ -24,21 +64,44 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, durable: bool
         If the file cannot be written (no space, no permission). The old file is then unchanged and
         no temporary file is left.
     """
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    # In the same folder, since a rename is atomic only within one file system. The name is short,
-    # because that of the target may already have the maximum length.
-    temporary = os.path.join(folder, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    new = _Replacement(path, data, durable=durable)
     try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        if os.path.exists(target):
-            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        new.take_name()
+    finally:
+        new.discard()
+
+
+def replace_together(contents: Mapping[str, bytes], stale: Iterable[str], turn: AbstractContextManager[object]) -> None:
+    """Write files that belong together: all are made beside, and then take their names one after the other.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes
+        By path; the last one takes its name last.
+    stale : iterable of str
+        Files that are no longer, removed before.
+    turn : context manager
+        Entered for the renames alone.
+
+    Raises
+    ------
+    OSError
+        If one of them cannot be made; its ``filename`` is the path. Nothing has been replaced then.
+    """
+    made: list[_Replacement] = []
+    try:
+        for path, data in contents.items():
+            try:
+                made.append(_Replacement(path, data, durable=True))
+            except OSError as error:
+                error.filename = path
+                raise
+        with turn:
+            for path in stale:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            for new in made:
+                new.take_name()
+    finally:
+        for new in made:
+            new.discard()

@@ -1,10 +1,9 @@
-"""The process and its machine: cores, signals, temporary folders, and the loggers of libraries."""
+"""The process and its machine: cores, signals, and the loggers of libraries."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -46,21 +45,6 @@ def interruptible() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-@contextmanager
-def scratch_folder(parent: str) -> Iterator[str]:
-    """Make a new folder in `parent`, yield its path, and remove it with its contents at the end."""
-    folder = os.path.join(parent, f".d0parity-{os.getpid()}-{os.urandom(6).hex()}.tmp")
-    try:
-        os.mkdir(folder, 0o700)
-        yield folder
-    finally:
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-        except KeyboardInterrupt:  # in the middle of removing; `interruptible` lets no second one through
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
 
 @contextmanager
