@@ -34,11 +34,14 @@ class CaptureInterrupted(KeyboardInterrupt):
     ----------
     log : EvidenceLog
         An incomplete log of the datasets that were finished.
+    planned : int
+        Number of datasets that there would have been.
     """
 
-    def __init__(self, log: EvidenceLog) -> None:
+    def __init__(self, log: EvidenceLog, planned: int) -> None:
         super().__init__()
         self.log = log
+        self.planned = planned
 
 
 def capture_evidence(
@@ -91,7 +94,8 @@ def capture_evidence(
             _report(listener, result.dataset.problems)
             captured[filename] = result
     except KeyboardInterrupt:
-        raise CaptureInterrupted(build_log(scenario, baseline_run, selection, captured)) from None
+        log = build_log(scenario, baseline_run, selection, captured)
+        raise CaptureInterrupted(log, len(selection.filenames)) from None
     except ExecutorError as error:
         lost = Problem(severity="error", name="unmeasured", where="cluster", message=str(error))
         _report(listener, [lost])

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from .._version import __version__
 from ..util.errors import ParityError
+from ..util.runtime import interruptible
 from ..util.text import printable
 from .arguments import INTERRUPTED
 from .attest import add_attest
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0 done, 1 something could not be read or written, 2 wrong usage (argparse itself
-        leaves by `SystemExit` with it), 3 drift, 130 interrupted.
+        leaves by `SystemExit` with it), 3 drift, and 130, 143 or 129 where SIGINT (Ctrl-C), SIGTERM or SIGHUP came.
     """
     parser = _Parser(
         prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
@@ -79,15 +80,17 @@ def _run(options: argparse.Namespace) -> int:
     """Run a command; print errors that the user can put right."""
     run: Callable[[argparse.Namespace, Terminal], int] = options.run
     quiet, progress = getattr(options, "quiet", False), getattr(options, "progress", None)
-    with Terminal(quiet=quiet, progress=progress) as terminal:
+    with interruptible() as received, Terminal(quiet=quiet, progress=progress) as terminal:
         try:
-            return run(options, terminal)
+            code = run(options, terminal)
         except ParityError as error:
             for sentence in error.sentences:
                 terminal.error(sentence)
-            return error.exit_code
+            code = error.exit_code
         except KeyboardInterrupt:
             # One that fell into an exec() of text, as dataclasses call it, would end ``python -m`` by SIGINT although
             # it is caught here: CPython remembers it until the next exec() of text.
             exec("")  # noqa: S102
-            return INTERRUPTED
+            terminal.note("interrupted")
+            code = INTERRUPTED
+    return 128 + received[0] if code == INTERRUPTED and received else code

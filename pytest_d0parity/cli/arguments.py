@@ -53,15 +53,7 @@ def positive(text: str) -> int:
 
 
 DONE = 0
-
-
 UNREADABLE = 1  # something could not be read or written
-
-
 WRONG_USAGE = 2
-
-
 DRIFT = 3
-
-
-INTERRUPTED = 130
+INTERRUPTED = 130  # by Ctrl-C; otherwise 128 and the number of the signal

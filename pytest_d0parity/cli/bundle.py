@@ -42,12 +42,10 @@ def _bundle(options: argparse.Namespace, terminal: Terminal) -> int:
     if missing := missing_extra("bagit", "bundle"):
         raise ParityError(f"to make a bundle, {missing}")
     from ..handover.bundle_writer import make_bundle
-    from ..util.runtime import interruptible
 
     target = options.output.rstrip(os.sep) or options.output
-    with interruptible():
-        plan = _plan(options, terminal)
-        make_bundle(plan, target, terminal)
+    plan = _plan(options, terminal)
+    make_bundle(plan, target, terminal)
     terminal.say(
         f"{printable(target)} is made: {counted(len(plan.items), 'file')}, {plan.size:,} bytes, of the log "
         f"{plan.file.sha256}"

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
+from ..util.text import counted, listed
 from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
             code = DONE
         except CaptureInterrupted as interrupt:
             log, code = interrupt.log, INTERRUPTED
+            kept = "stand in the log" if cache is None else "are kept, and a rerun takes them from the cache"
+            measured = f"{log.total_datasets} of {counted(interrupt.planned, 'dataset')} measured"
+            terminal.note(f"interrupted: {measured}; those {kept}")
     _say_what_else_is_there(log, scenario, terminal)
     is_published = _publish(log, scenario, output, references[0] if references else None, options.history, terminal)
     if code == DONE and (log.has_errors or not is_published or log.verdict == "incomplete"):
@@ -79,7 +83,6 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
 def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Terminal) -> None:
     """Name the NPZ files that were left aside; where no dataset was found, say what is there and how to log it."""
     from ..scenario.sweep import SweepError, find_sweep
-    from ..util.text import counted, listed
     from .scan import say_what_is_there
 
     with contextlib.suppress(SweepError):
@@ -114,7 +117,7 @@ def _publish(
 ) -> bool:
     from ..handover.publish import publish
 
-    publication = publish(log, scenario, output, reference, history=history)
+    publication = publish(log, scenario, output, reference, terminal.note, history=history)
     for error in publication.errors:
         terminal.error(error)
     terminal.done(log, output if publication.is_written else None)

@@ -33,11 +33,12 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace, terminal: Terminal) -> int:
     from dataclasses import replace
 
-    from ..evidence.artifacts import PAGE, prepare_folder
+    from ..evidence.artifacts import PAGE, prepare_folder, write_artifact
     from ..evidence.file import read_log
     from ..evidence.probe_archive import read_probes
+    from ..evidence.siblings import strangers_beside
     from ..reports.outcome import outcome_of
-    from ..reports.writer import write_page
+    from ..reports.writer import render_page
     from ..scenario.pyproject import find_project
     from .compare import compare_with, exit_code_of
 
@@ -57,6 +58,9 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
         reference = file_of_reference, read_probes(os.path.dirname(options.reference))
     output = folder if options.output is None else options.output
     prepare_folder(output or ".")
-    write_page(log, read_probes(folder), reference, outcome, output)
+    if found := strangers_beside(file):
+        terminal.note(found)
+    page = render_page(log, file.sha256, read_probes(folder), reference, outcome)
+    write_artifact(os.path.join(output, PAGE), page)
     terminal.say(f"Look at {printable(os.path.join(output, PAGE))}.")
     return code

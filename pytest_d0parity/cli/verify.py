@@ -61,26 +61,29 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..evidence.artifacts import prepare_folder
+    from ..evidence.siblings import strangers_beside
+    from ..handover.bundle_reader import is_bundle
     from ..handover.receipt import remove_receipt
     from ..handover.submission import check_submitted_attestation, open_submission
     from ..scenario.pyproject import find_project
     from ..scenario.scenario import default_output
-    from ..util.runtime import interruptible
 
     project = find_project(".")
     output = options.output or default_output(project)
     remove_receipt(output)
-    with interruptible():
-        submission = open_submission(
-            options.log,
-            output,
-            dataset_root=options.dataset_root,
-            baseline_params=options.baseline_params,
-            has_key=bool(options.public_key),
-        )
-        attested = check_submitted_attestation(submission, options.attestation, options.public_key)
-        prepare_folder(output)
-        return _check(submission, attested, options, project, output, terminal)
+    submission = open_submission(
+        options.log,
+        output,
+        dataset_root=options.dataset_root,
+        baseline_params=options.baseline_params,
+        has_key=bool(options.public_key),
+    )
+    file = None if is_bundle(options.log) else submission.file
+    if file is not None and (found := strangers_beside(file)):
+        terminal.note(found)
+    attested = check_submitted_attestation(submission, options.attestation, options.public_key)
+    prepare_folder(output)
+    return _check(submission, attested, options, project, output, terminal)
 
 
 def _check(

@@ -13,8 +13,12 @@ LOG = "dose_parity_log.json"
 DIGEST = "dose_parity_log.md"
 PAGE = "dose_parity_report.html"
 PROBES = "probes.npz"
+PROBE_TABLE = "probe_stats.csv"
+STAGE_TABLE = "stage_stats.csv"
+SUMS = "SHA256SUMS"
 STATEMENT = "dose_parity_statement.json"
 ATTESTATION = "dose_parity_attestation.json"
+LOG_SHA256 = "log_sha256"  # where tables and archives name the log that they tell of
 
 
 class ReportError(ParityError):

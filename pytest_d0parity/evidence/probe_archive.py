@@ -17,7 +17,7 @@ from ..readers.zip_member import NpzError
 from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
 from ..util.records import ABSENT
-from .artifacts import PROBES
+from .artifacts import LOG_SHA256, PROBES
 from .dataset import Dataset
 
 _LARGEST = 1 << 24  # bytes of a probe, at most
@@ -100,11 +100,11 @@ def _remark(missing: Mapping[str, str]) -> str:
     return f"The probes of some datasets are not shown ({len(missing)} in all; the first is that of {first})."
 
 
-def probes_to_bytes(arrays: Arrays) -> bytes:
-    """Return probes as an NPZ file; the same probes give the same bytes."""
+def probes_to_bytes(arrays: Arrays, log_sha256: str) -> bytes:
+    """Return probes, and the SHA-256 of their log, as an NPZ file; the same ones give the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
+        for name, array in (*arrays.items(), (LOG_SHA256, np.array(log_sha256))):
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             # ZipInfo without a date: the first one that the format knows.

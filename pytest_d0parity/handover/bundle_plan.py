@@ -6,7 +6,6 @@ import datetime
 import os
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from ..attest.attestation import is_about
 from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
 from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
 from ..evidence.file import LogFile
-from ..evidence.probe_archive import name_of_probe
+from ..evidence.siblings import is_of_log
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable, text_as_name
@@ -179,27 +178,13 @@ class _Contents:
 
 
 def _is_made_of(file: LogFile, path: str) -> bool:
-    """Whether a file beside a log was made of this log: digest and page hold its timestamp."""
+    """Whether a file beside a log was made of this log."""
+    if os.path.basename(path) != ATTESTATION:
+        return is_of_log(path, file)
     try:
-        data = ByteRange(path).read()
+        return is_about(ByteRange(path).read(), file)
     except (OSError, ValueError):
         return True  # copying it will fail, and say why
-    match os.path.basename(path):
-        case name if name == ATTESTATION:
-            return is_about(data, file)
-        case name if name == PROBES:
-            return _holds_probes_of(file, path)
-    return str(file.log.metadata.timestamp or "").encode() in data
-
-
-def _holds_probes_of(file: LogFile, path: str) -> bool:
-    """Whether all probes of an archive are probes of a log."""
-    known = set(map(name_of_probe, file.log.datasets))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy") for name in archive.namelist()} <= known
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False
 
 
 def _why_not_portable(name: str) -> str:

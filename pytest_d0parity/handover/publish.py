@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..evidence.artifacts import PROBES, write_artifact
+from ..evidence.artifacts import PAGE, PROBES
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
-from ..evidence.probe_archive import Probes, collect_probes, probes_to_bytes, read_probes
+from ..evidence.probe_archive import Probes, collect_probes, read_probes
 from ..reports.history import append_to_history
 from ..reports.outcome import outcome_of
-from ..reports.writer import append_to_step_summary, is_log_of, write_page, write_reports
+from ..reports.writer import Artifacts, append_to_step_summary, is_log_of, render_page, write_artifacts
 from ..scenario.scenario import Scenario
 from ..util.errors import ParityError
 
@@ -38,11 +38,12 @@ def publish(
     scenario: Scenario,
     output: str,
     reference: LogFile | None,
+    say: Callable[[str], None],
     *,
     history: str | None = None,
     shown_output: str | None = None,
 ) -> Publication:
-    """Write the artifacts of a log. One that fails does not keep the others from being written.
+    """Write the artifacts of a log. A page that cannot be made does not keep the others from being written.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ def publish(
         A folder that is there.
     reference : LogFile or None
         The log that it was compared with.
+    say : callable
+        Is told what is waited for.
     history : str, optional
         The Markdown file whose attempts history gets an entry.
     shown_output : str, optional
@@ -67,24 +70,24 @@ def publish(
             return False
         return True
 
-    written = attempt(lambda: write_reports(log, output, scenario.reference_path))
-    attempt(lambda: _show(log, scenario, output, reference))
+    artifacts, more = Artifacts(log), dict[str, bytes]()
+    if not (log.verdict != "match" and is_log_of(output, scenario.reference_path)):
+        attempt(lambda: more.update(_shown(artifacts, scenario, reference)))
+    written = attempt(lambda: write_artifacts(artifacts, output, more, say, scenario.reference_path))
     attempt(lambda: append_to_step_summary(log))
     if history is not None:
-        attempt(lambda: append_to_history(history, log, shown_output or output))
+        attempt(lambda: append_to_history(history, log, shown_output or output, say))
     return Publication(is_written=written, errors=tuple(errors))
 
 
-def _show(log: EvidenceLog, scenario: Scenario, output: str, reference: LogFile | None) -> None:
-    """Write the page, and the probes that it shows."""
-    path = scenario.reference_path
-    if log.verdict != "match" and is_log_of(output, path):
-        return  # the log there is the reference, whose probes and page stay
+def _shown(artifacts: Artifacts, scenario: Scenario, reference: LogFile | None) -> Iterator[tuple[str, bytes]]:
+    """Yield the probes, and the page that shows them."""
+    log = artifacts.log
     # Read before the probes of the run are written: those of the reference may lie in the same folder.
-    trusted = _with_probes(reference, path) if log.reference is not None else None
+    trusted = _with_probes(reference, scenario.reference_path) if log.reference is not None else None
     probes = collect_probes(log.datasets, scenario.dataset_path)
-    write_artifact(os.path.join(output, PROBES), probes_to_bytes(probes.arrays))
-    write_page(log, probes, trusted, outcome_of(log), output)
+    yield PROBES, artifacts.probes(probes)
+    yield PAGE, render_page(log, artifacts.sha256, probes, trusted, outcome_of(log))
 
 
 def _with_probes(reference: LogFile | None, path: str | None) -> tuple[LogFile, Probes] | None:

@@ -22,7 +22,7 @@ from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
-from ..reports.writer import disown_log, write_reports
+from ..reports.writer import Artifacts, disown_log, write_artifacts
 from ..util.errors import ParityError
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
@@ -139,7 +139,13 @@ class Controller:
         if _runs_tests(session.config):
             self._is_running = True
             with suppress(ParityError):  # the log cannot be written at the end either, which is reported then
-                write_reports(self._results.log(), self._settings.output, self._scenario.reference_path)
+                write_artifacts(
+                    Artifacts(self._results.log()),
+                    self._settings.output,
+                    {},
+                    self._conclusion.notes.append,
+                    self._scenario.reference_path,
+                )
             if not session.config.pluginmanager.hasplugin("dsession"):  # workers of pytest-xdist share the datasets
                 self._start_measuring()
 
@@ -147,7 +153,7 @@ class Controller:
         """Measure the datasets of the selected checks in a pool of processes."""
         names = {check.dataset for check in self._results.plan() if check.selected and check.dataset}
         sizes = sizes_of(self._scenario, names)
-        self._pool = LocalPool(pool_size(None, sizes, self._data.job.cache))
+        self._pool = LocalPool(pool_size(None, sizes, self._data.job.cache), self._conclusion.notes.append)
         self._data.measure_in(self._pool, sizes)
 
     @pytest.hookimpl(optionalhook=True)
@@ -245,6 +251,7 @@ class Controller:
             self._scenario,
             settings.output,
             self._reference,
+            self._conclusion.notes.append,
             history=settings.history,
             shown_output=settings.shown_output,
         )
@@ -298,7 +305,7 @@ def _disown(settings: Settings, code: int) -> None:
     """Let the log of an earlier session not stay as if it were that of this one, which runs no check."""
     with suppress(ParityError):  # the session has failed, which is worse
         why = f"a later one ended with exit code {int(code)} before any check ran"
-        disown_log(settings.output, settings.scenario.reference_paths, why)
+        disown_log(settings.output, settings.scenario.reference_paths, why, lambda _: None)
 
 
 def _runs_tests(config: pytest.Config) -> bool:

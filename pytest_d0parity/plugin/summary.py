@@ -37,6 +37,8 @@ class Conclusion:
         None if the session never ran its tests.
     errors : list of str
         Why parity is not shown, and what could not be written.
+    notes : list of str
+        What was waited for, or gone on without.
     publication : Publication or None
         What was written.
     is_attested : bool
@@ -49,6 +51,7 @@ class Conclusion:
 
     log: EvidenceLog | None = None
     errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     publication: Publication | None = None
     is_attested: bool = False
     update: ReferenceUpdate | None = None
@@ -92,6 +95,8 @@ class Summary:
         terminalreporter.write_sep("=", title, red=end.is_bad, green=not end.is_bad, bold=True)
         for error in end.errors:
             terminalreporter.write_line(f"ERROR: {error}", red=True)
+        for note in end.notes:
+            terminalreporter.write_line(f"note: {note}")
         if end.log is not None:
             for line in (*_log_lines(end.log), *self._file_lines()):
                 terminalreporter.write_line(line)

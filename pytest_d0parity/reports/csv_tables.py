@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+from ..evidence.artifacts import LOG_SHA256
 from ..evidence.dataset import Dataset
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
@@ -21,6 +22,7 @@ _PROBE = [
     *(f"{part}_{name}" for part in ("amp", "phase") for name in _PART),
     "l2_norm",
     *(f"{part}_{name}" for part in ("amp", "phase") for name in _MORE),
+    LOG_SHA256,
 ]
 _STAGE = [
     "filename",
@@ -28,22 +30,24 @@ _STAGE = [
     "stage",
     *("min", "max", "mean", "std", "median", "p01", "p10", "p90", "p99", "nonzero_fraction", "count"),
     *("nan_count", "inf_count", "n_unique_scans", "n_patterns"),
+    LOG_SHA256,
 ]
 
 
-def probe_table(log: EvidenceLog) -> str:
-    """Return a row for each dataset: the statistics of amplitude and phase, and the L2 norm.
+def probe_table(log: EvidenceLog, log_sha256: str) -> str:
+    """Return a row for each dataset: the statistics of amplitude and phase, the L2 norm, and which log this is of.
 
     Returns
     -------
     str
         CSV. A value that was not measured is an empty cell.
     """
-    return _csv(_PROBE, (_name(dataset) | _probe(dataset) for dataset in log.datasets))
+    rows = (_name(dataset) | _probe(dataset) for dataset in log.datasets)
+    return _csv(_PROBE, (row | {LOG_SHA256: log_sha256} for row in rows))
 
 
-def stage_table(log: EvidenceLog) -> str:
-    """Return a row for each measured stage of each dataset.
+def stage_table(log: EvidenceLog, log_sha256: str) -> str:
+    """Return a row for each measured stage of each dataset, which says which log this is of.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def stage_table(log: EvidenceLog) -> str:
     return _csv(
         _STAGE,
         (
-            _name(dataset) | {"stage": stage} | vars(stats)
+            _name(dataset) | {"stage": stage, LOG_SHA256: log_sha256} | vars(stats)
             for dataset in log.datasets
             for stage, stats in vars(dataset.stats).items()
             if stats is not None

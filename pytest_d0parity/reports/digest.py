@@ -46,8 +46,13 @@ INTERPRETATION = """\
 - **intensity_scale_value** is the factor between normalised amplitudes and photons that the run held at its end."""
 
 
-def to_markdown(log: EvidenceLog) -> str:
+def to_markdown(log: EvidenceLog, log_sha256: str) -> str:
     """Return the digest of a log.
+
+    Parameters
+    ----------
+    log_sha256 : str
+        The SHA-256 of the log's file.
 
     Returns
     -------
@@ -59,6 +64,7 @@ def to_markdown(log: EvidenceLog) -> str:
         _PROBLEM_STATEMENT,
         "## Verdict",
         outcome_of(log).headline,
+        f"This is the digest of the log with the SHA-256 `{log_sha256}`.",
         *_checks(log),
         *_problems(log),
         "## Metadata",

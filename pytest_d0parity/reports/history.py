@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 import tempfile
-
-from filelock import FileLock
+from collections.abc import Callable
 
 from ..evidence.model import EvidenceLog
 from ..util.atomic import write_atomically
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
+from ..util.lock import locked
+from ..util.temporary import sweep
 from ..util.text import printable
 
 _HEADING = re.compile(r"(#{1,6})\s")
@@ -24,7 +25,7 @@ class HistoryError(ParityError):
     """A history file that cannot be updated."""
 
 
-def append_to_history(path: str, log: EvidenceLog, output: str) -> None:
+def append_to_history(path: str, log: EvidenceLog, output: str, say: Callable[[str], None]) -> None:
     """Append a run to the attempts history of its scenario.
 
     Parameters
@@ -36,25 +37,30 @@ def append_to_history(path: str, log: EvidenceLog, output: str) -> None:
         The run.
     output : str
         Where its artifacts are.
+    say : callable
+        Is told of another run that holds the history.
 
     Raises
     ------
     HistoryError
         If the file is not there, or cannot be read or written. It is then unchanged.
+    LockError
+        If another run holds it for too long.
     """
     try:
-        with _lock(path):
+        with locked(_lock_of(path), f"the history {printable(path)}", say):
+            sweep(os.path.dirname(os.path.realpath(path)))
             _append(path, log, output)
     except OSError as error:
         reason = describe_os_error(error)
         raise HistoryError(f"history {printable(path)} cannot be brought up to date: {reason}") from None
 
 
-def _lock(path: str) -> FileLock:
-    """Return a lock for the file, shared by the runs of a user, in the folder for temporary files."""
+def _lock_of(path: str) -> str:
+    """Return the lock of the file, shared by the runs of a user, in the folder for temporary files."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
     user = os.getuid() if hasattr(os, "getuid") else ""
-    return FileLock(os.path.join(tempfile.gettempdir(), f"d0parity-{user}-{name}.lock"))
+    return os.path.join(tempfile.gettempdir(), f"d0parity-{user}-{name}.lock")
 
 
 def _append(path: str, log: EvidenceLog, output: str) -> None:

@@ -1,32 +1,72 @@
-"""The files that are made of a log, written."""
+"""The files that are made of a log, rendered and written together."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from ..evidence.artifacts import DIGEST, LOG, PAGE, STATEMENT, ReportError, write_artifact
+from ..evidence.artifacts import (
+    DIGEST,
+    LOG,
+    PAGE,
+    PROBE_TABLE,
+    PROBES,
+    STAGE_TABLE,
+    STATEMENT,
+    SUMS,
+    ReportError,
+)
 from ..evidence.dataset import Problem
 from ..evidence.encoding import to_json
 from ..evidence.file import LogError, LogFile, read_log
 from ..evidence.model import EvidenceLog
-from ..evidence.probe_archive import Probes
+from ..evidence.probe_archive import Probes, probes_to_bytes
+from ..evidence.siblings import strangers_beside
+from ..util.atomic import replace_together
 from ..util.files import describe_os_error
+from ..util.lock import locked
+from ..util.temporary import sweep
 from ..util.text import printable
 from .csv_tables import checksums, probe_table, stage_table
 from .digest import step_summary, step_summary_file, to_markdown
 from .outcome import Outcome
 
-_FILES: dict[str, Callable[[EvidenceLog], str | bytes]] = {
-    LOG: to_json,
-    DIGEST: to_markdown,
-    "probe_stats.csv": probe_table,
-    "stage_stats.csv": stage_table,
-    "SHA256SUMS": checksums,
-}
+_LOCK = ".d0parity.lock"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What is made of a log."""
+
+    log: EvidenceLog
+
+    @cached_property
+    def json(self) -> bytes:
+        """The log itself."""
+        return to_json(self.log).encode()
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the log, which all others name."""
+        return hashlib.sha256(self.json).hexdigest()
+
+    def tables(self) -> dict[str, bytes]:
+        """Return digest, tables and checksums, by name."""
+        return {
+            DIGEST: to_markdown(self.log, self.sha256).encode(),
+            PROBE_TABLE: probe_table(self.log, self.sha256).encode(),
+            STAGE_TABLE: stage_table(self.log, self.sha256).encode(),
+            SUMS: checksums(self.log),
+        }
+
+    def probes(self, probes: Probes) -> bytes:
+        """Return the archive of probes."""
+        return probes_to_bytes(probes.arrays, self.sha256)
 
 
 def is_log_of(folder: str, path: str | None) -> bool:
@@ -34,52 +74,68 @@ def is_log_of(folder: str, path: str | None) -> bool:
     return path is not None and os.path.realpath(path) == os.path.realpath(os.path.join(folder, LOG))
 
 
-def write_reports(log: EvidenceLog, folder: str, reference: str | None = None) -> None:
-    """Write log, digest, tables and checksums, each of them atomically.
+def write_artifacts(
+    artifacts: Artifacts,
+    folder: str,
+    more: Mapping[str, bytes],
+    say: Callable[[str], None],
+    reference: str | None = None,
+) -> None:
+    """Write a log and what is made of it: all beside what is there, then renamed one after the other, the log last.
 
     Parameters
     ----------
     folder : str
-        A folder that is there.
+        A folder that is there. What a killed run has left in it is swept.
+    more : mapping of str to bytes
+        Page and probes, by name; those of an older log are removed where there are none.
+    say : callable
+        Is told of a run that is waited for, and of files of two runs.
     reference : str, optional
         The log that this one was compared with. It is never replaced by one that differs.
 
     Raises
     ------
     ReportError
-        If one or more could not be written; the others are there all the same.
+        If one of them cannot be written; nothing is replaced then.
+    LockError
+        If another run holds the folder for too long; nothing is replaced then.
     """
-    if log.verdict != "match" and is_log_of(folder, reference):
-        path = printable(os.path.join(folder, LOG))
+    path = os.path.join(folder, LOG)
+    if artifacts.log.verdict != "match" and is_log_of(folder, reference):
         raise ReportError(
-            f"{path} is the reference itself and is left as it was, with all beside it; name another output"
+            f"{printable(path)} is the reference itself and is left as it was, with all beside it; name another output"
         )
-    failed = []
-    for name, render in _FILES.items():
-        path = os.path.join(folder, name)
-        content = render(log)
-        try:
-            write_artifact(path, content.encode() if isinstance(content, str) else content)
-            if name == LOG:
-                # A page or statement of an older log must not stay beside the new one.
-                for stale in (PAGE, STATEMENT):
-                    path = os.path.join(folder, stale)
-                    Path(path).unlink(missing_ok=True)
-        except ReportError as error:
-            failed.append(str(error))
-        except OSError as error:
-            failed.append(f"{printable(path)} is of an older log and cannot be removed: {describe_os_error(error)}")
-    if failed:
-        raise ReportError("; ".join(failed))
+    sweep(folder)
+    with contextlib.suppress(LogError):  # there is none, or none that says anything
+        if found := strangers_beside(read_log(path)):
+            say(f"{found}; they are replaced")
+    contents = {**artifacts.tables(), **more, LOG: artifacts.json}
+    stale = [name for name in (PAGE, PROBES, STATEMENT) if name not in contents]
+    try:
+        replace_together(
+            {os.path.join(folder, name): content for name, content in contents.items()},
+            [os.path.join(folder, name) for name in stale],
+            locked(os.path.join(folder, _LOCK), f"the folder {printable(folder)}", say),
+        )
+    except OSError as error:
+        where = printable(str(error.filename or path))
+        raise ReportError(
+            f"{where} cannot be written: {describe_os_error(error)}; nothing in {printable(folder)} was replaced"
+        ) from None
 
 
-def disown_log(folder: str, references: Sequence[str], why: str) -> None:
+def disown_log(folder: str, references: Sequence[str], why: str, say: Callable[[str], None]) -> None:
     """Take the verdict from the log that an earlier run left in a folder; the log stays, and says why it is incomplete.
 
     Parameters
     ----------
     references : sequence of str
-        Logs that are compared with; none of them is touched.
+        Logs that other logs are compared with; one that lies in the folder stays as it is.
+    why : str
+        A part of a sentence, on what the later run came to.
+    say : callable
+        As for `write_artifacts`.
 
     Raises
     ------
@@ -95,45 +151,45 @@ def disown_log(folder: str, references: Sequence[str], why: str) -> None:
     if log.verdict != "incomplete":
         message = f"this log is of an earlier session: {why}"
         problem = Problem(severity="error", name="unmeasured", where="session", message=message)
-        write_reports(replace(log, verdict="incomplete", problems=(*log.problems, problem)), folder)
+        disowned = replace(log, verdict="incomplete", problems=(*log.problems, problem))
+        write_artifacts(Artifacts(disowned), folder, {}, say)
 
 
-def write_page(
-    log: EvidenceLog, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome, folder: str
-) -> None:
-    """Write the page of a log.
+def render_page(
+    log: EvidenceLog, log_sha256: str, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome
+) -> bytes:
+    """Render the page of a log.
 
     Parameters
     ----------
+    log_sha256 : str
+        The SHA-256 of the log's file.
     probes : Probes
         Those of the log.
     reference : (LogFile, Probes) or None
         The log that it was compared with, where it is at hand, and what lies beside it.
     outcome : Outcome
         What came of the comparison.
-    folder : str
-        A folder that is there.
 
     Raises
     ------
     ReportError
-        If it could not be made or written.
+        If it cannot be made.
     """
-    path = os.path.join(folder, PAGE)
     try:
         # A test run may have made warnings of libraries errors, and nobody can act on them.
         with warnings.catch_warnings(action="ignore"):
             from .page.render import to_html
             from .page.shown_log import ShownLog
 
-            page = to_html(ShownLog(log, probes), reference and ShownLog(reference[0].log, reference[1]), outcome)
-    # A defect in the page must not end the run: the log is written already.
+            run = ShownLog(log, probes, log_sha256)
+            return to_html(run, reference and ShownLog(reference[0].log, reference[1]), outcome).encode()
+    # A defect in the page must not end the run, whose log is complete.
     except Exception as error:
         raise ReportError(
-            f"{printable(path)} cannot be made ({type(error).__name__}: {printable(str(error))}): a defect of "
-            "pytest-d0parity, please report it; the log is complete"
+            f"{PAGE} cannot be made ({type(error).__name__}: {printable(str(error))}): a defect of pytest-d0parity, "
+            "please report it; the log is complete"
         ) from error
-    write_artifact(path, page.encode())
 
 
 def append_to_step_summary(log: EvidenceLog) -> None:

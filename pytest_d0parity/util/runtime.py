@@ -24,24 +24,31 @@ def available_cores() -> int:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[list[int]]:
     """Raise `KeyboardInterrupt` on SIGTERM and SIGHUP as well, not only on SIGINT (Ctrl-C).
 
     After the first of these signals all further ones are ignored, so that they do not interrupt the clean-up.
     Outside the main thread, which alone can handle signals, this does nothing.
+
+    Yields
+    ------
+    list of int
+        The signal that came, once it has.
     """
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield received
         return
 
-    def interrupt(*_: object) -> None:
+    def interrupt(number: int, _: object) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+        received.append(number)
         raise KeyboardInterrupt
 
     before = {each: signal.signal(each, interrupt) for each in _SIGNALS}
     try:
-        yield
+        yield received
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import pty
@@ -19,8 +20,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from pytest_d0parity import json_schema
-from tests.support.command import COMMAND, d0parity, read_log
+from pytest_d0parity import json_schema, sha256_file
+from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE
+from pytest_d0parity.util.lock import LockError, locked
+from tests.support.command import COMMAND, LOG, d0parity, read_log
 from tests.support.processes import ENDLESS, make_endless, reads, started, wait_for
 
 
@@ -477,9 +480,9 @@ def test_a_full_disk_leaves_the_old_log(root: Path, full_disk: Path) -> None:
         (full_disk / "filler").write_bytes(bytes(1 << 20))
     done = log(root, full_disk)
     assert done.returncode == 1
-    assert "dose_parity_log.json cannot be written: No space left on device" in done.stderr
+    assert "cannot be written: No space left on device; nothing in " in done.stderr
     assert (full_disk / "dose_parity_log.json").read_bytes() == before
-    assert not list(full_disk.glob(".*"))
+    assert not list(full_disk.glob(".d0parity-*"))
 
 
 def test_a_link_to_the_log_stays_a_link(root: Path, output: Path, tmp_path: Path) -> None:
@@ -505,19 +508,119 @@ def test_a_history_that_is_not_there_leaves_the_log(root: Path, output: Path, tm
 # --- people ------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_leaves_what_was_finished(root: Path, output: Path) -> None:
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_what_was_finished(root: Path, output: Path, name: signal.Signals) -> None:
     make_endless(root / "data_p1e5.npz")
     command = [*COMMAND, "log", "--jobs", "1", "--dataset-root", root, "--output", output]
     with started(command, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: reads(process.pid, ENDLESS), "the second dataset is read")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(name)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + name
     assert "Traceback" not in errors
+    assert "interrupted: 1 of 2 datasets measured; those are kept, and a rerun takes them from the cache" in errors
     record = read_log(output)
     assert [dataset["filename"] for dataset in record["datasets"]] == ["data_p1e4.npz"]
     assert record["verdict"] == "incomplete"
     assert "these were not measured in this run: data_p1e5.npz" in record["problems"][0]["message"]
+
+
+def test_ctrl_c_while_the_command_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run([*COMMAND, "log"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_ctrl_c_while_the_page_is_made(root: Path, output: Path) -> None:
+    code = (
+        "import os, signal, sys; from pytest_d0parity.reports.page import render\n"
+        "def to_html(*_): os.kill(os.getpid(), signal.SIGINT)\n"
+        "render.to_html = to_html\n"
+        "from pytest_d0parity.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["log", "--dataset-root", str(root), "--output", str(output)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "note: interrupted")
+    assert [path.name for path in output.iterdir()] == []  # all of it, or nothing
+
+
+# --- the files of one run belong together ------------------------------------------------------
+
+OTHERS = [DIGEST, PAGE, PROBES, PROBE_TABLE, STAGE_TABLE]
+
+
+def test_each_file_names_the_log_that_it_tells_of(root: Path, output: Path) -> None:
+    assert log(root, output).returncode == 0
+    sha256 = sha256_file(str(output / LOG))
+    for name in (DIGEST, PAGE):
+        assert sha256 in (output / name).read_text(encoding="utf-8")
+    for name in (PROBE_TABLE, STAGE_TABLE):
+        rows = list(csv.reader((output / name).read_text(encoding="utf-8").splitlines()))
+        assert {row[-1] for row in rows} == {"log_sha256", sha256}
+    with np.load(output / PROBES) as probes:
+        assert str(probes["log_sha256"]) == sha256
+
+
+def test_files_of_two_runs_are_told(root: Path, output: Path, tmp_path: Path) -> None:
+    np.savez(root / "data_p1e6.npz", **arrays())
+    assert log(root, output).returncode == 0
+    kept = {name: (output / name).read_bytes() for name in OTHERS}
+    assert log(root, output, "--limit-datasets", "data_p1e4.npz").returncode == 0
+    assert "two runs" not in d0parity("report", output / LOG).stderr
+    for name, content in kept.items():  # as a kill before they had their names leaves them
+        (output / name).write_bytes(content)
+    said = f"{output} holds files of two runs: {', '.join([DIGEST, PAGE, PROBE_TABLE, STAGE_TABLE, PROBES])} are of "
+    done = d0parity("verify", output / LOG, "--dataset-root", root, "--output", tmp_path / "receipt")
+    assert (done.returncode, said in done.stderr) == (3, True)  # 3: there is a dataset more
+    done = d0parity("bundle", output / LOG, "--dataset-root", root, "--output", tmp_path / "bag")
+    assert (done.returncode, f"{output / DIGEST} is not of this log" in done.stderr) == (1, True)
+    assert said in d0parity("report", output / LOG, "--output", tmp_path / "page").stderr
+    done = log(root, output)
+    assert (done.returncode, f"note: {said}" in done.stderr, "they are replaced" in done.stderr) == (0, True, True)
+    assert "two runs" not in log(root, output).stderr
+
+
+def test_one_file_that_cannot_be_written_keeps_all(root: Path, output: Path) -> None:
+    np.savez(root / "data_p1e6.npz", **arrays())
+    assert log(root, output, "--limit-datasets", "data_p1e4.npz").returncode == 0
+    (output / STAGE_TABLE).unlink()
+    (output / STAGE_TABLE).mkdir()
+    before = {path.name: path.read_bytes() for path in output.iterdir() if path.is_file()}
+    done = log(root, output)
+    assert done.returncode == 1
+    assert f"{output / STAGE_TABLE} cannot be written: it is a folder; nothing in {output} was replaced" in done.stderr
+    assert {path.name: path.read_bytes() for path in output.iterdir() if path.is_file()} == before
+
+
+def test_another_run_holds_the_folder(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = str(tmp_path / "lock")
+    code = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); print('held', flush=True); input()"
+    with started(
+        [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(LockError, match=r"the folder is held by another process, for 0\.2 s now"),
+            locked(path, "the folder", said.append, patience=0.1, limit=0.2),
+        ):
+            pytest.fail("it is held")
+    assert said == [f"waiting for the folder, which another process holds by {path}"]
+    with locked(path, "the folder", said.append):
+        pass
+    assert len(said) == 1
+
+
+def test_where_there_are_no_locks_the_work_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def acquire(*_: Any, **__: Any) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    said: list[str] = []
+    with locked(str(tmp_path / "lock"), "the folder", said.append):
+        pass
+    assert said == ["the folder is not locked, so no other run should write there now: the file system has no locks"]
 
 
 def test_the_progress_bar_moves_within_a_file_on_a_terminal(sweep: Path, output: Path) -> None:

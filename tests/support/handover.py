@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE, SUMS
+
 Verify = Callable[..., tuple[int, str, Any]]
 
 
@@ -20,6 +22,9 @@ def remark(receipt: Any, name: str) -> str:
 
 
 def edit(path: Path, change: Callable[[Any], None]) -> None:
+    """Change a log, beside which nothing is left that tells of it."""
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
     path.write_text(json.dumps(content), encoding="utf-8")
+    for name in (DIGEST, PAGE, PROBES, PROBE_TABLE, STAGE_TABLE, SUMS):  # they are of the log as it was
+        (path.parent / name).unlink(missing_ok=True)

@@ -19,6 +19,7 @@ MODULES = (controller, rich.console, rich.table)
 
 PAGE = "dose_parity_report.html"
 PROBES = "probes.npz"
+LOCK = ".d0parity.lock"
 
 
 def run_session(pytester: pytest.Pytester, *options: str, inprocess: bool = True) -> pytest.RunResult:

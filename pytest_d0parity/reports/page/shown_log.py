@@ -34,10 +34,11 @@ class ShownDataset:
 
 @dataclass(frozen=True)
 class ShownLog:
-    """A log, and the probes that lie beside it."""
+    """A log, the SHA-256 of its file, and the probes that lie beside it."""
 
     log: EvidenceLog
     probes: Probes
+    sha256: str = ""
 
     @cached_property
     def values(self) -> Values:

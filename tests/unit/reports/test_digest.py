@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from pytest_d0parity import EvidenceLog
 from pytest_d0parity.evidence.artifacts import prepare_folder
 from pytest_d0parity.evidence.dataset import Dataset
-from pytest_d0parity.reports.writer import write_reports
+from pytest_d0parity.reports.writer import Artifacts, write_artifacts
 from pytest_d0parity.util.files import sha256_file
 from tests.support.logs import renamed
 
@@ -29,7 +29,7 @@ def render(markdown: str) -> str:
 
 def digest(log: EvidenceLog, folder: Path) -> str:
     prepare_folder(str(folder))
-    write_reports(log, str(folder))
+    write_artifacts(Artifacts(log), str(folder), {}, print)
     return (folder / "dose_parity_log.md").read_text(encoding="utf-8")
 
 
@@ -109,8 +109,8 @@ def test_a_hostile_name_stays_text(log: EvidenceLog, tmp_path: Path, name: str) 
 def test_no_text_breaks_the_digest(log: EvidenceLog, text: str) -> None:
     from pytest_d0parity.reports.digest import to_markdown
 
-    html = render(to_markdown(renamed(log, text)))
-    plain = render(to_markdown(renamed(log, "plain")))
+    html = render(to_markdown(renamed(log, text), ""))
+    plain = render(to_markdown(renamed(log, "plain"), ""))
     shape = re.compile(r"<(/?\w+)")
     assert shape.findall(html) == shape.findall(plain)
 

@@ -1,0 +1,95 @@
+"""The files that lie beside a log: whether they are of that log, or of one that another run has made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Mapping
+
+from ..util.files import open_regular
+from ..util.text import listed, printable
+from .artifacts import DIGEST, LOG_SHA256, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE, STATEMENT, SUMS
+from .file import LogFile
+
+
+def strangers_beside(file: LogFile) -> str:
+    """Return a sentence on the files beside a log that tell of another one, as a kill between two renames leaves them.
+
+    Parameters
+    ----------
+    file : LogFile
+        Its path is where it lies.
+
+    Returns
+    -------
+    str
+        Empty where all are of this log.
+    """
+    folder = os.path.dirname(file.path)
+    names = [name for name, is_of in _TELLS.items() if _tells_of_another(os.path.join(folder, name), is_of, file)]
+    if not names:
+        return ""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"{printable(folder or '.')} holds files of two runs: {listed(names, len(names))} {are} of another log than "
+        f"{printable(os.path.basename(file.path))}"
+    )
+
+
+def is_of_log(path: str, file: LogFile) -> bool:
+    """Whether a file, which has the name of an artifact, tells of a log; also where it cannot be read."""
+    return not _tells_of_another(path, _TELLS[os.path.basename(path)], file)
+
+
+def _tells_of_another(path: str, is_of: Callable[[bytes, LogFile], bool], file: LogFile) -> bool:
+    try:
+        with open_regular(path) as opened:
+            return not is_of(opened.read() or b"", file)
+    except OSError:  # it is not there, or cannot be read, which whoever reads it says
+        return False
+
+
+def _names(data: bytes, file: LogFile) -> bool:
+    return file.sha256.encode() in data
+
+
+def _is_table_of(data: bytes, file: LogFile) -> bool:
+    rows = csv.DictReader(io.StringIO(data.decode("utf-8", "replace")))
+    return {row.get("log_sha256") for row in rows} <= {file.sha256}
+
+
+def _are_sums_of(data: bytes, file: LogFile) -> bool:
+    found = [line.lstrip(b"\\").partition(b" ")[0].decode("ascii", "replace") for line in data.splitlines()]
+    return found == [dataset.sha256 for dataset in file.log.datasets if dataset.sha256 is not None]
+
+
+def _are_probes_of(data: bytes, file: LogFile) -> bool:
+    import zipfile  # slow to import, and verify does without it where there are no probes
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # A text of NumPy's: four bytes each.
+            return file.sha256.encode("utf-32-le") in archive.read(f"{LOG_SHA256}.npy")
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile):
+        return False
+
+
+def _is_statement_of(data: bytes, file: LogFile) -> bool:
+    try:
+        subjects = json.loads(data)["subject"]
+        return any(subject["digest"]["sha256"] == file.sha256 for subject in subjects)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+_TELLS: Mapping[str, Callable[[bytes, LogFile], bool]] = {
+    DIGEST: _names,
+    PAGE: _names,
+    PROBE_TABLE: _is_table_of,
+    STAGE_TABLE: _is_table_of,
+    SUMS: _are_sums_of,
+    PROBES: _are_probes_of,
+    STATEMENT: _is_statement_of,
+}
