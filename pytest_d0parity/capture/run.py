@@ -148,7 +148,12 @@ def build_log(
         problems += (Problem(severity="error", name="unmeasured", where="datasets", message=message),)
     elif scenario.limit_datasets is None:
         problems += tuple(unused_acceptances(scenario.layout, problems, datasets))
-    complete = not missing and not selection.has_errors and baseline_run.is_complete
+    torn = any(
+        problem.name == "unmeasured" and problem.where == dataset.filename
+        for dataset in datasets
+        for problem in dataset.problems
+    )  # as one that somebody wrote to while it was read: what was found shows no parity
+    complete = not missing and not torn and not selection.has_errors and baseline_run.is_complete
     return EvidenceLog(
         metadata=_metadata(scenario, baseline_run, finished, folder),
         params=baseline_run.params,

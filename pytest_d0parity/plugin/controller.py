@@ -58,9 +58,9 @@ def start_session(config: pytest.Config) -> None:
             raise
     job = CaptureJob(settings.scenario, comparator, cache)
     worker = getattr(config, "workerinput", None)
-    store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
-    data = RunData(job, store)
     with usage_errors():
+        store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
+        data = RunData(job, store)
         _ = data.selection  # a search for doses in the names that takes too long ends the session at once
     plugins = config.pluginmanager
     if not worker:
@@ -200,6 +200,7 @@ class Controller:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         log = self._conclusion.log = self._log(session)
+        self._conclusion.notes += self._store.notes
         errors += self._reasons(log)
         self._write(log)
         if self._settings.update:

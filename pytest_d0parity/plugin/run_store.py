@@ -6,23 +6,34 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ..capture.baseline_run import BaselineRun, read_baseline_run
 from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, expects_probe, select_datasets
+from ..capture.worker import BEAT
 from ..compare.values import BaselineValues, Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset
 from ..util.atomic import write_atomically
+from ..util.errors import ParityError
+from ..util.files import describe_os_error
+from ..util.runtime import quiet_logger
+from ..util.text import printable
 
 T = TypeVar("T")
+
+
+class StoreError(ParityError):
+    """There is no room for what the processes of a run share."""
 
 
 class RunStore:
@@ -32,16 +43,38 @@ class RunStore:
     ----------
     folder : path
         Only this run and this user write to it, so its pickles can be trusted.
+    patience : float
+        Seconds for which a process that makes a value may show no sign of life.
+
+    Attributes
+    ----------
+    notes : list of str
+        What was gone on without.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patience: float = 10) -> None:
         self.folder = folder
+        self.notes: list[str] = []
+        self._patience = patience
         self._loaded: dict[str, Any] = {}
 
     @classmethod
     def make(cls) -> Self:
-        """Make a store in a new temporary folder."""
-        return cls(Path(tempfile.mkdtemp(prefix="d0parity-")))
+        """Make a store in a new temporary folder.
+
+        Raises
+        ------
+        StoreError
+            If there is no room for it.
+        """
+        try:
+            return cls(Path(tempfile.mkdtemp(prefix="d0parity-")))
+        except OSError as error:
+            folder = printable(tempfile.gettempdir())
+            raise StoreError(
+                f"the folder for temporary files, {folder}, cannot be used: {describe_os_error(error)}; set TMPDIR to "
+                "another one"
+            ) from None
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -51,19 +84,54 @@ class RunStore:
         """Return a value; make it if no process of this run has.
 
         While one process makes it, the others wait. If that process dies, its lock is released and the next one makes
-        the value.
+        the value; if it is stopped, they make it themselves.
         """
         if self.get(name) is None:
-            with FileLock(self.folder / f"{name}.lock"):
+            with self._turn(name):
                 if self.get(name) is None:
                     self.put(name, make())
         value: T = self._loaded[name]
         return value
 
     def put(self, name: str, value: Any) -> None:
-        """Store a value."""
-        write_atomically(self._path(name), pickle.dumps(value))
+        """Store a value; for this process alone where there is no room for it."""
         self._loaded[name] = value
+        try:
+            write_atomically(self._path(name), pickle.dumps(value), durable=False)
+        except OSError as error:
+            folder, reason = printable(str(self.folder)), describe_os_error(error)
+            self._note(f"{folder} cannot be written to ({reason}): no process knows what others have found")
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
+        """Wait until no other process makes a value, and show signs of life for as long as this one does."""
+        lock, ended = FileLock(self.folder / f"{name}.lock"), threading.Event()
+        alive = self.folder / f"{name}.alive"
+        with quiet_logger("filelock"):
+            is_held = self._acquire(lock, alive)
+        if is_held:
+            threading.Thread(target=_show_life, args=(alive, ended), daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+            with quiet_logger("filelock"):
+                lock.release()
+
+    def _acquire(self, lock: FileLock, alive: Path) -> bool:
+        seen, silent = 0, 0.0
+        while silent < self._patience:
+            try:
+                lock.acquire(timeout=BEAT)
+            except Timeout:
+                last = alive.stat().st_mtime_ns if alive.exists() else 0
+                seen, silent = last, silent + BEAT if last == seen else 0.0
+            except OSError:
+                return False  # there is no room for a lock
+            else:
+                return True
+        self._note(f"another process of this run does not answer for {self._patience:g} s; its work is done here too")
+        return False
 
     def get(self, name: str) -> Any:
         """Return a value; None if no process has stored it."""
@@ -71,8 +139,18 @@ class RunStore:
             self._loaded[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
         return self._loaded.get(name)
 
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.pickle"
+
+
+def _show_life(alive: Path, ended: threading.Event) -> None:
+    with suppress(OSError):  # there is no room for it
+        while not ended.wait(BEAT):
+            alive.touch()
 
 
 class RunData:

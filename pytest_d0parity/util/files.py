@@ -97,6 +97,29 @@ class HashedFile(FileIO):
         self._hash_to(sys.maxsize, progress)
         return self._digest.hexdigest()
 
+    def was_written_to(self, before: os.stat_result, sha256: str | None) -> bool:
+        """Return whether somebody has changed the file, also where he has set its time back.
+
+        Parameters
+        ----------
+        before : os.stat_result
+            Of the file when it was opened.
+        sha256 : str or None
+            What its bytes were hashed to, where they were.
+        """
+        after = os.fstat(self.fileno())
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            return True
+        # The time of the last change of any kind: of the bytes, or of its time, its name, its owner. The bytes tell.
+        return sha256 is not None and after.st_ctime_ns != before.st_ctime_ns and self._hash_again() != sha256
+
+    def _hash_again(self) -> str:
+        digest = hashlib.sha256()
+        self.seek(0)
+        while piece := super().read(1 << 20):
+            digest.update(piece)
+        return digest.hexdigest()
+
     def _hash_to(self, end: int, progress: Callable[[int], None] | None = None) -> None:
         self.seek(self._hashed)
         for piece in read_pieces(self, end - self._hashed):

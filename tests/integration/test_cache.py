@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pytest_d0parity import Scenario, capture_evidence
 from pytest_d0parity.capture import cache
 from pytest_d0parity.capture.cache import MeasurementCache
 from pytest_d0parity.capture.dataset.measure import measure
@@ -224,6 +226,46 @@ def test_a_file_that_changes_while_it_is_read_is_told(root: Path, tmp_path: Path
     found, _ = measure(str(path), touch, cache=memory)
     assert "somebody wrote to it while it was read" in found.problems[-1].message
     assert measure(str(path), cache=memory)[1] is False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no time of the last change there")
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_change_that_sets_the_time_back_is_told(root: Path, changed: bool) -> None:
+    path = root / "data_p1e9.npz"
+    before = path.stat()
+
+    def change(share: float) -> None:
+        if share == 1:
+            return
+        with path.open("r+b") as file:
+            file.seek(before.st_size // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ changed]))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    found, _ = measure(str(path), change)
+    told = [problem.message for problem in found.problems if problem.name == "unmeasured"]
+    assert told == ["somebody wrote to it while it was read; run again when it is complete"] * changed
+
+
+def test_a_log_of_a_file_that_was_written_to_is_incomplete(root: Path) -> None:
+    class Writer:
+        """Writes to the last dataset while it is measured."""
+
+        def planned(self, datasets: Any) -> None:
+            pass
+
+        def problem(self, problem: Any) -> None:
+            pass
+
+        def progress(self, name: str, share: float) -> None:
+            if name == "data_p1e9.npz":
+                os.utime(root / name, (1, 1))
+
+    log = capture_evidence(Scenario(dataset_root=str(root)), Writer())
+    assert log.verdict == "incomplete"
+    assert [problem.name for problem in log.all_problems] == ["unmeasured"]
 
 
 def test_a_glance_at_the_cache_imports_nothing_heavy() -> None:

@@ -71,9 +71,9 @@ def measure(
                 loaded = cache.load(file.sha256(counter.advance), size, variant)
                 result, from_cache = loaded or result, loaded is not None
             npz = None if from_cache else _measure_file(file, result, progress, layout, overlap)
-            after = os.fstat(file.fileno())
-            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-                result.error("", "somebody wrote to it while it was read; run again when it is complete")
+            if file.was_written_to(before, result.sha256):
+                message = "somebody wrote to it while it was read; run again when it is complete"
+                result.error("", message, "unmeasured")
             elif cache is not None and not from_cache:
                 cache.save(result, variant)
             if must_verify(result):
