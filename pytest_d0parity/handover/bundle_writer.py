@@ -14,7 +14,7 @@ from ..util.markdown import escape
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import TOOL
 from ..util.runtime import quiet_logger
-from ..util.temporary import scratch_folder, sweep
+from ..util.temporary import scratch_folder
 from ..util.text import printable, text_as_name
 from .bundle_plan import BundleError, Item, Plan
 from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
@@ -74,7 +74,6 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> No
             raise BundleError(
                 f"{printable(target)} needs {plan.space:,} bytes, and {free:,} are left there; nothing was copied"
             )
-        sweep(parent)
         with scratch_folder(parent) as folder:
             listener.planned([(item.name, item.size) for item in plan.items])
             bag = os.path.join(folder, "bag")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from ..util.atomic import write_atomically
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
 from ..util.runtime import quiet_logger
+from ..util.temporary import ScratchFolder
 from ..util.text import printable
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class RunStore:
         self.notes: list[str] = []
         self._patience = patience
         self._loaded: dict[str, Any] = {}
+        self._scratch: ScratchFolder | None = None  # of the process that has made it
 
     @classmethod
     def make(cls) -> Self:
@@ -68,17 +69,21 @@ class RunStore:
             If there is no room for it.
         """
         try:
-            return cls(Path(tempfile.mkdtemp(prefix="d0parity-")))
+            scratch = ScratchFolder(tempfile.gettempdir())
         except OSError as error:
             folder = printable(tempfile.gettempdir())
             raise StoreError(
                 f"the folder for temporary files, {folder}, cannot be used: {describe_os_error(error)}; set TMPDIR to "
                 "another one"
             ) from None
+        store = cls(Path(scratch.path))
+        store._scratch = scratch
+        return store
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._scratch is not None:
+            self._scratch.remove()
 
     def get_or_make(self, name: str, make: Callable[[], T]) -> T:
         """Return a value; make it if no process of this run has.

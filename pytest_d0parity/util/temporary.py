@@ -56,24 +56,58 @@ def _is_held(descriptor: int) -> bool:
     return True
 
 
+class ScratchFolder:
+    """A new folder, held until it is removed. What killed runs have left beside it is swept.
+
+    Parameters
+    ----------
+    parent : str
+        The folder in which it is made.
+
+    Attributes
+    ----------
+    path : str
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+
+    def __init__(self, parent: str) -> None:
+        sweep(parent)
+        self._mark, self._descriptor = open_temporary(parent, _MARK)
+        self.path = f"{self._mark.removesuffix(_MARK)}{_SUFFIX}"
+        try:
+            os.mkdir(self.path, 0o700)
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self) -> None:
+        """Remove it with its contents; a second time does nothing."""
+        if self._descriptor < 0:
+            return
+        try:
+            shutil.rmtree(self.path, ignore_errors=True)
+        except KeyboardInterrupt:  # in the middle of removing; `interruptible` lets no second one through
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            with contextlib.suppress(OSError):
+                os.unlink(self._mark)
+
+
 @contextmanager
 def scratch_folder(parent: str) -> Iterator[str]:
     """Make a new folder in `parent`, yield its path, and remove it with its contents at the end."""
-    mark, descriptor = open_temporary(parent, _MARK)
-    folder = f"{mark.removesuffix(_MARK)}{_SUFFIX}"
+    folder = ScratchFolder(parent)
     try:
-        os.mkdir(folder, 0o700)
-        yield folder
+        yield folder.path
     finally:
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-        except KeyboardInterrupt:  # in the middle of removing; `interruptible` lets no second one through
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        finally:
-            os.close(descriptor)
-            with contextlib.suppress(OSError):
-                os.unlink(mark)
+        folder.remove()
 
 
 def sweep(folder: str) -> None:
