@@ -588,14 +588,17 @@ def test_one_file_that_cannot_be_written_keeps_all(root: Path, output: Path) -> 
     before = {path.name: path.read_bytes() for path in output.iterdir() if path.is_file()}
     done = log(root, output)
     assert done.returncode == 1
-    assert f"{output / STAGE_TABLE} cannot be written: it is a folder; nothing in {output} was replaced" in done.stderr
+    assert (
+        f"{output / STAGE_TABLE} cannot be written: it is a directory, not a file; nothing in {output} was replaced"
+        in done.stderr
+    )
     assert {path.name: path.read_bytes() for path in output.iterdir() if path.is_file()} == before
 
 
 def test_another_run_holds_the_folder(tmp_path: Path) -> None:
     said: list[str] = []
     path = str(tmp_path / "lock")
-    code = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); print('held', flush=True); input()"
+    code = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); input()"
     with started(
         [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
