@@ -67,7 +67,7 @@ def scratch_folder(parent: str) -> Iterator[str]:
     finally:
         try:
             shutil.rmtree(folder, ignore_errors=True)
-        except KeyboardInterrupt:  # in the middle of removing; `interruptible` lets no second one through
+        except KeyboardInterrupt:  # in the middle of removing; an `Interruption` lets no second one through
             shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
