@@ -82,7 +82,8 @@ def publish(
             attempt(lambda: more.update(_shown(artifacts, scenario, reference)))
         except KeyboardInterrupt:
             write_artifacts(artifacts, output, {}, say, scenario.reference_path)
-            say(f"{printable(os.path.join(output, LOG))} is written without its page, which was interrupted")
+            path = printable(os.path.join(shown_output or output, LOG))
+            say(f"{path} is written without its page, which was interrupted")
             raise
     written = attempt(lambda: write_artifacts(artifacts, output, more, say, scenario.reference_path))
     attempt(lambda: append_to_step_summary(log))

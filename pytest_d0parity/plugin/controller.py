@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
 from ..reports.writer import Artifacts, disown_log, write_artifacts
 from ..util.errors import ParityError
+from ..util.runtime import ENDING, Interruption
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
 from .deselection import ASKED, asked_of_pytest
@@ -115,6 +116,7 @@ class Controller:
         self._failed_workers: list[str] = []
         self._is_meant_to_run = False
         self._is_running = False
+        self._until_the_end = ExitStack()
 
     def pytest_report_header(self) -> list[str]:
         """Say what will be checked."""
@@ -135,9 +137,13 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Replace the log of an earlier session by an incomplete one, in case this session is killed."""
+        """Replace the log of an earlier session by an incomplete one, in case this session is killed.
+
+        From here on, SIGTERM and SIGHUP end the session as Ctrl-C does, which pytest handles by itself.
+        """
         if _runs_tests(session.config):
             self._is_running = True
+            self._until_the_end.enter_context(Interruption(ENDING))
             with suppress(ParityError):  # the log cannot be written at the end either, which is reported then
                 write_artifacts(
                     Artifacts(self._results.log()),
@@ -179,7 +185,12 @@ class Controller:
         """Write the artifacts and set the exit code before other plugins report on the session."""
         self._pool.close()
         if self._is_running:
-            self._conclude(session)
+            try:
+                self._conclude(session)
+            except KeyboardInterrupt as interrupt:
+                cause = str(interrupt) or "interrupted by Ctrl-C"
+                self._conclusion.errors.append(f"{cause} while the artifacts were written")
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
             write_errors(self._conclusion, session.config)
         elif self._is_meant_to_run:
             _disown(self._settings, session.exitstatus)
@@ -189,6 +200,7 @@ class Controller:
 
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
+        self._until_the_end.close()
         self._pool.close()
         self._store.remove()
 

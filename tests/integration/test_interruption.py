@@ -103,6 +103,27 @@ def test_the_files_of_a_run_are_all_there_whenever_it_ends(
     assert all(sha256 in files[name].read_text(encoding="utf-8") for name in (there & {PAGE}) | {DIGEST, STAGE_TABLE})
 
 
+@pytest.mark.parametrize("by", ["SIGINT", "SIGTERM"])
+def test_a_session_that_is_ended_at_its_very_end_says_so(pair: Path, tmp_path: Path, by: str) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "import os, signal\nfrom pytest_d0parity.handover import publish\n"
+        f"publish.render_page = lambda *_: os.kill(os.getpid(), signal.{by})\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-k", "params"]
+    done = subprocess.run(
+        [*command, "--parity-scenario=T", f"--parity-dataset-root={pair}", "--parity-output=out"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    word = "Ctrl-C" if by == "SIGINT" else by
+    assert (done.returncode, done.stderr) == (2, "")
+    assert f"ERROR: interrupted by {word} while the artifacts were written" in done.stdout
+    assert "note: out/dose_parity_log.json is written without its page" in done.stdout
+
+
 @pytest.mark.usefixtures("at")
 def test_what_is_ignored_stays_ignored(pair: Path, tmp_path: Path) -> None:
     """As under ``nohup``."""
