@@ -709,9 +709,13 @@ DEMO = {
 }
 
 
-def test_demo_of_another_layout(tmp_path: Path) -> None:
+def test_demo_of_another_layout_where_pytest_loads_no_plugin_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     done = d0parity("demo", "--output", tmp_path / "demo", "--frames", "20", "--doses", "1e4,1e5", "--layout", "gain")
     assert (done.returncode, done.stderr) == (0, "")
+    assert "pytest -p d0parity --parity-scenario=DEMO" in done.stdout
     logs = {name: read_log(tmp_path / "demo" / name) for name in DEMO}
     assert {name: log["verdict"] for name, log in logs.items()} == DEMO
     with np.load(tmp_path / "demo" / "sweep" / "data_p1e4.npz") as file:
