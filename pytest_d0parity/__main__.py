@@ -1,16 +1,18 @@
-"""``python -m pytest_d0parity`` is ``d0parity``."""
+"""The process of a command: ``d0parity``, and ``python -m pytest_d0parity``."""
+
+from __future__ import annotations
 
 import sys
+
+from .util.runtime import end_at_once
 
 
 def run() -> int:
     """Run the command line, which may be interrupted already while it is imported."""
-    try:
-        from .cli import main
+    end_at_once()
+    from .cli import main
 
-        return main()
-    except KeyboardInterrupt:
-        return 130
+    return main()
 
 
 if __name__ == "__main__":

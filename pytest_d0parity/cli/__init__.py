@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from .._version import __version__
 from ..util.errors import ParityError
-from ..util.runtime import interruptible
+from ..util.runtime import Interruption
 from ..util.text import printable
 from .arguments import INTERRUPTED
 from .attest import add_attest
@@ -77,20 +77,29 @@ def log_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    """Run a command until it ends, or something ends it."""
+    terminal = Terminal(quiet=getattr(options, "quiet", False), progress=getattr(options, "progress", None))
+    interruption = Interruption()
+    code = INTERRUPTED
+    try:
+        with interruption, terminal:
+            code = _exit_code(options, terminal)
+    except KeyboardInterrupt:
+        # One that fell into an exec() of text, as dataclasses call it, would end ``python -m`` by SIGINT although
+        # it is caught here: CPython remembers it until the next exec() of text.
+        exec("")  # noqa: S102
+        interruption.cause = interruption.cause or "Ctrl-C"
+    if interruption.cause:
+        terminal.note(f"interrupted by {interruption.cause}")
+    return interruption.exit_code or code
+
+
+def _exit_code(options: argparse.Namespace, terminal: Terminal) -> int:
     """Run a command; print errors that the user can put right."""
     run: Callable[[argparse.Namespace, Terminal], int] = options.run
-    quiet, progress = getattr(options, "quiet", False), getattr(options, "progress", None)
-    with interruptible() as received, Terminal(quiet=quiet, progress=progress) as terminal:
-        try:
-            code = run(options, terminal)
-        except ParityError as error:
-            for sentence in error.sentences:
-                terminal.error(sentence)
-            code = error.exit_code
-        except KeyboardInterrupt:
-            # One that fell into an exec() of text, as dataclasses call it, would end ``python -m`` by SIGINT although
-            # it is caught here: CPython remembers it until the next exec() of text.
-            exec("")  # noqa: S102
-            terminal.note("interrupted")
-            code = INTERRUPTED
-    return 128 + received[0] if code == INTERRUPTED and received else code
+    try:
+        return run(options, terminal)
+    except ParityError as error:
+        for sentence in error.sentences:
+            terminal.error(sentence)
+        return error.exit_code

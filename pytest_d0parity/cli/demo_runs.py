@@ -99,6 +99,8 @@ def run_demo(folder: str, photon_doses: Sequence[str], frames: int, seed: int, l
 def _pytest(folder: str, terminal: Terminal, expected: int, root: str, output: str, *options: str) -> None:
     command = ["--parity-scenario=DEMO", f"--parity-dataset-root={root}", "--parity-baseline-params=params.dill"]
     command += [f"--parity-output={output}", *options]
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        command = ["-p", "d0parity", *command]
     terminal.say(f"$ cd {shlex.quote(printable(folder))} && {shlex.join(['pytest', *command])}")
     environment = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_IT}
     run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command]

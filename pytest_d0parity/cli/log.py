@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
 from ..util.text import counted, listed
-from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, add_terminal_options, jobs
+from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
     from ..evidence.file import LogFile
@@ -64,20 +64,22 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
 
         prepare_folder(output)
         references = read_references(scenario)
+        interrupted: CaptureInterrupted | None = None
         try:
             executor = pool if options.cluster is None else stack.enter_context(DaskCluster(options.cluster))
             log = capture_evidence(scenario, terminal, executor=executor, cache=cache, references=references)
-            code = DONE
         except CaptureInterrupted as interrupt:
-            log, code = interrupt.log, INTERRUPTED
+            log, interrupted = interrupt.log, interrupt
             kept = "stand in the log" if cache is None else "are kept, and a rerun takes them from the cache"
             measured = f"{log.total_datasets} of {counted(interrupt.planned, 'dataset')} measured"
             terminal.note(f"interrupted: {measured}; those {kept}")
     _say_what_else_is_there(log, scenario, terminal)
     is_published = _publish(log, scenario, output, references[0] if references else None, options.history, terminal)
-    if code == DONE and (log.has_errors or not is_published or log.verdict == "incomplete"):
+    if interrupted is not None:
+        raise interrupted
+    if log.has_errors or not is_published or log.verdict == "incomplete":
         return UNREADABLE
-    return DRIFT if code == DONE and log.verdict == "drift" else code
+    return DRIFT if log.verdict == "drift" else DONE
 
 
 def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Terminal) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..scenario.options import add_comparison_options
 from ..util.text import printable, valid_utf8
-from .arguments import DONE, DRIFT, INTERRUPTED, UNREADABLE, add_terminal_options
+from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
@@ -103,13 +103,14 @@ def _check(
 
     scenario_id = None if submission.file is None else submission.file.log.metadata.scenario_id
     level = level_of(project, str(scenario_id), options.compare)
-    measured, interrupted = _is_measured(options, level) and submission.file is not None, False
+    measured = _is_measured(options, level) and submission.file is not None
     thresholds = _thresholds(str(scenario_id), options, level, project)
     make_remeasurement = partial(_remeasurement, submission.file, thresholds, level)
+    interrupted: VerificationInterrupted | None = None
     try:
         verification = _verification(submission, measured, make_remeasurement, terminal)
     except VerificationInterrupted as interrupt:
-        verification, interrupted = interrupt.verification, True
+        verification, interrupted = interrupt.verification, interrupt
     verification = replace(verification, problems=submission.problems + verification.problems)
     receipt = Receipt(
         verdict="drift" if attested is not None and attested.faults else verification.verdict,
@@ -128,7 +129,9 @@ def _check(
     )
     (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always)(receipt.to_text())
     terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
-    return INTERRUPTED if interrupted else _CODES[receipt.verdict]
+    if interrupted is not None:
+        raise interrupted
+    return _CODES[receipt.verdict]
 
 
 def _verification(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..evidence.artifacts import PAGE, PROBES
+from ..evidence.artifacts import LOG, PAGE, PROBES
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..evidence.probe_archive import Probes, collect_probes, read_probes
@@ -15,6 +15,7 @@ from ..reports.outcome import outcome_of
 from ..reports.writer import Artifacts, append_to_step_summary, is_log_of, render_page, write_artifacts
 from ..scenario.scenario import Scenario
 from ..util.errors import ParityError
+from ..util.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,11 @@ def publish(
         The Markdown file whose attempts history gets an entry.
     shown_output : str, optional
         What to call `output` there; by default as it is.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C. While the page is made, all else is written first.
     """
     errors: list[str] = []
 
@@ -72,7 +78,13 @@ def publish(
 
     artifacts, more = Artifacts(log), dict[str, bytes]()
     if not (log.verdict != "match" and is_log_of(output, scenario.reference_path)):
-        attempt(lambda: more.update(_shown(artifacts, scenario, reference)))
+        try:
+            attempt(lambda: more.update(_shown(artifacts, scenario, reference)))
+        except KeyboardInterrupt:
+            write_artifacts(artifacts, output, {}, say, scenario.reference_path)
+            path = printable(os.path.join(shown_output or output, LOG))
+            say(f"{path} is written without its page, which was interrupted")
+            raise
     written = attempt(lambda: write_artifacts(artifacts, output, more, say, scenario.reference_path))
     attempt(lambda: append_to_step_summary(log))
     if history is not None:

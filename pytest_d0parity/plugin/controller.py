@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
 from ..reports.writer import Artifacts, disown_log, write_artifacts
 from ..util.errors import ParityError
+from ..util.runtime import ENDING, Interruption
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
 from .deselection import ASKED, asked_of_pytest
@@ -34,6 +36,8 @@ from .settings import Settings, read_settings, references_of, usage_errors
 from .summary import Conclusion, Summary, write_errors
 
 _FOLDER = "d0parity_folder"  # key by which a worker of pytest-xdist gets the folder of the store
+_JOB = "job"  # the name of the job in the store
+_USAGE_ERROR = re.compile(r"\bUsageError: (.*)")
 _MAX_NAMES = 5
 _FINE = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -46,6 +50,16 @@ def start_session(config: pytest.Config) -> None:
     UsageError
         If the options, the project's tables or the reference cannot be followed.
     """
+    worker = getattr(config, "workerinput", None)
+    data = _share(config, RunStore(Path(worker[_FOLDER]))) if worker else _control(config)
+    plugins = config.pluginmanager
+    config.stash[PARITY] = ParitySession(data)
+    plugins.register(config.stash[PARITY], "d0parity-session")
+    plugins.register(CheckCollector(config, data, data.store), "d0parity-collector")
+
+
+def _control(config: pytest.Config) -> RunData:
+    """Start a session in the process that the user started."""
     notes: list[str] = []
     with usage_errors():
         settings = read_settings(config)
@@ -56,23 +70,30 @@ def start_session(config: pytest.Config) -> None:
         except ParityError:
             _disown(settings, pytest.ExitCode.USAGE_ERROR)
             raise
-    job = CaptureJob(settings.scenario, comparator, cache)
-    worker = getattr(config, "workerinput", None)
-    with usage_errors():
-        store = RunStore(Path(worker[_FOLDER])) if worker else RunStore.make()
-        data = RunData(job, store)
+        data = RunData(CaptureJob(settings.scenario, comparator, cache), RunStore.make())
         _ = data.selection  # a search for doses in the names that takes too long ends the session at once
-    plugins = config.pluginmanager
-    if not worker:
-        summary = Summary(settings)
-        plugins.register(
-            Controller(settings, references[0] if references else None, data, store, summary.conclusion, notes),
-            "d0parity-controller",
-        )
-        plugins.register(summary, "d0parity-summary")
-    config.stash[PARITY] = ParitySession(data)
-    plugins.register(config.stash[PARITY], "d0parity-session")
-    plugins.register(CheckCollector(config, data, store), "d0parity-collector")
+    summary = Summary(settings)
+    controller = Controller(settings, references[0] if references else None, data, summary.conclusion, notes)
+    config.pluginmanager.register(controller, "d0parity-controller")
+    config.pluginmanager.register(summary, "d0parity-summary")
+    return data
+
+
+def _share(config: pytest.Config, store: RunStore) -> RunData:
+    """Start a session in a worker of pytest-xdist, which may have been started in another folder.
+
+    It does what the process that started it has found out to do. One on another machine, which does not see the store,
+    finds it out by itself.
+    """
+    with usage_errors():
+        job = store.get(_JOB)
+        if job is None:
+            settings = read_settings(config)
+            comparator = comparator_for(settings.scenario, references_of(settings))
+            job = CaptureJob(settings.scenario, comparator, open_user_cache() if settings.cache else None)
+        data = RunData(job, store)
+        _ = data.selection
+    return data
 
 
 class Controller:
@@ -85,9 +106,7 @@ class Controller:
     reference : LogFile or None
         The log to compare with.
     data : RunData
-        Its job has no comparator if there is nothing to compare with.
-    store : RunStore
-        Removed at the end.
+        Its job has no comparator if there is nothing to compare with. Its store is removed at the end.
     conclusion : Conclusion
         Filled in when the session finishes.
     notes : sequence of str
@@ -99,7 +118,6 @@ class Controller:
         settings: Settings,
         reference: LogFile | None,
         data: RunData,
-        store: RunStore,
         conclusion: Conclusion,
         notes: Sequence[str],
     ) -> None:
@@ -107,14 +125,15 @@ class Controller:
         self._reference = reference
         self._scenario = settings.scenario
         self._data = data
-        self._store = store
+        self._store = data.store
         self._conclusion = conclusion
         self._notes = notes
-        self._results = CheckResults(data, store, settings.started_in)
+        self._results = CheckResults(data, data.store, settings.started_in)
         self._pool = LocalPool()
         self._failed_workers: list[str] = []
         self._is_meant_to_run = False
         self._is_running = False
+        self._until_the_end = ExitStack()
 
     def pytest_report_header(self) -> list[str]:
         """Say what will be checked."""
@@ -135,9 +154,13 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Replace the log of an earlier session by an incomplete one, in case this session is killed."""
+        """Replace the log of an earlier session by an incomplete one, in case this session is killed.
+
+        From here on, SIGTERM and SIGHUP end the session as Ctrl-C does, which pytest handles by itself.
+        """
         if _runs_tests(session.config):
             self._is_running = True
+            self._until_the_end.enter_context(Interruption(ENDING))
             with suppress(ParityError):  # the log cannot be written at the end either, which is reported then
                 write_artifacts(
                     Artifacts(self._results.log()),
@@ -159,11 +182,16 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of pytest-xdist where the store is, and what the user asked for here."""
+        if self._store.get(_JOB) is None:
+            self._store.put(_JOB, self._data.job)
         node.workerinput |= {_FOLDER: str(self._store.folder), ASKED: asked_of_pytest(node.config)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Note that a worker of pytest-xdist failed."""
+        """Note that a worker of pytest-xdist failed. One that cannot start would be replaced for ever."""
+        if found := _USAGE_ERROR.search(str(error)):
+            why = f"the worker {node.gateway.id} cannot start: {found[1]}"
+            pytest.exit(f"d0parity: {why}", pytest.ExitCode.USAGE_ERROR)
         code = getattr(node, "workeroutput", {}).get("exitstatus", pytest.ExitCode.OK)
         if error:
             self._failed_workers.append(f"the worker {node.gateway.id} died")
@@ -179,7 +207,12 @@ class Controller:
         """Write the artifacts and set the exit code before other plugins report on the session."""
         self._pool.close()
         if self._is_running:
-            self._conclude(session)
+            try:
+                self._conclude(session)
+            except KeyboardInterrupt as interrupt:
+                cause = str(interrupt) or "interrupted by Ctrl-C"
+                self._conclusion.errors.append(f"{cause} while the artifacts were written")
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
             write_errors(self._conclusion, session.config)
         elif self._is_meant_to_run:
             _disown(self._settings, session.exitstatus)
@@ -189,6 +222,7 @@ class Controller:
 
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
+        self._until_the_end.close()
         self._pool.close()
         self._store.remove()
 

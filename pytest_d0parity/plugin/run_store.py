@@ -46,17 +46,13 @@ class RunStore:
     patience : float
         Seconds for which a process that makes a value may show no sign of life.
 
-    Attributes
-    ----------
-    notes : list of str
-        What was gone on without.
     """
 
     def __init__(self, folder: Path, *, patience: float = 10) -> None:
         self.folder = folder
-        self.notes: list[str] = []
         self._patience = patience
         self._loaded: dict[str, Any] = {}
+        self._noted: dict[str, None] = {}
         self._scratch: ScratchFolder | None = None  # of the process that has made it
 
     @classmethod
@@ -144,9 +140,17 @@ class RunStore:
             self._loaded[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
         return self._loaded.get(name)
 
+    @property
+    def notes(self) -> list[str]:
+        """What any process of the run has gone on without, as far as there is room to say it."""
+        with suppress(OSError):
+            self._noted.update(dict.fromkeys(path.read_text("utf-8") for path in sorted(self.folder.glob("*.note"))))
+        return [*self._noted]
+
     def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+        self._noted[text] = None
+        with suppress(OSError):
+            write_atomically(self.folder / f"{os.getpid()}-{len(self._noted)}.note", text.encode(), durable=False)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.pickle"
@@ -171,7 +175,7 @@ class RunData:
 
     def __init__(self, job: CaptureJob, store: RunStore) -> None:
         self.job = job
-        self._store = store
+        self.store = store
         self._pool: LocalPool | None = None
         self._values: dict[str, Named] = {}
 
@@ -179,7 +183,7 @@ class RunData:
     def expects_probe(self) -> bool:
         """Whether any dataset of the sweep, or the reference, has a probe."""
         job = self.job
-        return self._store.get_or_make(
+        return self.store.get_or_make(
             "probes", lambda: (expects_probe(job.scenario, self.selection.filenames, job.comparator),)
         )[0]
 
@@ -190,16 +194,16 @@ class RunData:
     @property
     def selection(self) -> DatasetSelection:
         """Which datasets there are."""
-        return self._store.get_or_make("selection", lambda: select_datasets(self.job.scenario))
+        return self.store.get_or_make("selection", lambda: select_datasets(self.job.scenario))
 
     @property
     def baseline_run(self) -> BaselineRun:
         """What the params file holds."""
-        return self._store.get_or_make("params", lambda: read_baseline_run(self.job.scenario))
+        return self.store.get_or_make("params", lambda: read_baseline_run(self.job.scenario))
 
     def dataset(self, filename: str) -> Dataset:
         """Return the record of a dataset; measure it if no process has."""
-        return self._store.get_or_make(self._name(filename), lambda: self._capture(filename)).dataset
+        return self.store.get_or_make(self._name(filename), lambda: self._capture(filename)).dataset
 
     def measure_in(self, pool: LocalPool, sizes: Mapping[str, int]) -> None:
         """Begin to measure datasets in a pool of processes.
@@ -222,7 +226,7 @@ class RunData:
     @property
     def captured(self) -> dict[str, CaptureResult]:
         """The datasets that any process has measured."""
-        results = {filename: self._store.get(self._name(filename)) for filename in self.selection.filenames}
+        results = {filename: self.store.get(self._name(filename)) for filename in self.selection.filenames}
         return {filename: result for filename, result in results.items() if result is not None}
 
     def values(self, filename: str) -> Named:

@@ -14,7 +14,7 @@ from ..compare.compare_log import read_references
 from ..evidence.file import LogError, LogFile
 from ..reports.writer import is_log_of
 from ..scenario.options import OPTIONS
-from ..scenario.pyproject import find_project
+from ..scenario.pyproject import Project, find_project
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
 from ..util.errors import ParityError
 from ..util.text import printable
@@ -70,10 +70,7 @@ def read_settings(config: pytest.Config) -> Settings:
     scenario_id = config.getoption("parity_scenario")
     if not scenario_id:
         raise ScenarioError("--parity-scenario is empty; name a scenario")
-    project = find_project(started_in)
-    if not project.path:
-        # pytest may take the value of an option for a path to tests, and its root for another one.
-        project = find_project(str(config.rootpath))
+    project = _project(config, started_in)
     scenario = make_scenario(project, scenario_id, options, started_in)
     given = options["output"]
     output = os.path.join(started_in, given) if given else default_output(project, started_in)
@@ -92,6 +89,19 @@ def read_settings(config: pytest.Config) -> Settings:
         cache=not options["no_cache"],
         partial=bool(config.getoption("parity_partial")),
     )
+
+
+def _project(config: pytest.Config, started_in: str) -> Project:
+    """Find the project: that of ``-c FILE``, else that of the folder that pytest was started in, else of its root.
+
+    pytest may take the value of an option for a path to tests, and its root for another one.
+    """
+    named = config.getoption("inifilename")
+    for start in filter(None, (named and os.path.join(started_in, named), started_in, str(config.rootpath))):
+        project = find_project(start)
+        if project.path:
+            return project
+    return Project()
 
 
 def _check_update(scenario: Scenario, options: dict[str, Any], output: str) -> None:

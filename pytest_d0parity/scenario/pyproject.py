@@ -68,7 +68,8 @@ def find_project(start: str) -> Project:
     Parameters
     ----------
     start : str
-        The folder in which the search begins; it goes on in the folders above.
+        The folder in which the search begins, or a file of settings that is looked at first; it goes on in the folders
+        above.
 
     Returns
     -------
@@ -81,6 +82,11 @@ def find_project(start: str) -> Project:
         If a file cannot be read, or its table holds something unknown or of the wrong kind.
     """
     folder = os.path.abspath(start)
+    if os.path.isfile(folder):
+        project = _read_project(folder) if folder.endswith(".toml") else None
+        if project is not None:
+            return project
+        folder = os.path.dirname(folder)
     while True:
         path = os.path.join(folder, "pyproject.toml")
         if os.path.isfile(path):

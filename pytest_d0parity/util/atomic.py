@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
+from .runtime import undisturbed
 from .temporary import open_temporary
 
 
@@ -81,7 +82,7 @@ def replace_together(contents: Mapping[str, bytes], stale: Iterable[str], turn: 
     stale : iterable of str
         Files that are no longer, removed before.
     turn : context manager
-        Entered for the renames alone.
+        Entered for the renames alone. What would interrupt these waits until they are done.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def replace_together(contents: Mapping[str, bytes], stale: Iterable[str], turn: 
             except OSError as error:
                 error.filename = path
                 raise
-        with turn:
+        with turn, undisturbed():
             for path in stale:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)

@@ -6,10 +6,19 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, NoReturn, Self
 
-_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+# The exit code of a process that one of these ends is 128 and its number. Windows has no SIGHUP: that its console is
+# closed arrives as SIGBREAK.
+_CODES = {
+    signal.Signals[name]: code
+    for name, code in (("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGBREAK", 129))
+    if name in signal.Signals.__members__
+}
+ENDING = tuple(_CODES.keys() - {signal.SIGINT})  # those that pytest does not handle itself
 
 
 def available_cores() -> int:
@@ -23,35 +32,96 @@ def available_cores() -> int:
     return max(cores, 1)
 
 
-@contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """Raise `KeyboardInterrupt` on SIGTERM and SIGHUP as well, not only on SIGINT (Ctrl-C).
+def _end(number: int, _: object) -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, f"interrupted by {_cause(number)}\n".encode())
+    os._exit(_CODES[signal.Signals(number)])
 
-    After the first of these signals all further ones are ignored, so that they do not interrupt the clean-up.
+
+def end_at_once() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP end this process with a word, wherever it is, but within an `Interruption`.
+
+    For a process that has nothing to lose, as one that still imports what it needs.
+    """
+    for each in _CODES:
+        if _is_ours(each):
+            signal.signal(each, _end)
+
+
+class Interruption:
+    """What asks a run to end: within it, SIGTERM and SIGHUP raise `KeyboardInterrupt` as well, not only Ctrl-C.
+
+    After the first of these signals all further ones are ignored, so that they do not interrupt the clean-up. One that
+    is ignored already, as in the background and under ``nohup``, or that somebody else handles, is left as it is.
     Outside the main thread, which alone can handle signals, this does nothing.
 
-    Yields
-    ------
-    list of int
-        The signal that came, once it has.
+    Parameters
+    ----------
+    signals : iterable of Signals, optional
+        Those to raise it on; by default all.
+
+    Attributes
+    ----------
+    exit_code : int
+        130, 143 or 129, once one of them came; 0 until then.
+    cause : str
+        The same in a word: ``Ctrl-C``, ``SIGTERM``.
     """
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
 
-    def interrupt(number: int, _: object) -> None:
-        for each in _SIGNALS:
+    def __init__(self, signals: Iterable[signal.Signals] = tuple(_CODES)) -> None:
+        self.exit_code = 0
+        self.cause = ""
+        self._signals = signals
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {each: signal.getsignal(each) for each in self._signals if _is_ours(each)}
+        for each in self._before:
+            signal.signal(each, self._interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def _interrupt(self, number: int, _: object) -> NoReturn:
+        for each in self._before:
             signal.signal(each, signal.SIG_IGN)
-        received.append(number)
-        raise KeyboardInterrupt
+        self.exit_code, self.cause = _CODES[signal.Signals(number)], _cause(number)
+        raise KeyboardInterrupt(f"interrupted by {self.cause}")
 
-    before = {each: signal.signal(each, interrupt) for each in _SIGNALS}
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let what would interrupt wait until the end."""
+    came: list[int] = []
+    before = {each: signal.getsignal(each) for each in _CODES} if _is_main_thread() else {}
+    before = {each: handler for each, handler in before.items() if callable(handler)}
     try:
-        yield received
+        for each in before:
+            signal.signal(each, lambda number, _: came.append(number))
+        yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _is_ours(number: signal.Signals) -> bool:
+    """Whether this thread may handle a signal, and nobody else does or ignores it."""
+    ours = (signal.SIG_DFL, signal.default_int_handler, _end)
+    return _is_main_thread() and signal.getsignal(number) in ours
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _cause(number: int) -> str:
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
 @contextmanager

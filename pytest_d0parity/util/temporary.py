@@ -90,7 +90,7 @@ class ScratchFolder:
             return
         try:
             shutil.rmtree(self.path, ignore_errors=True)
-        except KeyboardInterrupt:  # in the middle of removing; `interruptible` lets no second one through
+        except KeyboardInterrupt:  # in the middle of removing; an `Interruption` lets no second one through
             shutil.rmtree(self.path, ignore_errors=True)
             raise
         finally:

@@ -6,6 +6,11 @@ Also a module for other scripts, which import its helpers by these names.
 
 import sys
 
+from pytest_d0parity.util.runtime import end_at_once
+
+if __name__ == "__main__":
+    end_at_once()  # before anything else is imported
+
 from pytest_d0parity import (
     convert_for_json,
     load_params,

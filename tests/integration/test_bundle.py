@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from pytest_d0parity.cli import main
-from pytest_d0parity.util.runtime import interruptible
+from pytest_d0parity.util.runtime import Interruption
 from tests.support.command import COMMAND, LOG, d0parity
 from tests.support.handover import edit, outcomes, remark
 from tests.support.parity import PAGE
@@ -344,7 +344,7 @@ def test_whoever_cleans_up_is_not_disturbed(name: signal.Signals) -> None:
             os.kill(os.getpid(), name)
             cleaned.append(name)
 
-    with pytest.raises(KeyboardInterrupt), interruptible():
+    with pytest.raises(KeyboardInterrupt), Interruption():
         work()
     assert cleaned == [name]
     assert signal.getsignal(name) is before

@@ -613,7 +613,8 @@ def test_two_sessions_at_once_into_one_folder(parity: Parity) -> None:
     assert not [name for name in os.listdir(parity.pytester.path / "out") if name.endswith(".tmp")]
 
 
-def test_ctrl_c_leaves_what_was_finished(parity: Parity) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_ends_a_session_leaves_what_was_finished(parity: Parity, name: str) -> None:
     parity.pytester.makeconftest(
         """
         import signal, pytest
@@ -621,16 +622,17 @@ def test_ctrl_c_leaves_what_was_finished(parity: Parity) -> None:
         def slow(request):
             if "data_p1e6" in request.node.name:
                 open("reached", "w").close()
-                signal.pause()
+                while True: signal.pause()
         """
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *parity.options]
     command.append("--parity-output=out")
     with started(command, cwd=parity.pytester.path, stdout=subprocess.PIPE, text=True) as run:
         wait_for((parity.pytester.path / "reached").exists, "the second dataset is checked")
-        run.send_signal(signal.SIGINT)
+        run.send_signal(signal.Signals[name])
         out, _ = run.communicate(timeout=60)
     assert run.returncode == INTERRUPTED
+    assert ("interrupted by SIGTERM" in out) == (name == "SIGTERM")
     log = parity.log()
     assert log["verdict"] == "incomplete"
     assert [dataset["filename"] for dataset in log["datasets"]] == ["data_p1e4.npz"]

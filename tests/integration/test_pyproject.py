@@ -11,6 +11,7 @@ import pytest
 
 from pytest_d0parity.cli import main
 from tests.support.command import LOG
+from tests.support.parity import run_session
 
 OK, FAILED, USAGE = 0, 1, 4
 
@@ -56,6 +57,21 @@ def test_a_table_says_where_things_are(
     assert log["baseline_params"]["N"] == 64
     assert main(["log", "-q", "--scenario-id", "GRID", "--output", "cli"]) == OK
     assert read(project / folder / "cli")["datasets"] == log["datasets"]
+
+
+def test_the_settings_that_pytest_is_given_name_the_project(pytester: pytest.Pytester, project: Path) -> None:
+    configure(project, SCENARIO.replace("data/grid", "nowhere"))  # of the folder that pytest is started in
+    other = project / "other"
+    other.mkdir()
+    (other / "data").symlink_to(project / "data")
+    configure(other, SCENARIO)
+    (other / "ci.toml").write_text('[tool.d0parity.scenarios.GRID]\ndataset_root = "data/grid"\n', encoding="utf-8")
+    (other / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    for name, has_params in (("pyproject.toml", True), ("ci.toml", False), ("pytest.ini", True)):
+        options = ("-c", f"other/{name}", "--parity-scenario=GRID", f"--parity-output={name}.d")
+        assert run_session(pytester, *options).ret == OK
+        log = read(project / f"{name}.d")
+        assert (log["total_datasets"], bool(log["baseline_params"])) == (2, has_params)
 
 
 def test_a_table_names_the_metrics_beside_itself(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_d0parity.plugin.run_store import RunStore
-from tests.support.parity import Parity
+from tests.support.command import read_log
+from tests.support.parity import Parity, run_session
 from tests.support.processes import started
 
 MAKER = """
@@ -54,7 +55,38 @@ def test_whoever_is_stopped_is_not(tmp_path: Path) -> None:
         os.kill(maker.pid, signal.SIGSTOP)
         store = RunStore(tmp_path, patience=1)
         assert store.get_or_make("value", lambda: "ours") == "ours"
-    assert store.notes == ["another process of this run does not answer for 1 s; its work is done here too"]
+    said = ["another process of this run does not answer for 1 s; its work is done here too"]
+    assert store.notes == RunStore(tmp_path).notes == said
+
+
+# As on another machine, which does not see the folder that the processes of a run share.
+BLIND = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        config.workerinput["d0parity_folder"] = "nowhere"
+"""
+
+
+def test_workers_of_another_folder_do_what_was_asked_for_here_or_end_in_a_sentence(
+    pytester: pytest.Pytester, pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pytester.path / "sweep").symlink_to(pair)
+    pytester.makepyprojecttoml('[tool.d0parity.scenarios.T]\ndataset_root = "sweep"\n')
+    pytester.mkdir("away")
+    options = ("-p", "no:cacheprovider", "--parity-scenario=T", "--tx=popen//chdir=away", "-d")
+    assert run_session(pytester, *options, "--parity-output=out", inprocess=False).ret == 0
+    assert read_log(pytester.path / "out")["verdict"] == "recorded"
+
+    pytester.makepyfile(blind=BLIND)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    compared = ("--parity-reference=out/dose_parity_log.json", "--parity-output=compared", "-p", "blind")
+    result = run_session(pytester, *options, *compared, inprocess=False)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["*the worker gw0 cannot start: the reference: log out/dose_parity_log.json cannot*"])
+    assert read_log(pytester.path / "compared")["verdict"] == "incomplete"
 
 
 @pytest.fixture

@@ -486,7 +486,8 @@ def test_a_file_that_may_not_be_read(here: Path) -> None:
     assert "data_p1e6.npz  same" in done.stdout
 
 
-def test_ctrl_c_leaves_a_receipt(here: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_what_ends_it_leaves_a_receipt(here: Path, name: str, code: int) -> None:
     # One file that takes minutes to hash.
     with (here / "sweep" / "data_p1e9.npz").open("wb") as file:
         file.truncate(300 << 30)
@@ -497,9 +498,9 @@ def test_ctrl_c_leaves_a_receipt(here: Path) -> None:
     command = [*COMMAND, "verify", f"parity/{LOG}", "--output", "receipt"]
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here) as process:
         wait_for(lambda: reads(process.pid, "data_p1e9.npz"), "the last file is read")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.Signals[name])
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err) == (code, f"note: interrupted by {'Ctrl-C' if name == 'SIGINT' else name}\n")
     assert out.startswith("incomplete: ")
     receipt = json.loads((here / "receipt" / "dose_parity_receipt.json").read_text(encoding="utf-8"))
     found = outcomes(receipt)

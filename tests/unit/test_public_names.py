@@ -11,7 +11,6 @@ import pytest
 
 import pytest_d0parity
 from pytest_d0parity import json_schema, simulator
-from pytest_d0parity.cli import main
 from scripts.tools import d0_parity_logger
 from tests.support.command import d0parity
 
@@ -104,8 +103,8 @@ def test_the_entry_points() -> None:
     assert plugin.value == "pytest_d0parity.plugin"
     assert plugin.load() is importlib.import_module("pytest_d0parity.plugin")
     (command,) = [each for each in entry_points(group="console_scripts") if each.name == "d0parity"]
-    assert command.value == "pytest_d0parity.cli:main"
-    assert command.load() is main
+    assert command.value == "pytest_d0parity.__main__:run"
+    assert callable(command.load())
 
 
 def test_the_module_as_a_command() -> None:
