@@ -93,7 +93,7 @@ def result_of(log: EvidenceLog) -> str:
     found = set(_tests(log).values())
     if FAILED in found or log.verdict in ("drift", "incomplete") or log.has_errors:
         return FAILED
-    return WARNED if WARNED in found or log.all_problems else PASSED
+    return WARNED if WARNED in found or any(not problem.accepted for problem in log.all_problems) else PASSED
 
 
 def _tests(log: EvidenceLog) -> dict[str, str]:
@@ -103,7 +103,7 @@ def _tests(log: EvidenceLog) -> dict[str, str]:
     tests = dict.fromkeys([_SWEEP, *filenames], PASSED)
     if log.metadata.baseline_params is not None:
         tests[_RUN] = PASSED
-    for problem in log.all_problems:
+    for problem in (each for each in log.all_problems if not each.accepted):
         name = _test_of_problem(problem, filenames)
         if tests.get(name) != FAILED:
             tests[name] = FAILED if problem.severity == "error" else WARNED

@@ -123,6 +123,19 @@ def test_what_failed_and_what_is_warned_of(here: Path) -> None:
     }
 
 
+def test_a_warning_that_is_accepted_is_no_blemish(here: Path) -> None:
+    known = {
+        "severity": "warning",
+        "name": "saturated",
+        "where": "data_p1e4.npz:diff3d",
+        "message": "m",
+        "accepted": True,
+    }
+    edit(here / "parity" / LOG, lambda log: log["datasets"][0]["problems"].append(known))
+    found = predicate(here, "parity")
+    assert (found["result"], found["warnedTests"]) == ("PASSED", [])
+
+
 def test_drift_of_the_baseline_run(here: Path) -> None:
     edit(here / "parity" / LOG, lambda log: log["params"].update(N=1))
     common = ["log", "--dataset-root", "sweep", "--baseline-params", "sweep/params.dill", "-q"]
