@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..util.text import printable
 from .dose import DoseClaim, make_claim
@@ -37,6 +38,11 @@ def find_doses(expression: str, names: Sequence[str], seconds: float = 10) -> di
     LayoutError
         If the search takes too long.
     """
+    return dict(_find_doses(expression, tuple(names), seconds))
+
+
+@lru_cache(maxsize=4)  # a run asks for the names of its sweep more than once
+def _find_doses(expression: str, names: tuple[str, ...], seconds: float) -> dict[str, DoseClaim]:
     try:
         done = subprocess.run(  # noqa: S603 - this very Python, and a program of ours
             [sys.executable, "-I", "-S", "-c", _SEARCH],
