@@ -12,6 +12,7 @@ from ..util.text import counted, listed
 from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
+    from ..capture.dask_cluster import DaskCluster
     from ..evidence.file import LogFile
     from ..evidence.model import EvidenceLog
     from ..scenario.scenario import Scenario
@@ -57,7 +58,6 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     # Started before anything else is imported, so that workers and this process import at the same time.
     n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
     with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
-        from ..capture.dask_cluster import DaskCluster
         from ..capture.run import CaptureInterrupted, capture_evidence
         from ..compare.compare_log import read_references
         from ..evidence.artifacts import prepare_folder
@@ -66,7 +66,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
         references = read_references(scenario)
         interrupted: CaptureInterrupted | None = None
         try:
-            executor = pool if options.cluster is None else stack.enter_context(DaskCluster(options.cluster))
+            executor = pool if options.cluster is None else stack.enter_context(_cluster(options.cluster))
             log = capture_evidence(scenario, terminal, executor=executor, cache=cache, references=references)
         except CaptureInterrupted as interrupt:
             log, interrupted = interrupt.log, interrupt
@@ -80,6 +80,12 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     if log.has_errors or not is_published or log.verdict == "incomplete":
         return UNREADABLE
     return DRIFT if log.verdict == "drift" else DONE
+
+
+def _cluster(address: str) -> DaskCluster:
+    from ..capture.dask_cluster import DaskCluster
+
+    return DaskCluster(address)
 
 
 def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Terminal) -> None:
