@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 
-from pytest_d0parity import json_schema
+from pytest_d0parity import json_schema, sha256_file
 
 COMMAND = [sys.executable, "-m", "pytest_d0parity"]
 LOG = "dose_parity_log.json"
@@ -38,6 +38,11 @@ def read_log(output: Path) -> Any:
     log = strict_json((output / LOG).read_text(encoding="utf-8"))
     jsonschema.validate(log, json_schema(), jsonschema.Draft202012Validator)
     return log
+
+
+def without_log(path: Path) -> bytes:
+    """The bytes of a file beside a log, but for the SHA-256 of that log, which holds the moment of the run."""
+    return path.read_bytes().replace(sha256_file(path.parent / LOG).encode(), b"")
 
 
 def comparable(output: Path) -> bytes:
