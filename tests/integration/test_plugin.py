@@ -596,7 +596,7 @@ def test_a_log_that_cannot_be_written_fails_the_session(parity: Parity) -> None:
         (parity.pytester.path / "out").unlink(missing_ok=True)
         result = parity.run(*quiet)
         assert result.ret == FAILED
-        assert "out/dose_parity_log.json cannot be written" in result.stdout.str() + result.stderr.str(), quiet
+        assert "out/dose_parity_log.md cannot be written" in result.stdout.str() + result.stderr.str(), quiet
 
 
 def test_two_sessions_at_once_into_one_folder(parity: Parity) -> None:
