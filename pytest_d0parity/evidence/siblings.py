@@ -28,7 +28,7 @@ def strangers_beside(file: LogFile) -> str:
         Empty where all are of this log.
     """
     folder = os.path.dirname(file.path)
-    names = [name for name, is_of in _TELLS.items() if _tells_of_another(os.path.join(folder, name), is_of, file)]
+    names = [name for name in _TELLS if _tells_of(os.path.join(folder, name), file) is False]
     if not names:
         return ""
     are = "is" if len(names) == 1 else "are"
@@ -39,16 +39,18 @@ def strangers_beside(file: LogFile) -> str:
 
 
 def is_of_log(path: str, file: LogFile) -> bool:
-    """Whether a file, which has the name of an artifact, tells of a log; also where it cannot be read."""
-    return not _tells_of_another(path, _TELLS[os.path.basename(path)], file)
+    """Whether a file that has the name of an artifact tells of a log, and not of another one, or of nothing."""
+    return bool(_tells_of(path, file))
 
 
-def _tells_of_another(path: str, is_of: Callable[[bytes, LogFile], bool], file: LogFile) -> bool:
+def _tells_of(path: str, file: LogFile) -> bool | None:
+    """Whether a file tells of a log; None where it says nothing, as one that is not there, or is damaged."""
     try:
         with open_regular(path) as opened:
-            return not is_of(opened.read() or b"", file)
-    except OSError:  # it is not there, or cannot be read, which whoever reads it says
-        return False
+            data = opened.read() or b""
+    except OSError:  # which whoever reads it says
+        return None
+    return _TELLS[os.path.basename(path)](data, file)
 
 
 def _names(data: bytes, file: LogFile) -> bool:
@@ -65,15 +67,17 @@ def _are_sums_of(data: bytes, file: LogFile) -> bool:
     return found == [dataset.sha256 for dataset in file.log.datasets if dataset.sha256 is not None]
 
 
-def _are_probes_of(data: bytes, file: LogFile) -> bool:
+def _are_probes_of(data: bytes, file: LogFile) -> bool | None:
     import zipfile  # slow to import, and verify does without it where there are no probes
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             # A text of NumPy's: four bytes each.
             return file.sha256.encode("utf-32-le") in archive.read(f"{LOG_SHA256}.npy")
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile):
+    except KeyError:
         return False
+    except (ValueError, OSError, zipfile.BadZipFile):
+        return None
 
 
 def _is_statement_of(data: bytes, file: LogFile) -> bool:
@@ -84,7 +88,7 @@ def _is_statement_of(data: bytes, file: LogFile) -> bool:
         return False
 
 
-_TELLS: Mapping[str, Callable[[bytes, LogFile], bool]] = {
+_TELLS: Mapping[str, Callable[[bytes, LogFile], bool | None]] = {
     DIGEST: _names,
     PAGE: _names,
     PROBE_TABLE: _is_table_of,
