@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,15 @@ settings.load_profile("d0parity")
 
 # The maintainers keep a real sweep beside the repository; the tests that use it say so when it is not there.
 SHARED = Path(os.environ.get("D0PARITY_SHARED", Path(__file__).parent.parent / "shared"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the user's own cache out of the tests and their fixtures of any scope, also in workers of xdist."""
+    place = tempfile.TemporaryDirectory(prefix="d0parity-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(place.cleanup)
+    environment = pytest.MonkeyPatch()
+    config.add_cleanup(environment.undo)
+    environment.setenv("XDG_CACHE_HOME", place.name)
 
 
 @pytest.fixture(autouse=True)
