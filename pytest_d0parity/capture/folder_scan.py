@@ -1,27 +1,23 @@
-"""What NPZ files a folder holds, what they look like, and the table of a project that would log them."""
+"""What NPZ files a folder holds, and what they look like."""
 
 from __future__ import annotations
 
 import os
-import posixpath
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..readers.npz import Member, NpzFile
 from ..readers.zip_member import NpzError
 from ..scenario.dose import DoseClaim, claims_of_metadata, claims_of_name
-from ..scenario.layout import ROLES, Layout
+from ..scenario.layout import Layout
 from ..scenario.sweep import find_sweep
 from ..statistics.blocks import is_measurable
 from ..util.files import describe_os_error
-from ..util.text import text_as_name, valid_utf8
+from ..util.text import text_as_name
 from .dataset.axes import find_pixel_axes
 from .dataset.other_arrays import metadata_of_member
 from .dataset.positions import lengths_of
 from .dataset.roles import PATTERNS, PROBE, Roles, find_roles
-
-_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,11 +52,6 @@ class ScannedFile:
         """What files of one kind have in common: names and types of their arrays, and the sizes of the patterns."""
         arrays = tuple((name, str(member.dtype), len(member.shape)) for name, member in self.members.items())
         return (arrays, self.frames[1:], self.defect)
-
-    @property
-    def is_dataset(self) -> bool:
-        """Whether it holds patterns."""
-        return bool(self.frames)
 
 
 def scan_folder(root: str, shown_as: str | None = None) -> list[ScannedFile]:
@@ -121,66 +112,3 @@ def _frames_of(patterns: Member, members: Mapping[str, Member], roles: Roles) ->
     for length in (*patterns.shape[: axes.start], *patterns.shape[axes.stop :]):
         frames *= length
     return (frames, *pixels)
-
-
-def table_of(root: str, files: Sequence[ScannedFile]) -> list[str]:
-    """Return the lines of a table for ``pyproject.toml`` that would log the files; none where nothing could be logged.
-
-    Parameters
-    ----------
-    root : str
-        The folder, as it is to stand in the table.
-    files : sequence of ScannedFile
-        All of its files.
-    """
-    datasets = [file for file in files if file.is_dataset]
-    if not datasets:
-        return []
-    scenario_id = re.sub("[^A-Za-z0-9_-]+", "_", posixpath.basename(os.path.abspath(root).replace(os.sep, "/")))
-    lines = [f"[tool.d0parity.scenarios.{scenario_id.strip('_') or 'sweep'}]", f"dataset_root = {_quoted(root)}"]
-    if [*find_sweep(root, Layout()).claims] != [file.name for file in datasets]:
-        lines.append(f"datasets = [{', '.join(map(_quoted, _globs(files, datasets)))}]")
-    if arrays := [*_arrays_to_tell(datasets)]:
-        lines.append(f"arrays = {{ {', '.join(f'{role} = {_quoted(name)}' for role, name in arrays)} }}")
-    if not all(file.claims for file in datasets):
-        lines += _dose_lines(datasets)
-    return lines
-
-
-def _globs(files: Sequence[ScannedFile], datasets: Sequence[ScannedFile]) -> list[str]:
-    """Return few globs that match the datasets and none of the other files."""
-    names, others = [file.name for file in datasets], [file.name for file in files if not file.is_dataset]
-    if not others:
-        return ["**/*.npz" if any("/" in name for name in names) else "*.npz"]
-    parts = [[_DIGITS.sub("*", part) for part in name.split("/")] for name in names]
-    globs = [*dict.fromkeys(re.sub(r"\*+", "*", "/".join(part)) for part in parts)]
-    return globs if len(globs) < len(names) else names
-
-
-def _arrays_to_tell(datasets: Sequence[ScannedFile]) -> Iterator[tuple[str, str]]:
-    """Yield roles that no convention tells."""
-    for role, aliases in ROLES.items():
-        names = {file.roles[role] for file in datasets if role in file.roles}
-        if len(names) == 1 and (name := names.pop()).lstrip("/") not in aliases:
-            yield role, name
-
-
-def _dose_lines(datasets: Sequence[ScannedFile]) -> Iterator[str]:
-    """Yield what to say about the dose: the one number in which the names differ, or a table to be filled in."""
-    names = [file.name.removesuffix(".npz") for file in datasets]
-    shapes = {_DIGITS.sub("\0", name) for name in names}
-    numbers = [_DIGITS.findall(name) for name in names]
-    places = [place for place, column in enumerate(zip(*numbers, strict=False)) if len(set(column)) > 1]
-    if len(shapes) == 1 and len(places) == 1:
-        parts = _DIGITS.split(names[0])
-        before = re.escape(parts[places[0]].rpartition("/")[2])
-        yield f"dose = '{before}(?P<photons>[0-9.]+(?:[eE][+-]?[0-9]+)?)'  # or mean_count, photons per pixel"
-        return
-    yield "# Nothing tells the doses. Photons per pattern, or leave it out: doses = { "
-    yield from (f"#     {_quoted(file.name)} = 1e5," for file in datasets[:20] if not file.claims)
-    yield "# }"
-
-
-def _quoted(text: str) -> str:
-    escaped = valid_utf8(text).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

@@ -39,7 +39,8 @@ def say_what_is_there(folder: str, terminal: Terminal) -> None:
     SweepError
         If it cannot be listed.
     """
-    from ..capture.folder_scan import scan_folder, table_of
+    from ..capture.folder_scan import scan_folder
+    from ..capture.suggested_table import suggest_table
 
     files = scan_folder(folder)
     kinds: dict[tuple[object, ...], list[ScannedFile]] = {}
@@ -50,8 +51,8 @@ def say_what_is_there(folder: str, terminal: Terminal) -> None:
         terminal.say("\n" + "\n".join(_described(same)))
     if len(kinds) > _MOST_KINDS:
         terminal.say(f"\n... and {counted(len(kinds) - _MOST_KINDS, 'kind')} more")
-    if lines := table_of(folder, files):
-        terminal.say("\nTo log it, put this into pyproject.toml:\n\n" + "\n".join(lines))
+    if lines := suggest_table(folder, files):
+        terminal.say("\nTo log it, put this into pyproject.toml in the folder that you are in:\n\n" + "\n".join(lines))
         scenario_id = lines[0].rpartition(".")[2].removesuffix("]")
         terminal.say(f"\nand run: d0parity log --scenario-id {scenario_id}")
     elif files:

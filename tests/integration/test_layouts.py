@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pytest_d0parity.scenario.layout import LayoutError
 from pytest_d0parity.simulator import LAYOUTS, simulate_sweep
 from tests.support.command import LOG, d0parity, read_log
 from tests.support.parity import run_session
+from tests.support.patterns import amplitudes, counts, write
 
 FRAMES = 48
 DOSES = ["1e4", "1e6"]
@@ -70,22 +70,6 @@ def problems(log: Any, *, where: str = "") -> list[str]:
 def warning(log: Any, name: str) -> str:
     (found,) = [each for dataset in log["datasets"] for each in dataset["problems"] if each["name"] == name]
     return str(found["message"])
-
-
-def write(path: Path, **arrays: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
-
-
-def counts(photons: float = 1e4, n: int = 40, seed: int = 0) -> np.ndarray:
-    """Poisson counts of a bright spot: (n, 16, 16) int64, of so many photons per pattern."""
-    y, x = np.mgrid[-1:1:16j, -1:1:16j]
-    spot = np.exp(-4 * (x**2 + y**2))
-    return np.random.default_rng(seed).poisson(photons * spot / spot.sum(), (n, 16, 16))
-
-
-def amplitudes(photons: float = 1e4, n: int = 40, seed: int = 0) -> np.ndarray:
-    return np.sqrt(counts(photons, n, seed) / photons).astype(np.float32)
 
 
 # --- every layout, without a word of configuration -----------------------------------------------
@@ -494,59 +478,6 @@ def test_axes_that_were_told(tmp_path: Path, log: Log) -> None:
     _, found = log(tmp_path / "t", "--axes", "frames-last")  # whoever says so is believed, and what it breaks is told
     assert found["datasets"][0]["frames"]["count"] == 16
     assert "wrong_length" in problems(found)
-
-
-# --- a folder that nobody described --------------------------------------------------------------
-
-
-def table_of(said: str) -> str:
-    lines = said.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("[tool.d0parity"))
-    end = next((number for number in range(start, len(lines)) if lines[number].startswith("and run: ")), len(lines))
-    return "\n".join(lines[start:end])
-
-
-def folders() -> Iterator[tuple[str, Callable[[Path], None], int]]:
-    yield "a grid", lambda root: write(root / "N16" / "gs1" / "test.npz", diffraction=amplitudes()[..., None]), 1
-    yield "odd names", lambda root: write(root / "thing.npz", images=amplitudes(), x=np.zeros(3)), 1
-
-    def pairs(root: Path) -> None:
-        for name in ("lines_tmc39_train", "lines_tmc39_test"):
-            write(root / f"{name}.npz", diff3d=counts().astype(np.uint16))
-
-    yield "pairs", pairs, 2
-
-
-@pytest.mark.parametrize(("make", "datasets"), [pytest.param(*rest, id=name) for name, *rest in folders()])
-def test_what_scan_prints_logs_the_folder(
-    make: Callable[[Path], None],
-    datasets: int,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    make(tmp_path / "some folder")
-    monkeypatch.chdir(tmp_path)
-    assert main(["scan", "some folder"]) == 0
-    said = capsys.readouterr().out
-    Path("pyproject.toml").write_text(table_of(said))
-    ((name, _),) = tomllib.loads(table_of(said))["tool"]["d0parity"]["scenarios"].items()
-    assert f"d0parity log --scenario-id {name}" in said
-    assert main(["log", "--scenario-id", name, "--output", "out", "--no-cache"]) == 0
-    assert len(read_log(tmp_path / "out")["datasets"]) == datasets
-
-
-def test_a_folder_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], log: Log) -> None:
-    (tmp_path / "empty").mkdir()
-    assert main(["scan", str(tmp_path / "empty")]) == 0
-    assert "0 NPZ files" in capsys.readouterr().out
-    assert main(["scan", str(tmp_path / "nowhere")]) == 1
-    assert "does not exist" in capsys.readouterr().err
-    write(tmp_path / "thing" / "thing.npz", images=amplitudes())
-    code, found = log(tmp_path / "thing")
-    assert code == 1
-    assert "no datasets" in found["said"]
-    assert "[tool.d0parity.scenarios.thing]" in found["said"]
 
 
 # --- names below the root, handed over -----------------------------------------------------------
