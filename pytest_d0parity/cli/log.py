@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
-from ..util.text import counted, listed
+from ..util.text import counted, listed, printable
 from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Term
             if left_aside and scenario.limit_datasets is None:
                 names = f"{counted(len(left_aside), 'NPZ file')} left aside: {listed(left_aside, 3)}"
                 terminal.note(f"{names}; --datasets GLOB says which ones belong to the sweep")
+            told = scenario.layout.metadata_key or scenario.layout.expression
+            if told and log.datasets and not any(dataset.dose for dataset in log.datasets):
+                where = "metadata" if scenario.layout.metadata_key else "name"
+                n = counted(len(log.datasets), "dataset")
+                terminal.note(f"dose {printable(told)!r} finds nothing in the {where} of {n}; no dose is judged")
         elif any(problem.where in ("dataset_root", "datasets") for problem in log.problems):
             say_what_is_there(scenario.root_path, terminal)
 

@@ -45,7 +45,7 @@ def find_doses(expression: str, names: Sequence[str], seconds: float = 10) -> di
 def _find_doses(expression: str, names: tuple[str, ...], seconds: float) -> dict[str, DoseClaim]:
     try:
         done = subprocess.run(  # noqa: S603 - this very Python, and a program of ours
-            [sys.executable, "-I", "-S", "-c", _SEARCH],
+            [sys.executable, "-I", "-S", "-Wignore", "-c", _SEARCH],
             input=json.dumps([expression, names]),
             stdout=subprocess.PIPE,
             encoding="ascii",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
@@ -161,7 +162,9 @@ def _checked_dose(dose: str | None) -> str | None:
             raise LayoutError("dose 'metadata:' names no value; metadata:physics_parameters.nphotons would")
         return dose
     try:
-        groups = set(re.compile(dose).groupindex) & {"photons", "mean_count"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what other versions of Python may take otherwise
+            groups = set(re.compile(dose).groupindex) & {"photons", "mean_count"}
     except (re.error, RecursionError, OverflowError) as error:
         raise LayoutError(f"dose {printable(dose)!r} is no regular expression: {error}") from None
     if len(groups) != 1:
