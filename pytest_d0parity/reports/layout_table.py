@@ -1,11 +1,11 @@
-"""How a sweep is kept, as rows for people: what was told, and what was found by convention."""
+"""How a sweep is kept, as rows for people: what was told, what was found by convention, what its files share."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 
-from ..evidence.dataset import Dataset
+from ..evidence.dataset import Dataset, Split
 from ..evidence.model import EvidenceLog
 from ..scenario.layout import Layout
 from ..util.text import listed
@@ -31,7 +31,21 @@ def layout_rows(log: EvidenceLog) -> list[tuple[str, str]]:
         told.append(("measured", "all arrays, however large"))
     if layout.accept:
         told.append(("accepted warnings", listed(layout.accept, 20)))
-    return told
+    return told + [(f"the same in all {split.datasets}{_of(split)}", _shared(split)) for split in log.sweep]
+
+
+def _of(split: Split) -> str:
+    return f" of {split.name}" if split.name else ""
+
+
+def _shared(split: Split) -> str:
+    same = [role for role, shared in split.arrays.items() if shared.same]
+    others = [
+        f"{role} differs in {listed(shared.differ, 3)}{', by a factor alone' if shared.up_to_a_factor else ''}"
+        for role, shared in split.arrays.items()
+        if not shared.same
+    ]
+    return "; ".join([", ".join(same) or "nothing", *others])
 
 
 def _dose(layout: Layout, datasets: Iterable[Dataset]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -221,8 +222,12 @@ def test_a_dose_that_an_expression_finds(tmp_path: Path, log: Log) -> None:
     code, found = log(tmp_path / "s", "--datasets", "run*.npz", r"--dose=-(?P<photons>\de\d)\.npz")
     assert (code, [dataset["photon_dose"] for dataset in found["datasets"]]) == (0, ["1e4", "2e4"])
     code, found = log(tmp_path / "s", *options)
-    assert code == 0  # it finds nothing that has a group of that name, which is no problem
+    assert code == 0  # it finds nothing that has a group of that name, which is no problem, but said
     assert [dataset["photon_dose"] for dataset in found["datasets"]] == [None, None]
+    assert "finds nothing in the name of 2 datasets; no dose is judged" in found["said"]
+    code, found = log(tmp_path / "s", "--datasets", "run*.npz", "--dose", "metadata:nphotons")
+    assert (code, problems(found)) == (0, [])
+    assert "dose 'nphotons' finds nothing in the metadata of 2 datasets" in found["said"]
     code, found = log(tmp_path / "s", "--datasets", "run*.npz", "--dose", "none")
     assert (code, [dataset["photons"].get("expected") for dataset in found["datasets"]]) == (0, [None, None])
 
@@ -264,6 +269,43 @@ def test_settings_that_cannot_be_followed_are_usage_errors(
     said = capsys.readouterr().err
     assert (code, why in said) == (2, True), said
     assert not (tmp_path / "out").exists()
+
+
+def test_an_expression_of_which_python_warns_is_used_in_silence(tmp_path: Path) -> None:
+    write(tmp_path / "s" / "[1e4.npz", diff3d=amplitudes())
+    options = ("--datasets", "*.npz", "--dose", r"[[a](?P<photons>\de\d)", "--output", tmp_path / "out")
+    environment = os.environ | {"PYTHONWARNINGS": "error::FutureWarning"}
+    done = d0parity("log", "--dataset-root", tmp_path / "s", "--no-cache", *options, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_log(tmp_path / "out")["datasets"][0]["photon_dose"] == "1e4"
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ('datasets = ["../*.npz"]', "is no glob below the dataset root"),
+        ("datasets = []", "is no list of globs"),
+        ('dose = "tmc(?P<dose>1)"', "needs one group"),
+        ("dose_tolerance = true", "is no share"),
+        ("dose_tolerance = -0.1", "is no share"),
+        ('accept = ["saturated"]', "is no DATASET:NAME"),
+        ('accept = ["*:unreadable"]', "names of warnings are mislabelled"),  # errors cannot be accepted
+        ('arrays = {diff3d = "a", probeGuess = "a"}', "the array a is given two roles"),
+        ("arrays = {diff3d = 3}", "is no table of roles and names"),
+        ('domain = "counts"', "amplitude or intensity"),
+        ('axes = "last"', "frames-first or frames-last"),
+    ],
+)
+def test_mistakes_in_a_table_are_usage_errors_that_name_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, table: str, why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text(f"[tool.d0parity.scenarios.S]\n{table}\n")
+    assert main(["log", "--scenario-id", "S", "--output", "out"]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert "pyproject.toml: tool.d0parity.scenarios.S" in said
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize("dose", ["0", "-5.0", "nan", "inf", "1e400", "true", '"1e5"'])
@@ -603,9 +645,40 @@ def test_the_plugin_takes_what_the_command_line_takes(pytester: pytest.Pytester,
         "axes": "frames-last",
         "measure_all": True,
     }
-    result, _ = session(pytester, tmp_path / "s", "--parity-datasets=../*.npz")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: *is no glob below the dataset root*"])
+    for wrong, why in (
+        ("--parity-datasets=../*.npz", "is no glob below the dataset root"),
+        ("--parity-dose=\\d+", "needs one group"),
+        ("--parity-accept=saturated", "is no DATASET:NAME"),
+        ("--parity-array=diff3d", "is no ROLE=NAME"),
+        ("--parity-dose-tolerance=nan", "is no share"),
+    ):
+        result, _ = session(pytester, tmp_path / "s", wrong)
+        assert result.ret == 4
+        result.stderr.fnmatch_lines([f"ERROR: *{why}*"])
+
+
+def test_what_a_table_accepts_fails_nothing_and_what_fits_nothing_is_said(
+    pytester: pytest.Pytester, tmp_path: Path
+) -> None:
+    for dose in ("1e3", "1e4"):
+        write(tmp_path / "s" / f"dose_{dose}" / "run.npz", diff3d=at_maximum(0.05))
+    pytester.makepyprojecttoml(
+        '[tool.d0parity.scenarios.T]\naccept = ["dose_1e3/*:saturated", "*:mislabelled", "*:negative"]\n'
+    )
+    result, log = session(pytester, tmp_path / "s")
+    failed = {each["id"] for each in log["checks"] if each["outcome"] == "failed"}
+    assert failed == {f"d0parity::test_stage[dose_1e4/run.npz-{stage}]" for stage in ("raw", "normalized")} & failed
+    assert "d0parity::test_stage[dose_1e4/run.npz-raw]" in failed
+    assert sorted(problems(log)) == ["accept_unused", "saturated"]
+    result.stdout.fnmatch_lines(["*[*]:negative fits no warning of this run*"])
+
+    # Of a part of the sweep nothing is said to be unused; and the option adds to, or takes the place of, the table.
+    limited = ("--parity-limit-datasets=dose_1e3/run.npz",)
+    result, log = session(pytester, tmp_path / "s", *limited)
+    assert (result.ret, problems(log)) == (0, [])
+    assert [dataset["filename"] for dataset in log["datasets"]] == ["dose_1e3/run.npz"]
+    result, log = session(pytester, tmp_path / "s", "--parity-accept=*:saturated", "--parity-accept=*:mislabelled")
+    assert (result.ret, problems(log)) == (0, [])
 
 
 def test_an_array_is_loaded_by_its_role(pytester: pytest.Pytester, tmp_path: Path) -> None:

@@ -37,22 +37,21 @@ def _split_of(dataset: Dataset) -> str:
 
 def _shared_arrays(datasets: Sequence[Dataset]) -> Iterator[tuple[str, SharedArray]]:
     for role in _ROLES:
-        found = {
-            valid_utf8(dataset.filename): dataset.arrays[name].crc32
-            for dataset in datasets
-            if (name := dataset.roles.get(role)) and name in dataset.arrays
-        }
-        if len(found) < 2:
+        having = [dataset for dataset in datasets if dataset.roles.get(role, "") in dataset.arrays]
+        if len(having) < 2:
             continue
+        found = {valid_utf8(dataset.filename): dataset.arrays[dataset.roles[role]].crc32 for dataset in having}
         (most, _), *_ = Counter(found.values()).most_common(1)
         differ = tuple(name for name, crc32 in found.items() if crc32 != most)
-        factors = role == "probeGuess" and bool(differ) and _are_multiples(datasets)
+        factors = role == "probeGuess" and bool(differ) and _are_multiples(having)
         yield role, SharedArray(same=not differ, differ=differ, up_to_a_factor=True if factors else None)
 
 
 def _are_multiples(datasets: Sequence[Dataset]) -> bool:
     """Whether the probes are the same up to one factor each, as far as their statistics tell."""
     probes = [dataset.probe for dataset in datasets if dataset.probe is not None]
+    if len(probes) < len(datasets):  # one could not be measured
+        return False
     first = probes[0]
     return all(
         first.l2_norm > 0
