@@ -40,7 +40,7 @@ def entry_line(text: str) -> int:
 def test_a_run_is_appended_to_the_history_of_its_scenario(log: EvidenceLog, tmp_path: Path) -> None:
     plan = tmp_path / "fix_plan.md"
     plan.write_text(PLAN)
-    append_to_history(str(plan), log, "out")
+    append_to_history(str(plan), log, "out", print)
     lines = plan.read_text().splitlines()
     number = entry_line(plan.read_text())
     assert lines[number - 1] == "    continued"
@@ -54,8 +54,8 @@ def test_a_run_is_appended_to_the_history_of_its_scenario(log: EvidenceLog, tmp_
 def test_a_second_run_comes_after_the_first(log: EvidenceLog, tmp_path: Path) -> None:
     plan = tmp_path / "fix_plan.md"
     plan.write_text("# Plan\n")
-    append_to_history(str(plan), log, "one")
-    append_to_history(str(plan), log, "two")
+    append_to_history(str(plan), log, "one", print)
+    append_to_history(str(plan), log, "two", print)
     text = plan.read_text()
     assert text.startswith("# Plan\n\n### [SIM] D0 parity evidence\n- Attempts History:\n  - ")
     assert text.count("### [SIM]") == 1
@@ -67,7 +67,7 @@ def test_a_second_run_comes_after_the_first(log: EvidenceLog, tmp_path: Path) ->
 def test_a_section_without_a_list_gets_one(log: EvidenceLog, tmp_path: Path) -> None:
     plan = tmp_path / "fix_plan.md"
     plan.write_text("## SIM\nText.\n\n---\n\n## Next\n")
-    append_to_history(str(plan), log, "out")
+    append_to_history(str(plan), log, "out", print)
     assert plan.read_text().startswith("## SIM\nText.\n- Attempts History:\n  - *")
     assert plan.read_text().endswith("\n\n---\n\n## Next\n")
 
@@ -75,7 +75,7 @@ def test_a_section_without_a_list_gets_one(log: EvidenceLog, tmp_path: Path) -> 
 def test_a_heading_may_hold_the_history(log: EvidenceLog, tmp_path: Path) -> None:
     plan = tmp_path / "fix_plan.md"
     plan.write_text("## SIM\n\n### Attempts History\n\n- first\n\n### Notes\nx\n")
-    append_to_history(str(plan), log, "out")
+    append_to_history(str(plan), log, "out", print)
     lines = plan.read_text().splitlines()
     assert lines[4] == "- first"
     assert lines[5].startswith("- *")
@@ -85,7 +85,7 @@ def test_a_heading_may_hold_the_history(log: EvidenceLog, tmp_path: Path) -> Non
 def test_line_endings_and_odd_bytes_are_kept(log: EvidenceLog, tmp_path: Path) -> None:
     plan = tmp_path / "fix_plan.md"
     plan.write_bytes(b"# Plan \xff\r\n\r\n```\r\n# SIM\r\n```\r\n")
-    append_to_history(str(plan), log, "out")
+    append_to_history(str(plan), log, "out", print)
     data = plan.read_bytes()
     assert data.startswith(b"# Plan \xff\r\n\r\n```\r\n# SIM\r\n```\r\n\r\n### [SIM]")
     assert b"\n" not in data.replace(b"\r\n", b"")
@@ -93,4 +93,4 @@ def test_line_endings_and_odd_bytes_are_kept(log: EvidenceLog, tmp_path: Path) -
 
 def test_a_history_that_is_not_there_is_told(log: EvidenceLog, tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"nowhere\.md cannot be brought up to date: there is no such file"):
-        append_to_history(str(tmp_path / "nowhere.md"), log, "out")
+        append_to_history(str(tmp_path / "nowhere.md"), log, "out", print)
