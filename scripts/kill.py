@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Kill log, pytest and bundle at random moments, and count what should never be: all figures printed are to be zero.
 
-Each round starts one of them on a small simulated sweep, sends SIGKILL, SIGTERM or SIGINT after a random part of the
-time that it takes, looks at what is there, runs it once more undisturbed, and looks again. On Linux alone.
+Each round starts one of them on a small simulated sweep, now and then beside another run into the same folder, sends
+SIGKILL, SIGTERM or SIGINT after a random part of the time that it takes, and looks at what is there. After each ten,
+all of them run undisturbed, and nothing may be left of those that were killed. On Linux alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from pytest_d0parity.simulator import simulate_sweep, write_params
 D0PARITY = [sys.executable, "-m", "pytest_d0parity"]
 SWEEP = ["--dataset-root=sweep", "--baseline-params=sweep/params.dill"]
 COMMANDS = {
-    "log": [*D0PARITY, "log", *SWEEP, "--output=out", "--jobs=2", "--no-cache"],
+    "log": [*D0PARITY, "log", *SWEEP, "--output=out", "--jobs=2"],
     "pytest": [
         *(
             sys.executable,
@@ -39,7 +40,6 @@ COMMANDS = {
             "-p",
             "no:cacheprovider",
             "--parity-scenario=KILL",
-            "--parity-no-cache",
         ),
         *("--parity-dataset-root=sweep", "--parity-baseline-params=sweep/params.dill", "--parity-output=out"),
     ],
@@ -47,7 +47,16 @@ COMMANDS = {
 }
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 LONGEST = 60  # seconds
-SEEN = ("torn", "mixed, and nobody says so", "orphans", "left behind", "hangs", "tracebacks", "failed afterwards")
+SEEN = (
+    "torn",
+    "mixed, and nobody says so",
+    "orphans",
+    "left behind",
+    "hangs",
+    "tracebacks",
+    "failed beside",
+    "failed afterwards",
+)
 
 
 class Folder:
@@ -58,14 +67,17 @@ class Folder:
         simulate_sweep(str(path / "sweep"), ["1e3", "1e6"], 20)
         write_params(str(path / "sweep" / "params.dill"), 20)
         (path / "tmp").mkdir()
-        self.environment = os.environ | {"TMPDIR": str(path / "tmp"), "D0PARITY_KILL": str(path)}
+        places = {"TMPDIR": "tmp", "XDG_CACHE_HOME": "cache", "D0PARITY_KILL": "."}
+        self.environment = os.environ | {name: str(path / place) for name, place in places.items()}
         subprocess.run([*D0PARITY, "log", *SWEEP, "--output=reference"], cwd=path, check=True, capture_output=True)
+        self.start("bundle").wait(LONGEST)
+        self.bag = (path / "bag.tar").read_bytes()
 
-    def start(self, command: str) -> subprocess.Popen[str]:
+    def start(self, command: str, said_in: str = "said") -> subprocess.Popen[str]:
         """Start a command in a session of its own."""
-        shutil.rmtree(self.path / "bag.tar", ignore_errors=True)
-        (self.path / "bag.tar").unlink(missing_ok=True)
-        with (self.path / "said").open("w") as said:
+        if command == "bundle":
+            (self.path / "bag.tar").unlink(missing_ok=True)
+        with (self.path / said_in).open("w") as said:
             return subprocess.Popen(
                 COMMANDS[command],
                 cwd=self.path,
@@ -88,7 +100,9 @@ class Folder:
 
     def torn(self) -> list[str]:
         """Return the names of files that are not whole."""
-        return [path.name for path in (self.path / "out").glob("*") if not is_whole(path)]
+        bag = self.path / "bag.tar"
+        torn = [path.name for path in (self.path / "out").glob("*") if not is_whole(path)]
+        return [*torn, *([bag.name] if bag.exists() and bag.read_bytes() != self.bag else [])]
 
     def is_mixed(self) -> bool:
         """Whether files of two runs lie there, and nobody says so."""
@@ -119,14 +133,13 @@ class Folder:
 
     def _is_ours(self, process: Path) -> bool:
         try:
-            return f"D0PARITY_KILL={self.path}".encode() in (process / "environ").read_bytes()
+            return f"D0PARITY_KILL={self.path}\0".encode() in (process / "environ").read_bytes()
         except OSError:
             return False
 
     def left_behind(self) -> list[str]:
         """Return the names of temporary files and folders."""
-        folders = (self.path, self.path / "out", self.path / "tmp", self.path / "sweep")
-        return [each.name for folder in folders for each in folder.glob(".d0parity-*")]
+        return [str(each) for each in (*self.path.rglob(".d0parity-*"), *(self.path / "tmp").iterdir())]
 
 
 def is_whole(path: Path) -> bool:
@@ -163,33 +176,53 @@ def is_traceback(command: str, said: str) -> bool:
     return "INTERNALERROR" in said or (command != "pytest" and "Traceback" in said and "pytest_d0parity" in said)
 
 
-def play(folder: Folder, command: str, number: signal.Signals, delay: float, seen: Counter[str]) -> str:
-    """Kill one command, look, run it again, and look; return what it said when it was killed."""
+def end(process: subprocess.Popen[str], seen: Counter[str]) -> int:
+    """Wait for a process, and return its exit code."""
+    try:
+        return process.wait(LONGEST)
+    except subprocess.TimeoutExpired:
+        seen["hangs"] += 1
+        process.kill()
+        return process.wait(LONGEST)
+
+
+def play(
+    folder: Folder, command: str, number: signal.Signals, delay: float, beside: str | None, seen: Counter[str]
+) -> str:
+    """Kill one command, perhaps beside another one, and look; return what was said."""
+    other = None if beside is None else folder.start(beside, "said beside")
     process = folder.start(command)
     try:
         process.wait(delay)
     except subprocess.TimeoutExpired:
         process.send_signal(number)
-    try:
-        process.wait(LONGEST)
-    except subprocess.TimeoutExpired:
-        seen["hangs"] += 1
-        process.kill()
-    seen["tracebacks"] += is_traceback(command, folder.said())
+    end(process, seen)
+    said = folder.said()
+    seen["tracebacks"] += is_traceback(command, said)
+    if other is not None:
+        seen["failed beside"] += end(other, seen) != 0
+        said += (folder.path / "said beside").read_text(errors="replace")
+    look(folder, seen)
+    return said
+
+
+def look(folder: Folder, seen: Counter[str]) -> None:
+    """Count what should not be there."""
     seen["orphans"] += bool(folder.orphans())
     seen["torn"] += bool(folder.torn())
     seen["mixed, and nobody says so"] += folder.is_mixed()
-    said = folder.said()
-    again = folder.start(command)
-    try:
-        seen["failed afterwards"] += again.wait(LONGEST) != 0
-    except subprocess.TimeoutExpired:
-        seen["hangs"] += 1
-        again.kill()
-    seen["torn"] += bool(folder.torn())
-    seen["mixed, and nobody says so"] += folder.is_mixed()
-    seen["left behind"] += bool(folder.left_behind())
-    return said
+
+
+def play_undisturbed(folder: Folder, seen: Counter[str]) -> str:
+    """Run all commands to their ends, and look; return what they said."""
+    said = ""
+    for command in COMMANDS:
+        seen["failed afterwards"] += end(folder.start(command), seen) != 0
+        said += folder.said()
+        look(folder, seen)
+    left = folder.left_behind()
+    seen["left behind"] += bool(left)
+    return "\n".join([said, *left])
 
 
 def main() -> None:
@@ -204,12 +237,20 @@ def main() -> None:
         takes = {command: folder.seconds(command) for command in COMMANDS}
         for number in range(options.kills):
             command, sent = rng.choice([*COMMANDS]), rng.choice(SIGNALS)
+            beside = rng.choice([None, None, None, None, "log", "pytest"])
+            if rng.random() < 0.5:
+                shutil.rmtree(folder.path / "cache")
             before = seen.copy()
-            said = play(folder, command, sent, rng.uniform(0, 1.1 * takes[command]), seen)
+            said = play(folder, command, sent, rng.uniform(0, 1.1 * takes[command]), beside, seen)
+            if number % 10 == 9 or number == options.kills - 1:
+                said += play_undisturbed(folder, seen)
             for name in SEEN:
                 if seen[name] > before[name]:
-                    print(f"{number}: {command}, {sent.name}: {name}", file=sys.stderr, flush=True)
-                    print(said, file=sys.stderr, flush=True)
+                    print(
+                        f"{number}: {command}, {sent.name}, beside {beside}: {name}\n{said}",
+                        file=sys.stderr,
+                        flush=True,
+                    )
     print(f"{options.kills} kills of {', '.join(COMMANDS)}; seed {options.seed}")
     for name in SEEN:
         print(f"{name}: {seen[name]}")
