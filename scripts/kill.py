@@ -239,7 +239,7 @@ def main() -> None:
             command, sent = rng.choice([*COMMANDS]), rng.choice(SIGNALS)
             beside = rng.choice([None, None, None, None, "log", "pytest"])
             if rng.random() < 0.5:
-                shutil.rmtree(folder.path / "cache")
+                shutil.rmtree(folder.path / "cache", ignore_errors=True)  # not there yet
             before = seen.copy()
             said = play(folder, command, sent, rng.uniform(0, 1.1 * takes[command]), beside, seen)
             if number % 10 == 9 or number == options.kills - 1:

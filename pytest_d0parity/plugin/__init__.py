@@ -81,7 +81,9 @@ def parity_dataset(request: pytest.FixtureRequest) -> ParityDataset:
     """Run the test for each dataset of the sweep: its values are attributes, and ``load(name)`` loads an array."""
     session = _session(request)
     if not hasattr(request, "param"):
-        pytest.fail("parity_dataset is parametrized where a test names it; getfixturevalue comes too late", False)
+        from .session import why_not_parametrized
+
+        pytest.fail(why_not_parametrized(request.cls), pytrace=False)
     return session.parity_dataset(request.param)
 
 

@@ -14,9 +14,7 @@ from . import checks
 from .check_spec import CheckSpec
 from .deselection import Deselection
 from .run_store import RunData, RunStore
-from .session import ID, SPEC, dataset_of, id_of
-
-_FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
+from .session import FIXTURES, ID, SPEC, dataset_of, id_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class CheckCollector:
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Note the id of a test; add a check to the plan, also if it will be deselected."""
         item.stash.setdefault(ID, item.nodeid)
-        if _FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        if FIXTURES.intersection(getattr(item, "fixturenames", ())):
             self._add(item)
 
     def _add(self, item: pytest.Item) -> None:

@@ -13,6 +13,7 @@ from ..readers.npz import NpzFile
 from ..readers.zip_member import NpzError
 from ..statistics.records import Photons, ProbeStats
 from ..util.files import describe_os_error
+from ..util.runtime import ReplacedError, refuse_replaced
 from ..util.text import listed, printable
 
 
@@ -70,6 +71,7 @@ class ParityDataset:
         """
         where = f"{printable(self.filename)}:{printable(name)}"
         try:
+            refuse_replaced("the array")
             with NpzFile(self.path) as npz:
                 name = self.roles.get(name, name)
                 if name in npz.broken:
@@ -77,7 +79,7 @@ class ParityDataset:
                 if name not in npz.members:
                     raise NpzError(f"there is no such array; there is: {listed([*npz.members], 20)}")
                 return npz.read(npz.members[name])
-        except NpzError as error:
+        except (NpzError, ReplacedError) as error:
             raise NpzError(f"{where}: {error}") from None
         except OSError as error:
             raise NpzError(f"{where}: it cannot be read: {describe_os_error(error)}") from None

@@ -25,7 +25,7 @@ from ..evidence.dataset import Dataset
 from ..util.atomic import write_atomically
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
-from ..util.runtime import quiet_logger
+from ..util.runtime import quiet_logger, refuse_replaced
 from ..util.temporary import ScratchFolder
 from ..util.text import printable
 
@@ -135,9 +135,17 @@ class RunStore:
         return False
 
     def get(self, name: str) -> Any:
-        """Return a value; None if no process has stored it."""
-        if name not in self._loaded and os.path.exists(self._path(name)):
-            self._loaded[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
+        """Return a value; None if no process has stored it.
+
+        Raises
+        ------
+        ReplacedError
+            If it is not in memory, and a test has replaced what reads files.
+        """
+        if name not in self._loaded:
+            refuse_replaced("what belongs to the scenario")
+            if os.path.exists(self._path(name)):
+                self._loaded[name] = pickle.loads(self._path(name).read_bytes())  # noqa: S301 - our own folder
         return self._loaded.get(name)
 
     @property

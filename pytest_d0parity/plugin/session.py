@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import unittest
 from collections.abc import Generator, Sequence
 from dataclasses import fields
+from functools import cached_property
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +16,9 @@ from ..compare.comparator import Comparator
 from ..evidence.drift import Difference
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table
-from ..util.text import printable
+from ..util.errors import ParityError
+from ..util.runtime import refuse_replaced
+from ..util.text import listed, printable
 from .check_spec import CheckSpec
 from .dataset import ParityDataset
 from .recording import ENDED, recorded_values, remove_recorded
@@ -21,7 +26,13 @@ from .run_store import RunData
 
 PARITY = pytest.StashKey["ParitySession"]()
 SPEC = pytest.StashKey[CheckSpec]()  # only the built-in checks have it
+FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 ID = pytest.StashKey[str]()  # the node id of a test when it was collected: see `id_of`
+
+_UNITTEST = (
+    "a method of a unittest.TestCase takes no arguments and runs once, so it cannot run for each dataset: use a plain "
+    "function or class for that; parity_record and parity_params can be had by a fixture of the class with autouse=True"
+)
 
 
 class ParitySession:
@@ -40,9 +51,28 @@ class ParitySession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Remove what an earlier run of the same test recorded."""
+        """Remove what an earlier run of the same test recorded, and read what the test needs.
+
+        Its fixtures are set up afterwards: they may replace what reads files.
+        """
         item.stash[ENDED] = False
         remove_recorded(item)
+        _refuse_arguments(item)
+        if item.get_closest_marker("skip") is None:
+            try:
+                self._prepare(item)
+            except ParityError as error:
+                pytest.fail(str(error), pytrace=False)
+
+    def _prepare(self, item: pytest.Item) -> None:
+        spec = item.stash.get(SPEC, None)
+        dataset = spec.dataset if spec else dataset_of(item)
+        if dataset in self.data.selection.filenames:
+            self.data.dataset(dataset)
+        elif spec:
+            _ = self.data.baseline_run
+        if "parity_params" in getattr(item, "fixturenames", ()):
+            _ = self.params
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -81,10 +111,20 @@ class ParitySession:
         """Load the params for one of the users' own checks; it is skipped if there are none, and fails on an error."""
         if self.scenario.params_path is None:
             pytest.skip("the scenario names no baseline params")
+        if isinstance(self.params, str):
+            pytest.fail(self.params, pytrace=False)
+        return self.params
+
+    @cached_property
+    def params(self) -> dict[str, Any] | str:
+        """The params, or in words why they cannot be loaded; empty if the scenario names none."""
+        if self.scenario.params_path is None:
+            return {}
+        refuse_replaced("the baseline params")
         try:
             return load_params(self.scenario.params_path, self.scenario.trust_params)
         except ParamsError as error:
-            pytest.fail(str(error), pytrace=False)
+            return str(error)
 
 
 def id_of(item: pytest.Item) -> str:
@@ -118,3 +158,30 @@ def _compare_own(item: pytest.Item, comparator: Comparator) -> None:
     drifted = comparator.compare_check(name, values).drifted
     if drifted:
         pytest.fail(drift_message(drifted, comparator, f"{name}:"), pytrace=False)
+
+
+def why_not_parametrized(cls: type | None) -> str:
+    """Say why a test that asks for `parity_dataset` was not made one for each dataset.
+
+    Parameters
+    ----------
+    cls : type or None
+        The class that the test is a method of.
+    """
+    if _is_unittest(cls):
+        return f"parity_dataset is not for this test: {_UNITTEST}"
+    return "parity_dataset is parametrized where a test names it; getfixturevalue comes too late"
+
+
+def _refuse_arguments(item: pytest.Item) -> None:
+    """Fail a method of unittest's that waits for arguments of ours."""
+    cls = getattr(item, "cls", None)
+    if not _is_unittest(cls):
+        return
+    asked = FIXTURES.intersection(signature(getattr(cls, item.name)).parameters)
+    if asked:
+        pytest.fail(f"{listed(sorted(asked), len(FIXTURES))} cannot be given to this test: {_UNITTEST}", pytrace=False)
+
+
+def _is_unittest(cls: type | None) -> bool:
+    return cls is not None and issubclass(cls, unittest.TestCase)

@@ -1,8 +1,10 @@
-"""The process and its machine: cores, signals, and the loggers of libraries."""
+"""The process and its machine: cores, signals, loggers of libraries, and functions that a test has replaced."""
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import io
 import os
 import signal
 import threading
@@ -10,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NoReturn, Self
+
+from .errors import ParityError
 
 # The exit code of a process that one of these ends is 128 and its number. Windows has no SIGHUP: that its console is
 # closed arrives as SIGBREAK.
@@ -19,6 +23,21 @@ _CODES = {
     if name in signal.Signals.__members__
 }
 ENDING = tuple(_CODES.keys() - {signal.SIGINT})  # those that pytest does not handle itself
+
+_FUNCTIONS = {
+    "open": (builtins, "open"),
+    "io.open": (io, "open"),
+    "os.open": (os, "open"),
+    "os.stat": (os, "stat"),
+    "os.lstat": (os, "lstat"),
+    "os.path.exists": (os.path, "exists"),
+}
+# Those of Python itself, or of whatever was there before any test: this module is imported when a session starts.
+_REAL = {name: getattr(*where) for name, where in _FUNCTIONS.items()}
+
+
+class ReplacedError(ParityError):
+    """A test reads files through functions that are replaced."""
 
 
 def available_cores() -> int:
@@ -136,3 +155,24 @@ def quiet_logger(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def refuse_replaced(what: str) -> None:
+    """Refuse to read a file where a test has replaced the functions that read files.
+
+    Parameters
+    ----------
+    what : str
+        What was to be read, as the object of a sentence.
+
+    Raises
+    ------
+    ReplacedError
+        If any of them is replaced.
+    """
+    for name, where in _FUNCTIONS.items():
+        if getattr(*where) is not _REAL[name]:
+            raise ReplacedError(
+                f"`{name}` is replaced, by a mock or by pyfakefs, so {what} cannot be read here: let it be "
+                "replaced in single tests alone, and there only once all arrays are loaded"
+            )
