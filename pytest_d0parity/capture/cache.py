@@ -1,13 +1,15 @@
 """The cache of measurements: files with the same bytes are measured once.
 
 Whoever can write an entry can say what a file holds. So the folder is one that only its owner can write, and the
-entries are regular files of his.
+entries are regular files of his. Where a CI system carries the folder from job to job, a key of the user's,
+``D0PARITY_CACHE_KEY``, seals the entries: without it nobody can make one that is believed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import os
 import stat
 from collections.abc import Callable
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 # The number of processes is chosen before NumPy and msgspec are imported, and depends on what is cached. So these are
 # imported only where an entry is read or written.
 
-ALGORITHM_VERSION = 7  # raised whenever a measured value, a sentence about one, or the form of an entry changes
+ALGORITHM_VERSION = 8  # raised whenever a measured value, a sentence about one, or the form of an entry changes
 MAX_ENTRIES = 20_000  # some 5 KB each
+
+KEY = "D0PARITY_CACHE_KEY"  # an environment variable
 
 _DIGEST_BYTES = 32
 _MAX_BYTES = 16 << 20  # of an entry
@@ -131,8 +135,9 @@ class MeasurementCache:
         from .dataset.measurement import Measurement
 
         try:
-            entry = _read_own(self._path(sha256, size, variant))
-            if hashlib.sha256(entry[_DIGEST_BYTES:]).digest() != entry[:_DIGEST_BYTES]:
+            path = self._path(sha256, size, variant)
+            entry = _read_own(path)
+            if not hmac.compare_digest(_seal(path, entry[_DIGEST_BYTES:]), entry[:_DIGEST_BYTES]):
                 return None
             measurement = msgspec.msgpack.decode(entry[_DIGEST_BYTES:], type=Measurement)
         except (OSError, msgspec.MsgspecError):
@@ -151,7 +156,7 @@ class MeasurementCache:
         try:
             if path.is_symlink():
                 path.unlink()
-            write_atomically(path, hashlib.sha256(content).digest() + content, durable=False)
+            write_atomically(path, _seal(path, content) + content, durable=False)
         except OSError:
             return  # the file is measured again next time
         if self._sizes is not None:
@@ -160,6 +165,11 @@ class MeasurementCache:
     def _path(self, sha256: str, size: int, variant: str) -> Path:
         known_as = variant and f"-{hashlib.sha256(variant.encode()).hexdigest()[:16]}"
         return self._folder / f"{size}-{sha256}{known_as}.msgpack"
+
+
+def _seal(path: Path, content: bytes) -> bytes:
+    """Return a digest of an entry and its name, which says what it is about; by the user's key if there is one."""
+    return hmac.digest(os.fsencode(os.environ.get(KEY, "")), path.name.encode() + b"\0" + content, "sha256")
 
 
 def _check_private(folder: Path) -> None:

@@ -15,7 +15,7 @@ from ..evidence.drift import Difference, Finding, NotCompared
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog, Verdict
 from ..util.markdown import escape
-from ..util.text import listed, more_than, printable, valid_utf8
+from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .difference_table import difference_markdown, difference_table, merged
 
 _MOST_FINDINGS = 12
@@ -47,6 +47,8 @@ class Outcome:
         Number of values that were compared; 0 where a log does not say.
     verified : bool
         Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
+    from_cache : int
+        Number of datasets whose values were known from the cache.
     """
 
     verdict: Verdict
@@ -58,10 +60,17 @@ class Outcome:
     not_compared: tuple[NotCompared, ...] = ()
     compared: int = 0
     verified: bool = True
+    from_cache: int = 0
 
     @property
     def sentence(self) -> str:
-        """The verdict in one line of plain text."""
+        """The verdict in one line of plain text, and how much of it rests on what the cache says."""
+        if not self.from_cache:
+            return self._judgement
+        return f"{self._judgement}; {self.from_cache} of {counted(len(self.filenames), 'dataset')} from the cache"
+
+    @property
+    def _judgement(self) -> str:
         if self.reference is None and self.verdict == "incomplete":
             return "not everything that was planned was checked, so parity is not shown"
         if self.reference is None:
@@ -223,6 +232,7 @@ def outcome_of(log: EvidenceLog) -> Outcome:
         left_out=log.reference.left_out if log.reference else (),
         not_compared=log.reference.not_compared if log.reference else (),
         compared=log.reference.compared if log.reference else 0,
+        from_cache=len(log.metadata.from_cache),
     )
 
 

@@ -97,6 +97,32 @@ def test_a_damaged_entry_is_measured_again_and_replaced(root: Path, tmp_path: Pa
     assert [entry.read_bytes() for entry in entries()] == good
 
 
+def test_a_key_of_the_user_seals_the_entries(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, first = run(root, tmp_path / "1")  # by whom there is no key
+    monkeypatch.setenv(cache.KEY, "secret")
+    assert run(root, tmp_path / "2") == ([], first)
+    assert run(root, tmp_path / "3") == (ALL, first)
+    monkeypatch.setenv(cache.KEY, "another")
+    assert run(root, tmp_path / "4") == ([], first)
+    monkeypatch.delenv(cache.KEY)
+    assert run(root, tmp_path / "5") == ([], first)
+    assert not any(b"secret" in entry.read_bytes() for entry in entries())
+
+
+def test_the_line_of_the_verdict_says_what_is_from_the_cache(root: Path, tmp_path: Path) -> None:
+    options = ["--dataset-root", root, "--output", tmp_path / "1"]
+    assert "from the cache" not in d0parity("log", *options).stdout
+    os.unlink(entries()[0])
+    d0parity("log", *options)
+    said = "nothing was compared; 2 of 3 datasets from the cache"
+    assert said in (tmp_path / "1" / "dose_parity_log.md").read_text()
+    assert said in (tmp_path / "1" / "dose_parity_report.html").read_text()
+    reference = f"--reference={tmp_path / '1' / LOG}"
+    done = d0parity("log", "--dataset-root", root, "--output", tmp_path / "2", reference)
+    assert "every compared value equals the reference" in done.stdout
+    assert "; 3 of 3 datasets from the cache" in done.stdout
+
+
 def test_an_entry_of_another_file_is_not_believed(root: Path, tmp_path: Path) -> None:
     _, first = run(root, tmp_path / "1")
     shutil.copy(entries()[0], entries()[1])
