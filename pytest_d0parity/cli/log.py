@@ -12,6 +12,8 @@ from ..util.text import counted, listed, printable
 from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..capture.dask_cluster import DaskCluster
     from ..evidence.file import LogFile
     from ..evidence.model import EvidenceLog
@@ -51,8 +53,9 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..scenario.pyproject import find_project
     from ..scenario.scenario import default_output, make_scenario
 
-    project = find_project(".")
-    scenario = make_scenario(project, options.scenario_id, vars(options))
+    with _disowning(options):
+        project = find_project(".")
+        scenario = make_scenario(project, options.scenario_id, vars(options))
     output = options.output or default_output(project)
     cache = None if options.no_cache else open_user_cache(terminal.note)
     # Started before anything else is imported, so that workers and this process import at the same time.
@@ -63,7 +66,8 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
         from ..evidence.artifacts import prepare_folder
 
         prepare_folder(output)
-        references = read_references(scenario)
+        with _disowning(options):
+            references = read_references(scenario)
         interrupted: CaptureInterrupted | None = None
         try:
             executor = pool if options.cluster is None else stack.enter_context(_cluster(options.cluster))
@@ -80,6 +84,25 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     if log.has_errors or not is_published or log.verdict == "incomplete":
         return UNREADABLE
     return DRIFT if log.verdict == "drift" else DONE
+
+
+@contextlib.contextmanager
+def _disowning(options: argparse.Namespace) -> Iterator[None]:
+    """Let the log of an earlier run not stay as if it were that of this one, which cannot do what it is asked."""
+    from ..util.errors import ParityError
+
+    try:
+        yield
+    except ParityError:
+        from ..reports.writer import disown_log
+        from ..scenario.pyproject import named_references
+
+        output = options.output or os.environ.get("ARTIFACT_DIR")
+        if output:
+            with contextlib.suppress(ParityError):  # the run has failed, which is worse
+                references = (*(options.reference or ()), *named_references("."))
+                disown_log(output, references, "a later one could not begin", lambda _: None)
+        raise
 
 
 def _cluster(address: str) -> DaskCluster:

@@ -32,7 +32,7 @@ from .deselection import ASKED, asked_of_pytest
 from .results import CheckResults
 from .run_store import RunData, RunStore
 from .session import PARITY, ParitySession
-from .settings import Settings, read_settings, references_of, usage_errors
+from .settings import Settings, all_references, named_output, read_settings, references_of, usage_errors
 from .summary import Conclusion, Summary, write_errors
 
 _FOLDER = "d0parity_folder"  # key by which a worker of pytest-xdist gets the folder of the store
@@ -62,13 +62,17 @@ def _control(config: pytest.Config) -> RunData:
     """Start a session in the process that the user started."""
     notes: list[str] = []
     with usage_errors():
-        settings = read_settings(config)
+        try:
+            settings = read_settings(config)
+        except ParityError:
+            _disown_of(config)
+            raise
         cache = open_user_cache(notes.append) if settings.cache else None
         try:
             references = references_of(settings)
             comparator = comparator_for(settings.scenario, references)
         except ParityError:
-            _disown(settings, pytest.ExitCode.USAGE_ERROR)
+            _disown(settings.output, settings.scenario.reference_paths, pytest.ExitCode.USAGE_ERROR)
             raise
         data = RunData(CaptureJob(settings.scenario, comparator, cache), RunStore.make())
         _ = data.selection  # a search for doses in the names that takes too long ends the session at once
@@ -215,7 +219,7 @@ class Controller:
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
             write_errors(self._conclusion, session.config)
         elif self._is_meant_to_run:
-            _disown(self._settings, session.exitstatus)
+            _disown(self._settings.output, self._scenario.reference_paths, session.exitstatus)
         result = yield
         self._fail_if_needed(session)  # pytest-testmon calls a session good in which it has left no test
         return result
@@ -336,11 +340,19 @@ class Controller:
         self._conclusion.not_taken = [each.filename for each in log.datasets if each.filename not in taken]
 
 
-def _disown(settings: Settings, code: int) -> None:
+def _disown_of(config: pytest.Config) -> None:
+    """Disown the log where this session, whose settings cannot be followed, was to write one."""
+    output = named_output(config)
+    if output is not None:
+        with suppress(ParityError):  # which references the project has cannot be read
+            _disown(output, all_references(config), pytest.ExitCode.USAGE_ERROR)
+
+
+def _disown(output: str, references: Sequence[str], code: int) -> None:
     """Let the log of an earlier session not stay as if it were that of this one, which runs no check."""
     with suppress(ParityError):  # the session has failed, which is worse
         why = f"a later one ended with exit code {int(code)} before any check ran"
-        disown_log(settings.output, settings.scenario.reference_paths, why, lambda _: None)
+        disown_log(output, references, why, lambda _: None)
 
 
 def _runs_tests(config: pytest.Config) -> bool:

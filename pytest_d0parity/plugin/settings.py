@@ -14,7 +14,7 @@ from ..compare.compare_log import read_references
 from ..evidence.file import LogError, LogFile
 from ..reports.writer import is_log_of
 from ..scenario.options import OPTIONS
-from ..scenario.pyproject import Project, find_project
+from ..scenario.pyproject import Project, find_project, named_references
 from ..scenario.scenario import Scenario, ScenarioError, default_output, make_scenario
 from ..util.errors import ParityError
 from ..util.text import printable
@@ -91,13 +91,37 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
-def _project(config: pytest.Config, started_in: str) -> Project:
-    """Find the project: that of ``-c FILE``, else that of the folder that pytest was started in, else of its root.
+def named_output(config: pytest.Config) -> str | None:
+    """Return the folder that the user has named for the artifacts, None if he has not, whatever else he has asked."""
+    started_in = str(config.invocation_params.dir)
+    named = config.getoption("parity_output") or os.environ.get("ARTIFACT_DIR")
+    return os.path.join(started_in, named) if named else None
+
+
+def all_references(config: pytest.Config) -> list[str]:
+    """Return the paths of all references that options and tables name, whatever else is wrong in them.
+
+    Raises
+    ------
+    ProjectError
+        If the file of a table cannot be read.
+    """
+    started_in = str(config.invocation_params.dir)
+    given = [os.path.join(started_in, path) for path in config.getoption("parity_reference") or ()]
+    return [*given, *(path for start in _starts(config, started_in) for path in named_references(start))]
+
+
+def _starts(config: pytest.Config, started_in: str) -> Iterator[str]:
+    """Return where to look for the project: ``-c FILE``, the folder that pytest was started in, and its root.
 
     pytest may take the value of an option for a path to tests, and its root for another one.
     """
     named = config.getoption("inifilename")
-    for start in filter(None, (named and os.path.join(started_in, named), started_in, str(config.rootpath))):
+    yield from filter(None, (named and os.path.join(started_in, named), started_in, str(config.rootpath)))
+
+
+def _project(config: pytest.Config, started_in: str) -> Project:
+    for start in _starts(config, started_in):
         project = find_project(start)
         if project.path:
             return project

@@ -149,7 +149,7 @@ def disown_log(folder: str, references: Sequence[str], why: str, say: Callable[[
     except LogError:
         return  # there is none, or none that says anything
     if log.verdict != "incomplete":
-        message = f"this log is of an earlier session: {why}"
+        message = f"this log is of an earlier run: {why}"
         problem = Problem(severity="error", name="unmeasured", where="session", message=message)
         disowned = replace(log, verdict="incomplete", problems=(*log.problems, problem))
         write_artifacts(Artifacts(disowned), folder, {}, say)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..util.errors import UsageError
@@ -81,37 +82,71 @@ def find_project(start: str) -> Project:
     ProjectError
         If a file cannot be read, or its table holds something unknown or of the wrong kind.
     """
-    folder = os.path.abspath(start)
-    if os.path.isfile(folder):
-        project = _read_project(folder) if folder.endswith(".toml") else None
-        if project is not None:
-            return project
-        folder = os.path.dirname(folder)
-    while True:
-        path = os.path.join(folder, "pyproject.toml")
+    found = _nearest_table(start)
+    if found is None:
+        return Project()
+    path, table = found
+    try:
+        return _project(path, table)
+    except ValueError as error:
+        raise ProjectError(f"{printable(path)}: {error}") from None
+
+
+def named_references(start: str) -> tuple[str, ...]:
+    """Return the paths of all references that the tables of a project name, whatever else is wrong in them.
+
+    Parameters
+    ----------
+    start : str
+        As for `find_project`.
+
+    Raises
+    ------
+    ProjectError
+        If a file cannot be read.
+    """
+    path, table = _nearest_table(start) or ("", {})
+    scenarios = table.get("scenarios") if isinstance(table, dict) else None
+    named: list[Any] = []
+    for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
+        if isinstance(scenario, dict):
+            several = scenario.get("references")
+            named += [scenario.get("reference"), *(several if isinstance(several, list) else ())]
+    return tuple(os.path.join(os.path.dirname(path), name) for name in named if isinstance(name, str))
+
+
+def _nearest_table(start: str) -> tuple[str, Any] | None:
+    """Return the nearest file that has a table ``[tool.d0parity]``, and that table."""
+    for path in _candidates(os.path.abspath(start)):
         if os.path.isfile(path):
-            project = _read_project(path)
-            if project is not None:
-                return project
-        above = os.path.dirname(folder)
-        if above == folder:
-            return Project()
-        folder = above
+            tool = _read_tool(path)
+            if "d0parity" in tool:
+                return path, tool["d0parity"]
+    return None
 
 
-def _read_project(path: str) -> Project | None:
+def _candidates(start: str) -> Iterator[str]:
+    """Return the files that may have our table, the nearest first."""
+    folder = Path(start)
+    if folder.is_file():
+        if folder.suffix == ".toml":
+            yield start
+        folder = folder.parent
+    yield from (str(each / "pyproject.toml") for each in (folder, *folder.parents))
+
+
+def _read_tool(path: str) -> dict[str, Any]:
+    """Return the table ``[tool]`` of a file."""
     import tomllib  # here, since most sessions have no such file
 
     try:
         with open(path, "rb") as file:
             tool = tomllib.load(file).get("tool", {})
-        if not isinstance(tool, dict) or "d0parity" not in tool:
-            return None
-        return _project(path, tool["d0parity"])
     except OSError as error:
         raise ProjectError(f"{printable(path)} cannot be read: {describe_os_error(error)}") from None
     except (ValueError, RecursionError) as error:  # ValueError also from tomllib, and for bytes that are not UTF-8
         raise ProjectError(f"{printable(path)}: {error}") from None
+    return tool if isinstance(tool, dict) else {}
 
 
 def _project(path: str, table: Any) -> Project:

@@ -455,6 +455,21 @@ def test_wrong_usage(arguments: list[str]) -> None:
 # --- output that cannot be written -------------------------------------------------------------
 
 
+@pytest.mark.parametrize("option", ["--dose=(", "--reference=none", "--accept=x"])
+def test_the_log_of_an_earlier_run_does_not_stay_as_if_it_were_this_ones(
+    root: Path, output: Path, tmp_path: Path, option: str
+) -> None:
+    log(root, output)
+    log(root, tmp_path / "new", "--reference", output / LOG)
+    assert read_log(tmp_path / "new")["verdict"] == "match"
+    assert log(root, tmp_path / "new", option).returncode in (1, 2)
+    left = read_log(tmp_path / "new")
+    assert left["verdict"] == "incomplete"
+    assert "this log is of an earlier run: a later one could not begin" in left["problems"][-1]["message"]
+    assert log(root, output, option, "--reference", output / LOG).returncode != 0
+    assert read_log(output)["verdict"] == "recorded"  # the reference stays what it is
+
+
 def test_an_output_that_is_a_file(root: Path, output: Path) -> None:
     output.write_text("mine")
     done = log(root, output)

@@ -894,6 +894,8 @@ BROKEN = "def pytest_collection_modifyitems(): raise RuntimeError('broken')"
         ("--parity-reference=none.json", "", USAGE),
         ("d0parity::test_nothing", "", USAGE),
         ("no_such_file.py", "", USAGE),
+        ("--parity-dose=(", "", USAGE),
+        ("--parity-accept=x", "", USAGE),
         ("-v", BROKEN, INTERNAL),
     ],
 )
@@ -908,7 +910,7 @@ def test_a_log_of_an_earlier_session_does_not_stay_as_if_it_were_this_ones(
     assert parity.pytester.runpytest_inprocess("-p", "no:randomly", *given).ret == code
     after = parity.log()
     assert (before["verdict"], after["verdict"]) == ("match", "incomplete")
-    says = f"this log is of an earlier session: a later one ended with exit code {code} before any check ran"
+    says = f"this log is of an earlier run: a later one ended with exit code {code} before any check ran"
     (problem,) = after["problems"]
     assert (problem["severity"], problem["name"], problem["message"]) == ("error", "unmeasured", says)
     assert after["datasets"] == before["datasets"]
@@ -919,6 +921,18 @@ def test_a_reference_in_the_output_folder_stays_what_it_is(parity: Parity) -> No
     parity.run()
     before = (parity.pytester.path / "out" / LOG).read_bytes()
     assert parity.run(f"--parity-reference=out/{LOG}", "d0parity::test_nothing").ret == USAGE
+    assert (parity.pytester.path / "out" / LOG).read_bytes() == before
+
+
+def test_a_reference_that_only_a_table_names_stays_what_it_is(parity: Parity) -> None:
+    parity.run()
+    before = (parity.pytester.path / "out" / LOG).read_bytes()
+    parity.pytester.makepyprojecttoml(f"""
+        [tool.d0parity.scenarios.T]
+        references = ["out/{LOG}"]
+        unknown = true
+        """)
+    assert parity.run().ret == USAGE
     assert (parity.pytester.path / "out" / LOG).read_bytes() == before
 
 

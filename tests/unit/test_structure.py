@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,42 @@ def test_only_the_plugin_imports_pytest() -> None:
     others = [module for module in MODULES if not module.startswith("plugin/")]
     roots = {module: {(origin or name).partition(".")[0] for origin, name in imports(module)} for module in others}
     assert [module for module in others if roots[module] & {"pytest", "_pytest"}] == []
+
+
+# --- dependencies --------------------------------------------------------------------------------
+
+ANSWERED = {"pytest-json-report"}  # for who asks for --json-report: we answer its hooks, and import nothing of it
+BROUGHT = {"markupsafe", "cryptography"}  # by jinja2, and by securesystemslib[crypto], which hand out objects of theirs
+
+
+def dependencies(extra: str = "") -> set[str]:
+    """Return the names of the distributions that the package needs, or else that an extra of it brings."""
+    found = set()
+    for line in metadata.requires("pytest-d0parity") or ():
+        requirement, _, condition = line.partition(";")
+        if (f"extra == '{extra}'" in condition.replace('"', "'")) if extra else "extra" not in condition:
+            found.add(requirement)
+    return {re.split(r"[\[<>=~! ]", each)[0] for each in found}
+
+
+def test_nothing_is_installed_that_is_not_imported() -> None:
+    roots = {(origin or name).partition(".")[0] for module in MODULES for origin, name in imports(module)}
+    assert dependencies() - ANSWERED - roots == set()
+    extras = {extra: dependencies(extra) for extra in ("dask", "bundle", "attest")}
+    assert all(extras.values())
+    assert set().union(*extras.values()) - roots == set()
+    assert dependencies("all") == set().union(*extras.values())
+
+
+def test_whatever_is_imported_is_installed() -> None:
+    roots = {
+        (origin or name).partition(".")[0]
+        for module in MODULES
+        for origin, name in imports(module)
+        if not origin.startswith(".")
+    }
+    known = dependencies() | dependencies("dask") | dependencies("bundle") | dependencies("attest")
+    assert roots - set(sys.stdlib_module_names) - known - BROUGHT - {"_pytest"} == set()
 
 
 # --- start ---------------------------------------------------------------------------------------
