@@ -9,7 +9,9 @@ such multiples themselves; both are tried.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,34 +58,44 @@ class AmplitudeSample:
         self._exponent: int | None = None
         self._spread: list[NDArray[np.float64]] = []
         self._stride = 1
-        self._head: list[NDArray[np.float32]] = []
+        self._head: list[tuple[NDArray[np.float32], NDArray[np.int64]]] = []  # values, and how often each occurs
         self._blocks = 0
 
-    def add(self, block: Block) -> None:
-        """Add the next block of the first pass."""
+    def add(self, block: Block, ascending: Callable[[], NDArray[Any]]) -> None:
+        """Add the next block of the first pass.
+
+        Parameters
+        ----------
+        block : Block
+            The next block.
+        ascending : callable
+            Returns its finite values in ascending order.
+        """
         if not block.finite.size or (self._of_intensities and block.min < 0):
             return
-        is_spread = self._blocks % self._stride == 0
-        is_low = self._blocks < _HEAD_BLOCKS or self._blocks % _distance_between_blocks(self._blocks) == 0
-        if is_spread or is_low:
-            finite = np.sqrt(block.finite) if self._of_intensities else block.finite
-            self._add(finite, is_spread, is_low)
-        self._blocks += 1
-
-    def _add(self, finite: NDArray[Any], is_spread: bool, is_low: bool) -> None:
-        if is_spread:
-            self._spread.append(finite[:: -(-finite.size // _SPREAD_PER_BLOCK)].astype(np.float64))
+        if self._blocks % self._stride == 0:
+            spread = self._amplitudes(block.finite[:: -(-block.finite.size // _SPREAD_PER_BLOCK)])
+            self._spread.append(spread.astype(np.float64))
             if len(self._spread) * _SPREAD_PER_BLOCK > _SPREAD_SIZE:
                 del self._spread[1::2]
                 self._stride *= 2
-        if is_low:
-            narrow = self._to_float32(finite)
-            low = narrow.compress((narrow > 0) & (narrow <= self._limit))
-            if self._blocks < _HEAD_BLOCKS:
-                self._head.append(low)
-            self._lowest = np.union1d(self._lowest, low)[:_N_LOWEST]
-            if len(self._lowest) == _N_LOWEST:
-                self._limit = self._lowest[-1]
+        if self._blocks < _HEAD_BLOCKS or self._blocks % _distance_between_blocks(self._blocks) == 0:
+            self._add_lowest(self._to_float32(self._amplitudes(ascending())))
+        self._blocks += 1
+
+    def _amplitudes(self, values: NDArray[Any]) -> NDArray[Any]:
+        return np.sqrt(values) if self._of_intensities else values
+
+    def _add_lowest(self, ascending: NDArray[np.float32]) -> None:
+        first, end = np.searchsorted(ascending, [0, self._limit], side="right")
+        low = ascending[first:end]
+        starts = np.flatnonzero(np.concatenate([[True], low[1:] != low[:-1]])[: low.size])
+        levels = low[starts]
+        if self._blocks < _HEAD_BLOCKS:
+            self._head.append((levels, np.diff(starts, append=low.size)))
+        self._lowest = np.union1d(self._lowest, levels)[:_N_LOWEST]
+        if len(self._lowest) == _N_LOWEST:
+            self._limit = self._lowest[-1]
 
     def _to_float32(self, finite: NDArray[Any]) -> NDArray[np.float32]:
         """Round to float32; float64 values are scaled by a power of two first, so that they do not overflow."""
@@ -110,9 +122,11 @@ class AmplitudeSample:
 
     def head(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the amplitudes among `lowest` that occur in the first blocks, and how often each does."""
-        values = np.concatenate(self._head) if self._head else np.empty(0, np.float32)
-        amplitudes, times = np.unique(values[values <= self._limit], return_counts=True)
-        return self._to_float64(amplitudes), times
+        if not self._head:
+            return np.empty(0), np.empty(0, np.int64)
+        values, times = map(np.concatenate, zip(*self._head, strict=True))
+        amplitudes, places = np.unique(values[values <= self._limit], return_inverse=True)
+        return self._to_float64(amplitudes), np.bincount(places, times[values <= self._limit]).astype(np.int64)
 
 
 def _distance_between_blocks(block: int) -> int:
@@ -141,8 +155,9 @@ class PhotonSample:
 
     def add(self, block: Block) -> None:
         """Add the next block of the first pass."""
+        ascending = cache(lambda: np.sort(block.finite))  # once for all samples, and only if one of them asks
         for sample in self._samples.values():
-            sample.add(block)
+            sample.add(block, ascending)
 
     def count(self, values: Distribution, frames: int) -> Photons:
         """Count the photons.
