@@ -87,7 +87,7 @@ class AmplitudeSample:
         return np.sqrt(values) if self._of_intensities else values
 
     def _add_lowest(self, ascending: NDArray[np.float32]) -> None:
-        first, end = np.searchsorted(ascending, [0, self._limit], side="right")
+        first, end = np.searchsorted(ascending, np.array([0, self._limit]), side="right")
         low = ascending[first:end]
         starts = np.flatnonzero(np.concatenate([[True], low[1:] != low[:-1]])[: low.size])
         levels = low[starts]
