@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..compare.comparator import Comparator
-from ..compare.values import values_of_dataset
 from ..evidence.dataset import Dataset
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import Claims, claims_of
@@ -17,6 +16,9 @@ from .cache import MeasurementCache
 from .dataset.measure import inspect, measure
 from .dataset.measurement import Measurement
 from .records.dataset_record import make_dataset
+
+if TYPE_CHECKING:
+    from ..compare.comparator import Comparator
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,12 @@ class CaptureJob:
 
     def _looks_repacked(self, filename: str, measurement: Measurement) -> bool:
         """Return whether the reference has the same arrays in a file of other bytes."""
-        return self.comparator is not None and self.comparator.is_repacked(
-            valid_utf8(filename), values_of_dataset(self._record(filename, measurement))
-        )
+        if self.comparator is None:
+            return False
+        from ..compare.values import values_of_dataset  # which takes long to import
+
+        values = values_of_dataset(self._record(filename, measurement))
+        return self.comparator.is_repacked(valid_utf8(filename), values)
 
     def _record(self, filename: str, measurement: Measurement) -> Dataset:
         claims = self.claims.get(filename)

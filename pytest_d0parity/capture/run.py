@@ -5,17 +5,16 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compare.comparator import Comparator
-from ..compare.compare_log import comparator_for, compare_log, read_references
 from ..evidence.dataset import Problem, by_dose
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog, Metadata
 from ..scenario.scenario import Scenario
 from ..util.progress import NO_LISTENER, Listener
-from ..util.provenance import MACHINE, TOOL, git_state, timestamp
+from ..util.provenance import MACHINE, TOOL, GitQuery, timestamp
 from ..util.text import printable, valid_utf8
 from .baseline_run import BaselineRun, read_baseline_run
 from .cache import MeasurementCache
@@ -25,6 +24,11 @@ from .local_pool import LocalPool
 from .records.acceptance import unused_acceptances
 from .records.sweep_record import sweep_record
 from .selection import DatasetSelection, expects_probe, select_datasets, sizes_of
+
+if TYPE_CHECKING:
+    from ..compare.comparator import Comparator
+
+# What compares is imported where there is a reference.
 
 
 class CaptureInterrupted(KeyboardInterrupt):
@@ -79,7 +83,19 @@ def capture_evidence(
     CaptureInterrupted
         On Ctrl-C.
     """
-    comparator = comparator_for(scenario, read_references(scenario) if references is None else references)
+    with GitQuery() as git:
+        return _capture(scenario, listener, executor or LocalPool(), cache, references, git)
+
+
+def _capture(
+    scenario: Scenario,
+    listener: Listener,
+    executor: Executor,
+    cache: MeasurementCache | None,
+    references: Sequence[LogFile] | None,
+    git: GitQuery,
+) -> EvidenceLog:
+    comparator = _comparator_for(scenario, references) if scenario.references else None
     # The params come first, since a wrong path is then reported at once, and not after all datasets.
     baseline_run = read_baseline_run(scenario)
     _report(listener, baseline_run.problems)
@@ -90,22 +106,30 @@ def capture_evidence(
     try:
         listener.planned(list(sizes.items()))
         job = make_job(scenario, selection, comparator, cache)
-        for filename, result in (executor or LocalPool()).capture(job, sizes, listener.progress):
+        for filename, result in executor.capture(job, sizes, listener.progress):
             _report(listener, result.dataset.problems)
             captured[filename] = result
     except KeyboardInterrupt:
-        log = build_log(scenario, baseline_run, selection, captured)
+        log = build_log(scenario, baseline_run, selection, captured, git)
         raise CaptureInterrupted(log, len(selection.filenames)) from None
     except ExecutorError as error:
         lost = Problem(severity="error", name="unmeasured", where="cluster", message=str(error))
         _report(listener, [lost])
         selection = replace(selection, problems=(*selection.problems, lost))
-    log = build_log(scenario, baseline_run, selection, captured)
+    log = build_log(scenario, baseline_run, selection, captured, git)
     if comparator is None:
         return log
+    from ..compare.compare_log import compare_log
+
     compared = compare_log(log, comparator)
     _report(listener, compared.problems[len(log.problems) :])
     return compared
+
+
+def _comparator_for(scenario: Scenario, references: Sequence[LogFile] | None) -> Comparator | None:
+    from ..compare.compare_log import comparator_for, read_references  # which take long to import
+
+    return comparator_for(scenario, read_references(scenario) if references is None else references)
 
 
 def make_job(
@@ -126,7 +150,7 @@ def build_log(
     baseline_run: BaselineRun,
     selection: DatasetSelection,
     captured: Mapping[str, CaptureResult],
-    folder: str = ".",
+    git: GitQuery,
 ) -> EvidenceLog:
     """Return the log of what was captured. It is incomplete if a dataset that was asked for is missing.
 
@@ -136,8 +160,8 @@ def build_log(
         What was captured.
     captured : mapping of str to CaptureResult
         The datasets that were finished, in any order, by file name.
-    folder : str
-        A folder of the repository whose commit is recorded.
+    git : GitQuery
+        Knows the commit that is recorded.
     """
     finished = [captured[name] for name in selection.filenames if name in captured]
     missing = [printable(name) for name in selection.filenames if name not in captured]
@@ -155,7 +179,7 @@ def build_log(
     )  # as one that somebody wrote to while it was read: what was found shows no parity
     complete = not missing and not torn and not selection.has_errors and baseline_run.is_complete
     return EvidenceLog(
-        metadata=_metadata(scenario, baseline_run, finished, folder),
+        metadata=_metadata(scenario, baseline_run, finished, git),
         params=baseline_run.params,
         baseline_params=baseline_run.parameters,
         metrics=baseline_run.metrics,
@@ -168,9 +192,9 @@ def build_log(
 
 
 def _metadata(
-    scenario: Scenario, baseline_run: BaselineRun, finished: Sequence[CaptureResult], folder: str
+    scenario: Scenario, baseline_run: BaselineRun, finished: Sequence[CaptureResult], git: GitQuery
 ) -> Metadata:
-    sha, dirty = git_state(folder)
+    sha, dirty = git.state
     return Metadata(
         scenario_id=scenario.scenario_id,
         compare=scenario.compare,

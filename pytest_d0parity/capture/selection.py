@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from ..compare.comparator import Comparator
 from ..evidence.dataset import Problem
 from ..readers.npz import array_names
 from ..scenario.scenario import Scenario
@@ -16,6 +16,9 @@ from ..util.files import size_of
 from ..util.text import listed, printable, text_as_name, valid_utf8
 from .dataset.roles import PROBE, find_roles
 from .records.acceptance import accepted
+
+if TYPE_CHECKING:
+    from ..compare.comparator import Comparator
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from .._version import __version__
@@ -11,29 +13,20 @@ from ..util.errors import ParityError
 from ..util.runtime import Interruption
 from ..util.text import printable
 from .arguments import INTERRUPTED
-from .attest import add_attest
-from .bundle import add_bundle
-from .compare import add_compare
-from .demo import add_demo
 from .log import add_log
-from .report import add_report
-from .scan import add_scan
-from .schema import add_schema
 from .terminal import Terminal
-from .verify import add_verify
 
-# What a subcommand needs is imported when it runs, so that --help and schema answer at once.
-
-_COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
-    "log": (add_log, "record a sweep and its params"),
-    "compare": (add_compare, "compare a log with a reference"),
-    "report": (add_report, "make the page for people who look, from logs alone"),
-    "verify": (add_verify, "check that files are those of a log, or of a bundle"),
-    "bundle": (add_bundle, "put a log and all that it tells of into a bundle"),
-    "attest": (add_attest, "say what a log attests, signed or not, for others to verify"),
-    "scan": (add_scan, "say what a folder of NPZ files holds, and how to log it"),
-    "demo": (add_demo, "simulate a small sweep and show record, match and drift"),
-    "schema": (add_schema, "print the JSON Schema of the log"),
+# A subcommand is imported when it is asked for, and what it needs when it runs: --help and schema answer at once.
+_COMMANDS = {
+    "log": "record a sweep and its params",
+    "compare": "compare a log with a reference",
+    "report": "make the page for people who look, from logs alone",
+    "verify": "check that files are those of a log, or of a bundle",
+    "bundle": "put a log and all that it tells of into a bundle",
+    "attest": "say what a log attests, signed or not, for others to verify",
+    "scan": "say what a folder of NPZ files holds, and how to log it",
+    "demo": "simulate a small sweep and show record, match and drift",
+    "schema": "print the JSON Schema of the log",
 }
 
 
@@ -63,10 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (add, summary) in _COMMANDS.items():
-        add(commands.add_parser(name, help=summary))
-
-    return _run(parser.parse_args(argv))
+    arguments = sys.argv[1:] if argv is None else argv
+    for name, summary in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == next(iter(arguments), None):
+            getattr(import_module(f".{name}", __package__), f"add_{name}")(command)
+    return _run(parser.parse_args(arguments))
 
 
 def log_main(argv: Sequence[str] | None = None) -> int:

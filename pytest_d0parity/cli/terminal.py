@@ -100,7 +100,6 @@ class Terminal(Listener):
         """Print the outcome and, if it was written, where."""
         from ..evidence.artifacts import PAGE
         from ..reports.outcome import outcome_of
-        from ..reports.sweep_table import sweep_table
 
         self._stop_bar()
         count = counted(log.total_datasets, "dataset")
@@ -112,6 +111,8 @@ class Terminal(Listener):
             self.error(line)
         self.say(line)
         if log.datasets and not self._quiet:
+            from ..reports.sweep_table import sweep_table  # imports rich
+
             self.say(f"\n{sweep_table(log, outcome)}\n")
         if output is None:
             return

@@ -25,6 +25,7 @@ from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
 from ..reports.writer import Artifacts, disown_log, write_artifacts
 from ..util.errors import ParityError
+from ..util.provenance import GitQuery
 from ..util.runtime import ENDING, Interruption
 from ..util.text import listed, printable
 from .collection import CheckCollector, not_found
@@ -132,12 +133,14 @@ class Controller:
         self._store = data.store
         self._conclusion = conclusion
         self._notes = notes
-        self._results = CheckResults(data, data.store, settings.started_in)
+        self._git = GitQuery(settings.started_in)
+        self._results = CheckResults(data, data.store, self._git)
         self._pool = LocalPool()
         self._failed_workers: list[str] = []
         self._is_meant_to_run = False
         self._is_running = False
         self._until_the_end = ExitStack()
+        self._until_the_end.enter_context(self._git)
 
     def pytest_report_header(self) -> list[str]:
         """Say what will be checked."""

@@ -16,6 +16,7 @@ from ..compare.values import Values, values_of
 from ..evidence.dataset import Problem
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Check, EvidenceLog
+from ..util.provenance import GitQuery
 from ..util.text import listed, printable, valid_utf8
 from .collection import PlannedCheck
 from .recording import recorded_limits, recorded_values
@@ -57,15 +58,15 @@ class CheckResults:
         Its job has no comparator if there is nothing to compare with.
     store : RunStore
         Holds the plan once the tests are collected.
-    folder : str
-        The folder that the session was started in, whose git commit is recorded.
+    git : GitQuery
+        Knows the commit that is recorded.
     """
 
-    def __init__(self, data: RunData, store: RunStore, folder: str) -> None:
+    def __init__(self, data: RunData, store: RunStore, git: GitQuery) -> None:
         self._data = data
         self._comparator = data.job.comparator
         self._store = store
-        self._folder = folder
+        self._git = git
         self._runs: dict[str, list[_Run]] = {}  # by the ids of the tests
 
     def add_report(self, report: pytest.TestReport) -> None:
@@ -125,7 +126,7 @@ class CheckResults:
     def log(self) -> EvidenceLog:
         """Make the log of the results so far."""
         data = self._data
-        log = build_log(data.job.scenario, data.baseline_run, data.selection, data.captured, self._folder)
+        log = build_log(data.job.scenario, data.baseline_run, data.selection, data.captured, self._git)
         checks = self._planned_and_recording()
         entries = tuple(map(self._log_entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"

@@ -83,6 +83,28 @@ def test_the_page_of_a_comparison_is_made_again(logs: Path, tmp_path: Path) -> N
     assert "The reference's has the same CRC-32 and length." in unescape(before)
 
 
+def test_a_compiled_template_is_kept_and_a_damaged_one_made_again(alone: Path, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path / "bytecode")
+
+    def page(output: str) -> bytes:
+        done = d0parity("report", alone / LOG, "--output", tmp_path / output, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        return (tmp_path / output / PAGE).read_bytes()
+
+    first = page("1")
+    (kept,) = (tmp_path / "bytecode").rglob("*.cache")
+    good = kept.read_bytes()
+    assert page("2") == first
+    assert kept.read_bytes() == good
+    for damaged in (b"", good[: len(good) // 2], b"x" * len(good)):
+        kept.write_bytes(damaged)
+        assert page("3") == first
+    kept.unlink()
+    assert d0parity("report", alone / LOG, env=environment | {"PYTHONDONTWRITEBYTECODE": "1"}).returncode == 0
+    assert not kept.exists()
+
+
 def test_it_compares_anew_and_drift_is_an_exit_code(logs: Path, alone: Path, tmp_path: Path) -> None:
     def move(content: Any) -> None:
         content["datasets"][1]["stats"]["raw"]["mean"] *= 1.5

@@ -6,11 +6,16 @@ import base64
 import hashlib
 import json
 import math
+import os
 import re
+import sys
+from contextlib import suppress
 from importlib.resources import files
+from importlib.util import cache_from_source
 from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
 from ...evidence.encoding import convert_for_json
@@ -47,6 +52,7 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pytest_d0parity.reports.page", ""),
+        bytecode_cache=_bytecode_cache(),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -79,6 +85,23 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
         outcome=outcome,
         interpretation=INTERPRETATION.removeprefix("- ").split("\n- "),
     )
+
+
+class _BytecodeCache(jinja2.FileSystemBytecodeCache):
+    """Keeps compiled templates; a folder that cannot be written to is no error."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def _bytecode_cache() -> _BytecodeCache | None:
+    """Return where compiled templates are kept: beside the bytecode of this module, which Python trusts as much.
+
+    Compiling them takes as long as all else that the page is made of.
+    """
+    folder = os.path.dirname(cache_from_source(__file__))
+    return _BytecodeCache(folder) if os.access(folder, os.W_OK) and not sys.dont_write_bytecode else None
 
 
 def _policy(script: str) -> str:
