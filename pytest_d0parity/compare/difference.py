@@ -176,11 +176,8 @@ def within(values: Named, names: Sequence[str]) -> Named:
     """Return the values of these dotted names, and those below them; the empty name is above all."""
     if "" in names:
         return values
-    return {
-        name: value
-        for name, value in values.items()
-        if any(name == above or name.startswith(f"{above}.") for above in names)
-    }
+    below = tuple(f"{above}." for above in names)
+    return {name: value for name, value in values.items() if name in names or name.startswith(below)}
 
 
 def dataset_at(where: str, names: Collection[str]) -> str | None:

@@ -42,8 +42,24 @@ def convert_for_json(value: Any) -> Any:
     >>> convert_for_json((128, np.float32("nan"), np.arange(2)))
     [128, 'NaN', [0, 1]]
     """
-    if value is None or isinstance(value, bool):
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
         return value
+    if kind is float:
+        return value if math.isfinite(value) else non_finite(value)
+    if kind is str:
+        return valid_utf8(value)
+    if kind is dict:
+        return {_key(key): convert_for_json(item) for key, item in value.items()}
+    if kind is tuple or kind is list:
+        return [convert_for_json(item) for item in value]
+    if is_dataclass(kind) and kind is not Placeholder:
+        return convert_for_json(as_dict(value))
+    return _convert_other(value)
+
+
+def _convert_other(value: Any) -> Any:
+    """Convert what is of none of the types that a log is mostly made of."""
     if hasattr(value, "dtype") and hasattr(value, "tolist"):  # of NumPy, which need not be imported for that
         return convert_for_json(value.tolist())
     if isinstance(value, int):
@@ -66,8 +82,6 @@ def convert_for_json(value: Any) -> Any:
         return {_key(key): convert_for_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [convert_for_json(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return convert_for_json(as_dict(value))
     raise TypeError(f"a value of type {type(value).__qualname__} cannot be recorded in JSON")
 
 
@@ -92,5 +106,8 @@ _NUMBERS = re.compile(r"\[\n *((?:-?[0-9][^\s,\]]*(?:,\n *)?)+)\n *\]")
 
 def json_text(value: Any) -> str:
     """Write a value as strict JSON, with two spaces of indent, lists of numbers on one line, and a final newline."""
-    text = json.dumps(convert_for_json(value), indent=2, ensure_ascii=False, allow_nan=False)
+    import msgspec  # slow to import, and not needed where nothing is written
+
+    # The indent is added afterwards: json would do everything in Python for it.
+    text = msgspec.json.format(json.dumps(convert_for_json(value), ensure_ascii=False, allow_nan=False), indent=2)
     return _NUMBERS.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text) + "\n"

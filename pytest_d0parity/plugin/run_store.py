@@ -211,7 +211,10 @@ class RunData:
 
     def dataset(self, filename: str) -> Dataset:
         """Return the record of a dataset; measure it if no process has."""
-        return self.store.get_or_make(self._name(filename), lambda: self._capture(filename)).dataset
+        name = self._name(filename)
+        if self._pool is not None and self._pool.is_here and self.store.get(name) is None:
+            self.store.put(name, self._pool.result(filename))  # by this process alone, which need not wait for others
+        return self.store.get_or_make(name, lambda: self._capture_job.capture(filename)).dataset
 
     def measure_in(self, pool: LocalPool, sizes: Mapping[str, int]) -> None:
         """Begin to measure datasets in a pool of processes.
@@ -225,11 +228,6 @@ class RunData:
         """
         pool.begin(self._capture_job, sizes)
         self._pool = pool
-
-    def _capture(self, filename: str) -> CaptureResult:
-        if self._pool is None or not self._pool.is_here:
-            return self._capture_job.capture(filename)
-        return self._pool.result(filename)
 
     @property
     def captured(self) -> dict[str, CaptureResult]:

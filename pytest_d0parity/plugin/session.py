@@ -67,7 +67,7 @@ class ParitySession:
     def _prepare(self, item: pytest.Item) -> None:
         spec = item.stash.get(SPEC, None)
         dataset = spec.dataset if spec else dataset_of(item)
-        if dataset in self.data.selection.filenames:
+        if dataset is not None and dataset in self.data.selection.claims:
             self.data.dataset(dataset)
         elif spec:
             _ = self.data.baseline_run
@@ -94,9 +94,8 @@ class ParitySession:
 
     def parity_dataset(self, filename: str) -> ParityDataset:
         """Return a dataset for one of the users' own checks, which fails if the file cannot be read at all."""
-        names = self.data.selection.filenames
-        if filename not in names:
-            there = ", ".join(map(printable, names))
+        if filename not in self.data.selection.claims:
+            there = ", ".join(map(printable, self.data.selection.filenames))
             pytest.fail(f"{printable(str(filename))} is no dataset of the sweep; there is: {there}", pytrace=False)
         record = self.data.dataset(filename)
         unreadable = [p.message for p in record.problems if p.severity == "error" and p.where == filename]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, field, fields
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,8 @@ class _Absent:
     def __bool__(self) -> bool:
         return False
 
+
+_NEVER = object()  # equals no value
 
 ABSENT: Any = _Absent()  # stands in a record for a value that the log it was read from does not hold
 
@@ -50,9 +53,14 @@ def as_dict(record: Any) -> dict[str, Any]:
     dict
         Without what is `ABSENT`, and without the fields that are `optional` and have their default.
     """
-    values = {item.name: getattr(record, item.name) for item in fields(record)}
-    left_out = {item.name for item in fields(record) if is_optional(item) and values[item.name] == item.default}
-    return {key_of(name): value for name, value in values.items() if value is not ABSENT and name not in left_out}
+    values = [(key, getattr(record, name), default) for name, key, default in _fields_of(record.__class__)]
+    return {key: value for key, value, default in values if value is not ABSENT and value != default}
+
+
+@cache
+def _fields_of(cls: Any) -> list[tuple[str, str, Any]]:
+    """Return name and key of each field of a record, and the default at which the log leaves it out."""
+    return [(item.name, key_of(item.name), item.default if is_optional(item) else _NEVER) for item in fields(cls)]
 
 
 def key_of(name: str) -> str:

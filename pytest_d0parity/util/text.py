@@ -20,6 +20,8 @@ def valid_utf8(text: str) -> str:
     str
         With ``\xff`` for a stray byte and ``\ud800`` for a lone surrogate.
     """
+    if text.isascii():
+        return text
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

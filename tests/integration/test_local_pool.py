@@ -259,7 +259,7 @@ def test_an_exception_while_a_dataset_is_measured_leaves_it_to_the_next_check(pa
     )
     result = parity.run()
     outcomes = parity.outcomes()
-    assert (result.ret, [*outcomes.values()].count("failed")) == (1, 1)
+    assert (result.ret, [*outcomes.values()].count("error")) == (1, 1)
     assert [dataset["stats"]["raw"] is None for dataset in parity.log()["datasets"]] == [False, False]
 
 
