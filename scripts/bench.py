@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pytest_d0parity.simulator import simulate_sweep
 from pytest_d0parity.simulator.layouts import DEFAULT_LAYOUT, LAYOUTS
 
@@ -76,6 +78,18 @@ OURS = """
 from pytest_d0parity.cli import main
 main(["log", "-q", "--dataset-root", sys.argv[1], "--output", sys.argv[2], *sys.argv[3:]])
 """
+WITHOUT_PAGE = (
+    """
+from pytest_d0parity.handover import publish
+publish._shown = lambda *_: ()
+"""
+    + OURS
+)
+PYTEST = """
+import pytest
+pytest.main(["-q", "-p", "no:cacheprovider", "--parity-scenario=BENCH", "--parity-dataset-root", sys.argv[1],
+             "--parity-output", sys.argv[2], *sys.argv[3:], sys.argv[2]])
+"""
 # Of this process, and of the largest of those that it started. Not its own ru_maxrss, which is inherited.
 PEAK = """
 import re, resource
@@ -83,7 +97,7 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 IMPORTS = {
-    "ours": "import pytest_d0parity.capture.run, pytest_d0parity.reports.writer",
+    "ours": "import pytest_d0parity.capture.run, pytest_d0parity.reports.writer, pytest_d0parity.reports.page.render",
     "limit": "import glob, hashlib, struct, zipfile, numpy, isal.igzip_lib",
     "hashing": "import glob, hashlib",
 }
@@ -114,7 +128,7 @@ def run(way: Way, *arguments: str) -> Cost:
     start = time.perf_counter()
     command = [sys.executable, "-c", code, *arguments, *way.options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Cost(time.perf_counter() - start, max(map(int, done.stdout.split())) / 1024)
+    return Cost(time.perf_counter() - start, max(map(int, done.stdout.split()[-2:])) / 1024)
 
 
 def in_turn(ways: dict[str, Way], runs: int, *arguments: str) -> dict[str, Cost]:
@@ -158,6 +172,27 @@ def prepare(cache: Path, doses: list[str], frames: int, layout: str = DEFAULT_LA
     return folder
 
 
+def prepare_processed(cache: Path, doses: list[str], frames: int) -> Path:
+    """Make a sweep as processing leaves it: each frame has a gain of its own, so that hardly any value occurs twice."""
+    counted = prepare(cache, doses, frames)
+    folder = counted.with_name(f"processed-{counted.name}")
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with ProcessPoolExecutor() as pool:
+            list(pool.map(partial(process, folder), sorted(counted.glob("data_p*.npz"))))
+        (folder / "done").touch()
+    return folder
+
+
+def process(folder: Path, path: Path) -> None:
+    """Give each frame of a file a gain of its own."""
+    with np.load(path) as arrays:
+        changed = dict(arrays)
+    gains = 1 + 0.1 * np.random.default_rng(0).random((len(changed["diff3d"]), 1, 1), np.float32)
+    changed["diff3d"] *= gains
+    np.savez_compressed(folder / path.name, **changed)
+
+
 def prepare_tiny(cache: Path, datasets: int) -> Path:
     """Make many small files, no two of which are alike."""
     folder = cache / f"tiny-{datasets}"
@@ -187,6 +222,23 @@ def layouts(cache: Path, doses: list[str], frames: int, runs: int, start: float)
         row = [name, kept.axes, kept.dtype, f"{1000 * cost.seconds:.1f} ms", f"{cost.seconds / first.seconds:.2f}x"]
         rows.append([*row, f"{cost.peak:,.0f} MiB", f"{cost.peak / first.peak:.2f}x"])
     return rows
+
+
+def faces(folder: Path, runs: int) -> list[list[str]]:
+    """Rows of a table: what the page costs, and the checks of pytest, on all cores."""
+    cores = len(os.sched_getaffinity(0))
+    ways = {
+        "`log`": Way(OURS, cores, ("--no-cache",)),
+        "without a page": Way(WITHOUT_PAGE, cores, ("--no-cache",)),
+        "`pytest`": Way(PYTEST, cores, ("--parity-no-cache",)),
+        "`pytest -n 2`": Way(PYTEST, cores, ("--parity-no-cache", "-n", "2")),
+        "known `log`": Way(OURS, cores),
+        "known, without a page": Way(WITHOUT_PAGE, cores),
+        "known `pytest`": Way(PYTEST, cores),
+    }
+    run(ways["known `log`"], str(folder), str(folder / "out"))  # from now on it is known
+    cost = in_turn(ways, runs, str(folder), str(folder / "out"))
+    return [[*cost], [f"{each.seconds:.2f} s" for each in cost.values()]]
 
 
 def table(*rows: list[str]) -> None:
@@ -226,8 +278,9 @@ def main() -> None:
     times[0] += ["obvious", *(f"to {name}" for name in ("1 core", *several)), "known", "hashing", "to hashing"]
     peaks = [["size", "1 core", *several, "known", "obvious", "limit"]]
     checks = [["size", "files", "`sha256sum -c`", "`verify`", "`verify --measure`", "`verify` to `sha256sum -c`"]]
-    for size in map(int, options.sizes.split(",")):
-        folder = prepare(options.cache, doses, size * options.frames)
+    sweeps = {f"{size}x": (int(size), prepare) for size in options.sizes.split(",")}
+    for label, (size, make) in (sweeps | {"processed": (1, prepare_processed)}).items():
+        folder = make(options.cache, doses, size * options.frames)
         ways = {
             "limit": Way(LIMIT, 1),
             "1 core": Way(OURS, 1, ("--no-cache",)),
@@ -235,12 +288,12 @@ def main() -> None:
             "known": Way(OURS, everything),
             "hashing": Way(HASHING, 1),
         }
-        if str(size) in options.obvious.split(","):
+        if label.removesuffix("x") in options.obvious.split(","):
             ways["obvious"] = Way(OBVIOUS, 1)
         run(ways["known"], str(folder), str(folder / "out"))  # from now on it is known
         check = received(folder, options.runs)
         files = sum(path.stat().st_size for path in folder.glob("*.npz"))
-        checks.append([f"{size}x", f"{files / 1e6:,.0f} MB", *(f"{check[name]:.2f} s" for name in check)])
+        checks.append([label, f"{files / 1e6:,.0f} MB", *(f"{check[name]:.2f} s" for name in check)])
         checks[-1].append(f"{check['verify'] / check['sha256sum -c']:.2f}x")
         cost = in_turn(ways, options.runs, str(folder), str(folder / "out"))
 
@@ -255,7 +308,7 @@ def main() -> None:
 
         times.append(
             [
-                f"{size}x",
+                label,
                 f"{len(doses) * size * options.frames * 64 * 64 * 4 / 1e6:,.0f} MB",
                 seconds("limit"),
                 seconds("1 core"),
@@ -268,12 +321,15 @@ def main() -> None:
                 f"{net('known', 'ours') / net('hashing', 'hashing'):.2f}x",
             ]
         )
-        peaks.append([f"{size}x", *(f"{cost[name].peak:,.0f} MiB" if name in cost else "" for name in peaks[0][1:])])
+        peaks.append([label, *(f"{cost[name].peak:,.0f} MiB" if name in cost else "" for name in peaks[0][1:])])
     table(*times)
     print("Peak memory of the largest process:\n")
     table(*peaks)
     print("Checking a copy, on all cores:\n")
     table(*checks)
+
+    print("The page, and the checks of pytest, at size 1, on all cores:\n")
+    table(*faces(prepare(options.cache, doses, options.frames), options.runs))
 
     print(f"Layouts, {options.frames:,} frames of each dose:\n")
     table(*layouts(options.cache, doses, options.frames, options.runs, start["ours"].seconds))

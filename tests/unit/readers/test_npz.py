@@ -348,3 +348,9 @@ def test_no_truncation_goes_unnoticed(tmp_path: Path, save: Any) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(NpzError):
             NpzFile(path)
+
+
+@pytest.mark.parametrize("name", ["größe", "数据", "a b", "é"])
+def test_names_beyond_ascii(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / "a.npz", **{name: np.arange(3)})
+    assert np.array_equal(read(tmp_path / "a.npz", name), np.arange(3))

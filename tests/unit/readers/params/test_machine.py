@@ -283,3 +283,25 @@ def test_reading_needs_neither_dill_nor_anything_that_the_file_names(tmp_path: P
         "assert not {'dill', 'tensorflow', 'pytest'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("qualname", "arguments"),
+    [
+        ("slice", ()),
+        ("slice", (1, 2, 3, 4)),
+        ("slice", (1.5,)),
+        ("range", ()),
+        ("range", (1, 2, 3, 4)),
+        ("range", (1, 2, 0)),
+        ("range", (None,)),
+    ],
+)
+def test_arguments_that_python_itself_would_refuse_hide_no_other_key(
+    tmp_path: Path, qualname: str, arguments: tuple[Any, ...]
+) -> None:
+    path = tmp_path / "params.dill"
+    path.write_bytes(wrap(call(name("builtins", qualname), *map(value, arguments))))
+    params = load_params(path)
+    assert (params["good"], params["after"]) == (7, 8)
+    assert type(params["bad"]).__name__ == "Placeholder"
