@@ -84,11 +84,10 @@ def array_errors(array: NDArray[Any], n_frames: int) -> dict[str, float]:
     """
     if array.ndim == 0 or len(array) != n_frames or n_frames < MIN_FRAMES or not is_measurable(array.dtype):
         return {}
-    rows = magnitude(array.reshape(n_frames, -1)).astype(np.float64)
     order = golden_order(n_frames)
     statistics = []
     for part in groups_of(n_frames):
-        values = rows[order[part]].reshape(-1)
+        values = magnitude(array[order[part]].reshape(-1)).astype(np.float64)  # of a group alone, since memory is dear
         statistics.append(_statistics(values[np.isfinite(values)]))
     names = ("mean", "std", "nonzero_fraction", *_EXTREMES)
     found = {name: _of(name)([each.get(name) for each in statistics]) for name in names}
