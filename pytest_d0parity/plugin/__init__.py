@@ -84,7 +84,7 @@ def parity_dataset(request: pytest.FixtureRequest) -> ParityDataset:
         from .session import why_not_parametrized
 
         pytest.fail(why_not_parametrized(request.cls), pytrace=False)
-    return session.parity_dataset(request.param)
+    return session.parity_dataset(request.param, request.node)
 
 
 @pytest.fixture

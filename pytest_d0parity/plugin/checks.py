@@ -18,7 +18,7 @@ from ..util.text import listed, printable, quoted, valid_utf8
 from .check_spec import PARTS, CheckSpec
 from .recording import record_built_in
 from .run_store import RunData
-from .session import PARITY, SPEC, ParitySession, drift_message
+from .session import PARITY, SEEN, SPEC, ParitySession, drift_message
 
 Check = Callable[[], None]
 
@@ -122,6 +122,7 @@ def parity_check(request: pytest.FixtureRequest) -> Check:
 
 def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
     __tracebackhide__ = True
+    item.stash[SEEN] = spec.dataset
     values = spec.values(parity.data)
     record_built_in(item, values)
     problems = spec.problems(parity.data)

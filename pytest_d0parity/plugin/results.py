@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from ..capture.job import CaptureResult
 from ..capture.run import build_log
 from ..compare.comparator import Comparator
 from ..compare.compare_log import explain, explain_checked
@@ -21,7 +22,7 @@ from ..util.text import listed, printable, valid_utf8
 from .collection import PlannedCheck
 from .recording import recorded_limits, recorded_values
 from .run_store import RunData, RunStore
-from .session import id_of_report
+from .session import id_of_report, seen_by
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
@@ -68,6 +69,7 @@ class CheckResults:
         self._store = store
         self._git = git
         self._runs: dict[str, list[_Run]] = {}  # by the ids of the tests
+        self._seen: set[str] = set()  # the datasets that a test has looked at
 
     def add_report(self, report: pytest.TestReport) -> None:
         """Add a report. A test may run more than once; what is announced to be run again does not count."""
@@ -75,6 +77,8 @@ class CheckResults:
         runs = self._runs.setdefault(name, [])
         process = getattr(report, "node", None)  # the worker of pytest-xdist: several may run the same test at once
         run = next((run for run in reversed(runs) if run.process is process), None)
+        if seen := seen_by(report):
+            self._seen.add(seen)
         outcome: str = report.outcome
         if outcome == "rerun":  # says pytest-rerunfailures
             self._runs[name] = [other for other in runs if other is not run]
@@ -83,6 +87,11 @@ class CheckResults:
             run = _Run(process)
             runs.append(run)
         run.add(report)
+
+    @property
+    def _captured(self) -> dict[str, CaptureResult]:
+        """The datasets that were measured, and that a test has looked at: what others skip shows nothing."""
+        return {name: result for name, result in self._data.captured.items() if name in self._seen}
 
     def _renamed(self) -> dict[str, str]:
         """Return the ids of the checks whose node id was changed after they were collected, by the new one."""
@@ -126,7 +135,7 @@ class CheckResults:
     def log(self) -> EvidenceLog:
         """Make the log of the results so far."""
         data = self._data
-        log = build_log(data.job.scenario, data.baseline_run, data.selection, data.captured, self._git)
+        log = build_log(data.job.scenario, data.baseline_run, data.selection, self._captured, self._git)
         checks = self._planned_and_recording()
         entries = tuple(map(self._log_entry, checks))
         complete = bool(checks) and all(entry.outcome != "not_run" for entry in entries) and log.verdict == "recorded"
@@ -212,8 +221,9 @@ class CheckResults:
     def _checked(self, checks: Sequence[PlannedCheck]) -> dict[str, list[str]]:
         """Return for each dataset the names of the values of the checks that ran."""
         names: dict[str, list[str]] = {}
+        captured = self._captured
         for check in checks:
-            if check.spec is not None and check.dataset in self._data.captured and self.outcome(check) != "not_run":
+            if check.spec is not None and check.dataset in captured and self.outcome(check) != "not_run":
                 names.setdefault(valid_utf8(check.dataset), []).extend(check.spec.names)
         return names
 
@@ -233,7 +243,7 @@ class CheckResults:
         """
         if everything is not None:
             yield comparator.compare(replace(everything, checks={}))
-        measured = set(self._data.captured)
+        measured = set(self._captured)
         for check in checks:
             outcome = self.outcome(check)
             if outcome == "not_run":

@@ -27,6 +27,7 @@ from .run_store import RunData
 PARITY = pytest.StashKey["ParitySession"]()
 SPEC = pytest.StashKey[CheckSpec]()  # only the built-in checks have it
 FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
+SEEN = pytest.StashKey[str | None]()  # the dataset that a test has looked at: one that is skipped before looks at none
 ID = pytest.StashKey[str]()  # the node id of a test when it was collected: see `id_of`
 
 _UNITTEST = (
@@ -55,7 +56,7 @@ class ParitySession:
 
         Its fixtures are set up afterwards: they may replace what reads files.
         """
-        item.stash[ENDED] = False
+        item.stash[ENDED], item.stash[SEEN] = False, None
         remove_recorded(item)
         _refuse_arguments(item)
         if item.get_closest_marker("skip") is None:
@@ -87,17 +88,18 @@ class ParitySession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Add the id of the test to its report: see `id_of_report`."""
+        """Add the id of the test to its report, and the dataset that it has looked at."""
         report = yield
-        report.d0parity_id = id_of(item)
+        report.d0parity_id, report.d0parity_seen = id_of(item), item.stash.get(SEEN, None)
         return report
 
-    def parity_dataset(self, filename: str) -> ParityDataset:
+    def parity_dataset(self, filename: str, item: pytest.Item) -> ParityDataset:
         """Return a dataset for one of the users' own checks, which fails if the file cannot be read at all."""
         if filename not in self.data.selection.claims:
             there = ", ".join(map(printable, self.data.selection.filenames))
             pytest.fail(f"{printable(str(filename))} is no dataset of the sweep; there is: {there}", pytrace=False)
         record = self.data.dataset(filename)
+        item.stash[SEEN] = filename
         unreadable = [p.message for p in record.problems if p.severity == "error" and p.where == filename]
         if unreadable:
             pytest.fail(f"{printable(filename)}: {'; '.join(unreadable)}", pytrace=False)
@@ -134,6 +136,11 @@ def id_of(item: pytest.Item) -> str:
 def id_of_report(report: pytest.TestReport) -> str | None:
     """Return what `id_of` gives for the test of a report; None if it was not made in the test's own process."""
     return getattr(report, "d0parity_id", None)
+
+
+def seen_by(report: pytest.TestReport) -> str | None:
+    """Return the file name of the dataset that the test of a report has looked at; None if it did not come to that."""
+    return getattr(report, "d0parity_seen", None)
 
 
 def dataset_of(item: pytest.Item) -> str | None:
