@@ -330,7 +330,7 @@ REFUSED = {
     "contains itself": (cyclic(), "contains itself"),
     "too deep": (nested(1000), "nested more than"),
     "expands for ever": (laughs(), "expands to more than"),
-    "too much text": (much_text(), "MiB of text"),
+    "too much text": (much_text(), "more than 64 MiB of text"),
     "too many keys": (pickle.dumps({"a": dict.fromkeys(range(10001), 0)}), "more than 10,000 keys"),
     "too many instructions": (b"\x80\x02" + b"N0" * 600_000 + b"}.", "instructions"),
     "two values": (b"\x80\x02}}.", "2 values are left"),
