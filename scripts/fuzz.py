@@ -253,12 +253,12 @@ def look_at_log(path: Path) -> str:
 
 
 def is_close(one: Any, other: Any) -> bool:
-    """Whether two values of JSON are the same within what is allowed by default."""
+    """Whether a value of JSON is the honest one within what is allowed by default; unknown keys say nothing."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_close(one[key], other[key]) for key in one)
+        return one.keys() >= other.keys() and all(is_close(one[key], other[key]) for key in other)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(is_close, one, other))
-    if isinstance(one, float) and isinstance(other, float):
+    if float in (type(one), type(other)) and {type(one), type(other)} <= {int, float}:
         return math.isclose(one, other, rel_tol=2e-6, abs_tol=1e-9)
     return bool(one == other)
 

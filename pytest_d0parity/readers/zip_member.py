@@ -165,7 +165,7 @@ def _literal(header: str) -> bytes:
     What is no literal must not reach NumPy, which would look for the numbers of Python 2 in it, in a time that grows
     with the square of its length.
     """
-    text = header.strip().encode("ascii", "backslashreplace").decode("ascii")
+    text = header.strip(" \t\n").encode("ascii", "backslashreplace").decode("ascii")
     try:
         ast.literal_eval(text)
     except SyntaxError:

@@ -354,3 +354,11 @@ def test_no_truncation_goes_unnoticed(tmp_path: Path, save: Any) -> None:
 def test_names_beyond_ascii(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "a.npz", **{name: np.arange(3)})
     assert np.array_equal(read(tmp_path / "a.npz", name), np.arange(3))
+
+
+@pytest.mark.parametrize("blank", [b"\xa0", b"\x1e", b"\x85"])
+def test_a_blank_that_numpy_refuses_in_a_header_is_refused(tmp_path: Path, blank: bytes) -> None:
+    content = npy(np.arange(3)).replace(b" \n", blank + b"\n", 1)
+    with pytest.raises(ValueError, match="Cannot parse header"):
+        np.load(io.BytesIO(content))
+    assert "header cannot be read" in refusal(write_zip(tmp_path / "a.npz", {"a.npy": content}))
