@@ -95,7 +95,7 @@ def _capture(
     references: Sequence[LogFile] | None,
     git: GitQuery,
 ) -> EvidenceLog:
-    comparator = _comparator_for(scenario, references) if scenario.references else None
+    comparator = _comparator_for(scenario, references) if scenario.references or references else None
     # The params come first, since a wrong path is then reported at once, and not after all datasets.
     baseline_run = read_baseline_run(scenario)
     _report(listener, baseline_run.problems)

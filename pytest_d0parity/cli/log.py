@@ -96,9 +96,10 @@ def _disowning(options: argparse.Namespace) -> Iterator[None]:
     except ParityError:
         from ..reports.writer import disown_log
         from ..scenario.pyproject import named_references
+        from ..scenario.scenario import named_output
 
-        output = options.output or os.environ.get("ARTIFACT_DIR")
-        if output:
+        output = named_output(options.output)
+        if output is not None:
             with contextlib.suppress(ParityError):  # the run has failed, which is worse
                 references = (*(options.reference or ()), *named_references("."))
                 disown_log(output, references, "a later one could not begin", lambda _: None)

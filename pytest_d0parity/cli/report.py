@@ -54,7 +54,7 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
         outcome, record = compare_with(file_of_reference, file, project, options, terminal)
         code = exit_code_of(outcome, file, terminal)
         verdict = "incomplete" if log.verdict == "incomplete" else outcome.verdict
-        outcome = replace(outcome, verdict=verdict, from_cache=outcome_of(log).from_cache)
+        outcome = replace(outcome, verdict=verdict, from_cache=len(log.metadata.from_cache))
         log = replace(log, verdict=outcome.verdict, reference=record, findings=outcome.findings)
         reference = file_of_reference, read_probes(os.path.dirname(options.reference))
     output = folder if options.output is None else options.output

@@ -24,6 +24,7 @@ from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..handover.publish import publish
 from ..reports.writer import Artifacts, disown_log, write_artifacts
+from ..scenario.scenario import named_output
 from ..util.errors import ParityError
 from ..util.provenance import GitQuery
 from ..util.runtime import ENDING, Interruption
@@ -33,7 +34,7 @@ from .deselection import ASKED, asked_of_pytest
 from .results import CheckResults
 from .run_store import RunData, RunStore
 from .session import PARITY, ParitySession
-from .settings import Settings, all_references, named_output, read_settings, references_of, usage_errors
+from .settings import Settings, all_references, read_settings, references_of, usage_errors
 from .summary import Conclusion, Summary, write_errors
 
 _FOLDER = "d0parity_folder"  # key by which a worker of pytest-xdist gets the folder of the store
@@ -345,7 +346,7 @@ class Controller:
 
 def _disown_of(config: pytest.Config) -> None:
     """Disown the log where this session, whose settings cannot be followed, was to write one."""
-    output = named_output(config)
+    output = named_output(config.getoption("parity_output"), str(config.invocation_params.dir))
     if output is not None:
         with suppress(ParityError):  # which references the project has cannot be read
             _disown(output, all_references(config), pytest.ExitCode.USAGE_ERROR)

@@ -91,13 +91,6 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
-def named_output(config: pytest.Config) -> str | None:
-    """Return the folder that the user has named for the artifacts, None if he has not, whatever else he has asked."""
-    started_in = str(config.invocation_params.dir)
-    named = config.getoption("parity_output") or os.environ.get("ARTIFACT_DIR")
-    return os.path.join(started_in, named) if named else None
-
-
 def all_references(config: pytest.Config) -> list[str]:
     """Return the paths of all references that options and tables name, whatever else is wrong in them.
 

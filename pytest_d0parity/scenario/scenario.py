@@ -173,6 +173,18 @@ def _unknown_scenario(project: Project, scenario_id: str) -> str:
     )
 
 
+def named_output(given: str | None, folder: str = "") -> str | None:
+    """Return the output folder that an option, or else ``$ARTIFACT_DIR``, names; None if neither does.
+
+    Parameters
+    ----------
+    folder : str
+        The folder that both are relative to.
+    """
+    named = given or os.environ.get("ARTIFACT_DIR")
+    return os.path.join(folder, named) if named else None
+
+
 def default_output(project: Project, folder: str = "") -> str:
     """Return the output folder of a run without an output option.
 
@@ -185,9 +197,9 @@ def default_output(project: Project, folder: str = "") -> str:
     folder : str
         The folder that ``$ARTIFACT_DIR`` and the default reports root are relative to.
     """
+    named = named_output(None, folder)
+    if named is not None:
+        return named
     now = datetime.datetime.now(datetime.UTC)
-    chosen = os.environ.get("ARTIFACT_DIR")
-    if chosen:
-        return os.path.join(folder, chosen)
     root = os.path.join(project.folder, project.reports_root) if project.reports_root else REPORTS_ROOT
     return os.path.join(folder, root, f"{now:%Y-%m-%dT%H%M%SZ}")

@@ -24,7 +24,7 @@ class _Absent:
         return False
 
 
-_NEVER = object()  # equals no value
+_NEVER = object()  # no default at which a field is left out
 
 ABSENT: Any = _Absent()  # stands in a record for a value that the log it was read from does not hold
 
@@ -54,7 +54,9 @@ def as_dict(record: Any) -> dict[str, Any]:
         Without what is `ABSENT`, and without the fields that are `optional` and have their default.
     """
     values = [(key, getattr(record, name), default) for name, key, default in _fields_of(record.__class__)]
-    return {key: value for key, value, default in values if value is not ABSENT and value != default}
+    return {
+        key: value for key, value, default in values if value is not ABSENT and (default is _NEVER or value != default)
+    }
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import math
@@ -63,3 +64,11 @@ def test_conversions(value: Any, expected: Any) -> None:
 def test_a_value_that_cannot_be_recorded_is_named() -> None:
     with pytest.raises(TypeError, match="type object"):
         convert_for_json({"a": object()})
+
+
+def test_a_record_of_an_array() -> None:
+    @dataclasses.dataclass
+    class Record:
+        values: Any
+
+    assert convert_for_json(Record(np.arange(2))) == {"values": [0, 1]}
