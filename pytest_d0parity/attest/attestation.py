@@ -37,6 +37,15 @@ def is_about(data: bytes, file: LogFile) -> bool:
         return False
 
 
+def signer_of(data: bytes) -> str | None:
+    """Return the fingerprint of the key that an envelope says it was signed with; None if it says none."""
+    try:
+        found = parse_object(data)["signatures"][0]["keyid"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def check_attestation(data: bytes, shown_as: str, file: LogFile | None, key: SSlibKey | None) -> Attested:
     """Check the signature of an attestation, its subjects, its tests and its result.
 
@@ -136,7 +145,8 @@ class Attested:
     sha256 : str
         Of the file.
     key_id : str or None
-        Of the public key that verified the signature; None where the statement is not signed.
+        Fingerprint of the public key that verified the signature, the SHA-256 of its DER form; None where the
+        statement is not signed.
     result : str or None
         ``PASSED``, ``WARNED`` or ``FAILED``, as it states.
     faults : tuple of str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,9 +61,8 @@ def load_signer(path: str) -> CryptoSigner:
             raise _RefusalError("it is a public key; a signature is made with the private one")
         if b"ENCRYPTED" in data:
             raise _RefusalError("it is encrypted, and no password is asked for; give a key without one")
-        signer = CryptoSigner(load_pem_private_key(data, None))
-        _check_kind(signer.public_key)
-        return signer
+        private: Any = load_pem_private_key(data, None)
+        return CryptoSigner(private, _public_key(private.public_key()))
 
     return _load(path, load, f"a private key is expected, in PEM, Ed25519 or ECDSA; one is made by: {_MAKE}")
 
@@ -76,21 +76,25 @@ def load_public_key(path: str) -> SSlibKey:
         If it is no such key.
     """
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from securesystemslib.signer import SSlibKey
 
     def load(data: bytes) -> SSlibKey:
         if b"PRIVATE KEY-----" in data:
             raise _RefusalError(f"it is a private key, which its owner alone should have; he publishes by: {_PUBLISH}")
-        key = SSlibKey.from_crypto(load_pem_public_key(data))
-        _check_kind(key)
-        return key
+        return _public_key(load_pem_public_key(data))
 
     return _load(path, load, f"a public key is expected, in PEM, Ed25519 or ECDSA; its owner makes it by: {_PUBLISH}")
 
 
-def _check_kind(key: SSlibKey) -> None:
+def _public_key(public: Any) -> SSlibKey:
+    """Return a public key that is called by its fingerprint: the SHA-256 of its DER form, as OpenSSL writes it."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from securesystemslib.signer import SSlibKey
+
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = SSlibKey.from_crypto(public, hashlib.sha256(der).hexdigest())
     if key.keytype not in ("ed25519", "ecdsa"):
         raise _RefusalError(f"it is a key of the kind {key.keytype}; Ed25519 or ECDSA is expected, made by: {_MAKE}")
+    return key
 
 
 def _load(path: str, load: Callable[[bytes], K], expected: str) -> K:

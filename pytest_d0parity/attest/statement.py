@@ -34,9 +34,10 @@ def statement_of(file: LogFile) -> dict[str, Any]:
     Returns
     -------
     dict
-        The Statement. Its subjects are the log and the datasets; the configuration is the params and the reference;
-        the tests are the checks of the log, or, where it was made without any, each dataset, the set of them, and the
-        baseline run. A test that was skipped, or that the log warns of, is warned of. The same log gives the same.
+        The Statement. Its subjects are the log, the datasets and the attachments; the configuration is the params and
+        the reference; the tests are the checks of the log, or, where it was made without any, each dataset, the set of
+        them, and the baseline run. A test that was skipped, or that the log warns of, is warned of. The same log gives
+        the same.
 
     Raises
     ------
@@ -50,6 +51,7 @@ def statement_of(file: LogFile) -> dict[str, Any]:
         "subject": [
             _resource(LOG, file.sha256),
             *(_resource(each.filename, each.sha256) for each in log.datasets if is_sha256(each.sha256)),
+            *(_resource(f"attachments/{each.name}", each.sha256) for each in log.attachments),
         ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
@@ -101,7 +103,7 @@ def _tests(log: EvidenceLog) -> dict[str, str]:
         return {check.id: _BY_OUTCOME.get(check.outcome, FAILED) for check in log.checks}
     filenames = [dataset.filename for dataset in log.datasets]
     tests = dict.fromkeys([_SWEEP, *filenames], PASSED)
-    if log.metadata.baseline_params is not None:
+    if log.metadata.baseline_params is not None or log.attachments:
         tests[_RUN] = PASSED
     for problem in (each for each in log.all_problems if not each.accepted):
         name = _test_of_problem(problem, filenames)
@@ -114,7 +116,7 @@ def _tests(log: EvidenceLog) -> dict[str, str]:
 
 
 def _test_of_problem(problem: Problem, filenames: list[str]) -> str:
-    if problem.where.partition(":")[0] == "baseline_params":
+    if problem.where.partition(":")[0] in ("baseline_params", "attachments"):
         return _RUN
     return dataset_at(f"{problem.where}:", filenames) or _SWEEP
 

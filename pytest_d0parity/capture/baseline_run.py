@@ -1,4 +1,4 @@
-"""The params file of the baseline run, as the log holds it."""
+"""The baseline run, as the log holds it: its params, its metrics, and the files that belong to it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Literal
 
 from ..compare.difference import are_same
 from ..evidence.dataset import Problem, Scalar
-from ..evidence.model import ParamValue
+from ..evidence.model import Attachment, ParamValue
 from ..readers.params.baseline import METRICS, Baseline, read_baseline, read_metrics
 from ..readers.params.leaves import MAX_LEAVES, Leaves, leaves_of
 from ..readers.params.reader import ParamsError, read_params
 from ..scenario.scenario import Scenario
 from ..util.text import listed, printable
+from .attachments import read_attachments
 from .records.params_record import params_record
 
 _NAMES = {"error": "unreadable", "warning": "params_unknown"}
@@ -21,7 +22,7 @@ _NAMES = {"error": "unreadable", "warning": "params_unknown"}
 
 @dataclass(frozen=True)
 class BaselineRun:
-    """What the params file of the baseline run holds.
+    """What the params file of the baseline run holds, and which files belong to the run.
 
     Attributes
     ----------
@@ -33,6 +34,8 @@ class BaselineRun:
         See `Metadata.params_recovered`.
     params, parameters, metrics : dict
         As in the log; `parameters` are its ``baseline_params``.
+    attachments : tuple of Attachment
+        As in the log.
     is_complete : bool
         Whether all params could be recorded.
     problems : tuple of Problem
@@ -45,13 +48,20 @@ class BaselineRun:
     params: dict[str, Scalar | ParamValue] = field(default_factory=dict)
     parameters: dict[str, Scalar] = field(default_factory=dict)
     metrics: dict[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
     problems: tuple[Problem, ...] = ()
     is_complete: bool = True
 
 
 def read_baseline_run(scenario: Scenario) -> BaselineRun:
-    """Read the params file of a scenario, and its file of metrics. Return an empty record if it names neither."""
-    run = _read_params(scenario)
+    """Read the params and metrics of a scenario and hash its attachments; an empty record if it names none of these."""
+    run = _read_metrics(scenario, _read_params(scenario))
+    attachments, problems = read_attachments(scenario)
+    return replace(run, attachments=attachments, problems=run.problems + problems)
+
+
+def _read_metrics(scenario: Scenario, run: BaselineRun) -> BaselineRun:
+    """Add what the file of metrics holds."""
     if scenario.metrics_path is None or scenario.baseline_metrics is None:
         return run
     shown_as = scenario.baseline_metrics

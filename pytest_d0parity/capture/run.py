@@ -184,6 +184,7 @@ def build_log(
         baseline_params=baseline_run.parameters,
         metrics=baseline_run.metrics,
         datasets=datasets,
+        attachments=baseline_run.attachments,
         sweep=sweep_record(datasets),
         total_datasets=len(finished),
         verdict="recorded" if complete else "incomplete",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..scenario.options import add_comparison_options
+from ..scenario.options import add_comparison_options, split_names
 from ..util.text import printable, valid_utf8
 from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options
 
@@ -30,15 +30,33 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser.description = (
         "Check that the files are those of a log: each one there, with the size and the SHA-256 that the log says, "
-        "and no other dataset beside them; or that a bundle holds what its manifests and log say, and nothing else. "
-        "Writes a receipt to send back. Exit code 3 means that something differs."
+        "and no other dataset beside them; or that a bundle holds what its manifests and log say, and nothing else; or "
+        "read a receipt that came back."
     )
-    parser.add_argument("log", metavar="LOG|BUNDLE", help="the evidence log, or a bundle: a folder or a tar")
+    parser.add_argument(
+        "log",
+        metavar="LOG|BUNDLE|RECEIPT",
+        help="the evidence log, a bundle (a folder, .tar or .tar.gz), or a receipt that came back",
+    )
+    parser.add_argument("--log", dest="sent", metavar="LOG", help="the log that a receipt should be about")
     parser.add_argument(
         "--dataset-root", metavar="DIR", help="folder of the files that are checked (the one that the log names)"
     )
     parser.add_argument(
         "--baseline-params", metavar="FILE", help="a params.dill that is checked as well; nothing in it is run"
+    )
+    parser.add_argument(
+        "--attach",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an attachment of the log (where the log names it, if it is there); may be repeated",
+    )
+    parser.add_argument(
+        "--limit-datasets",
+        type=split_names,
+        metavar="A.npz,B.npz",
+        help="the datasets that were handed over, where these are not all",
     )
     parser.add_argument(
         "--measure", action="store_true", help="measure every value again, and compare it with the one in the log"
@@ -53,7 +71,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="where the receipt goes ($ARTIFACT_DIR, or plans/active/seed/reports/<UTC time>)",
+        help="write a receipt to send back, into this folder; without it, nothing is written",
     )
     add_terminal_options(parser)
     parser.set_defaults(run=_verify)
@@ -62,28 +80,60 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..evidence.artifacts import prepare_folder
     from ..evidence.siblings import strangers_beside
-    from ..handover.bundle_reader import is_bundle
+    from ..handover.bundle_reader import bag_around, is_bundle
     from ..handover.receipt import remove_receipt
-    from ..handover.submission import check_submitted_attestation, open_submission
+    from ..handover.submission import OptionError, check_submitted_attestation, open_submission
     from ..scenario.pyproject import find_project
-    from ..scenario.scenario import default_output
 
-    project = find_project(".")
-    output = options.output or default_output(project)
-    remove_receipt(output)
-    submission = open_submission(
-        options.log,
+    project, output, path = find_project("."), options.output, options.log
+    if output is not None:
+        remove_receipt(output)
+    if not is_bundle(path):
+        if (code := _read_back(options, terminal)) is not None:
+            return code
+        if options.dataset_root is None and (bag := bag_around(path)) is not None:
+            terminal.note(f"{printable(path)} lies in a bundle, so that the bundle is checked: {printable(bag)}")
+            path = bag
+    if options.sent is not None:
+        raise OptionError(f"--log is for a receipt that came back, and {printable(options.log)} is none")
+    with open_submission(
+        path,
         output,
         dataset_root=options.dataset_root,
         baseline_params=options.baseline_params,
+        attachments=options.attach,
+        limit_datasets=options.limit_datasets,
         has_key=bool(options.public_key),
-    )
-    file = None if is_bundle(options.log) else submission.file
-    if file is not None and (found := strangers_beside(file)):
-        terminal.note(found)
-    attested = check_submitted_attestation(submission, options.attestation, options.public_key)
-    prepare_folder(output)
-    return _check(submission, attested, options, project, output, terminal)
+    ) as submission:
+        file = None if is_bundle(path) else submission.file
+        if file is not None and (found := strangers_beside(file)):
+            terminal.note(found)
+        attested = check_submitted_attestation(submission, options.attestation, options.public_key)
+        if output is not None:
+            prepare_folder(output)
+        return _check(submission, attested, options, project, output, terminal)
+
+
+def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
+    """Tell what a receipt says; None if there is none to read.
+
+    Raises
+    ------
+    OptionError
+        If it is not said which log it should be about.
+    """
+    from ..evidence.file import read_log
+    from ..handover.returned_receipt import read_back, receipt_content
+    from ..handover.submission import OptionError
+
+    content = receipt_content(options.log)
+    if content is None:
+        return None
+    if options.sent is None:
+        raise OptionError(f"{printable(options.log)} is a receipt: name the log that you sent, by --log LOG")
+    returned = read_back(content, read_log(options.sent))
+    terminal.say_always(returned.to_text())
+    return _CODES[returned.verdict]
 
 
 def _check(
@@ -91,7 +141,7 @@ def _check(
     attested: Attested | None,
     options: argparse.Namespace,
     project: Project,
-    output: str,
+    output: str | None,
     terminal: Terminal,
 ) -> int:
     from dataclasses import replace
@@ -126,9 +176,12 @@ def _check(
         differences=verification.differences,
         problems=verification.problems,
         not_looked_at=submission.not_looked_at,
+        litter=verification.litter,
+        has_unchecked_signature=submission.has_unchecked_signature and attested is None,
     )
     (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always)(receipt.to_text())
-    terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
+    if output is not None:
+        terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
     if interrupted is not None:
         raise interrupted
     return _CODES[receipt.verdict]

@@ -33,7 +33,7 @@ class ReferenceUpdate:
     changes : tuple of Difference
         From the old reference to the new one, the largest first.
     kept : tuple of str
-        Datasets, parameters and metrics that were in the reference and were not observed now.
+        Datasets, parameters, metrics and attachments that were in the reference and were not observed now.
     """
 
     path: str
@@ -110,11 +110,13 @@ def _params_that_would_be_lost(old: EvidenceLog, new: EvidenceLog) -> list[str]:
 
 
 def _parts_not_observed(old: EvidenceLog, new: EvidenceLog) -> Iterator[str]:
-    """Yield the parameters and metrics of the old reference that were not observed now, though others were."""
+    """Yield params and metrics of the old reference that were not observed, though others were; and attachments."""
     for part in ("params", "metrics"):
         before, now = getattr(old, part), getattr(new, part)
         if now:
             yield from (f"{part}: {name}" for name in before if name not in now)
+    attached = [each.name for each in new.attachments]
+    yield from (f"attachments: {each.name}" for each in old.attachments if each.name not in attached)
 
 
 def _merge(old: EvidenceLog, new: EvidenceLog) -> EvidenceLog:
@@ -128,6 +130,7 @@ def _merge(old: EvidenceLog, new: EvidenceLog) -> EvidenceLog:
         metrics={**old.metrics, **new.metrics},
         datasets=by_dose(datasets.values()),
         total_datasets=len(datasets),
+        attachments=tuple({each.name: each for each in (*old.attachments, *new.attachments)}.values()),
         checks=tuple(checks.values()),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..evidence.dataset import Dataset, Problem, Scalar
-from ..evidence.model import Check, EvidenceLog, ParamValue
+from ..evidence.model import Attachment, Check, EvidenceLog, ParamValue
 from ..scenario.thresholds import Threshold, threshold_of
 from ..statistics.records import STAGES
 from ..util.records import ABSENT, as_dict
@@ -29,7 +29,7 @@ Named = Mapping[str, Scalar]
 # What logs of schema version 0, and of versions before 4, do not hold.
 _NEW_IN_1 = re.compile(r"photons\..*|arrays\..*\.(crc32|size_bytes)|.*\.(nan_count|inf_count)", re.DOTALL)
 _NEW_IN_4 = re.compile(
-    r"(frames|metadata|pattern|probe\.power_per_mode)\..*|"
+    r"(attachments|frames|metadata|pattern|probe\.power_per_mode)\..*|"
     r"photons\.(min|max|std|empty|domain)|metrics\.(ssim|frc1over7)\..*|"
     rf"arrays\..*\.(name|{'|'.join(ARRAY_STATISTICS)})",
     re.DOTALL,
@@ -47,7 +47,7 @@ class CheckValues:
 
 @dataclass(frozen=True)
 class BaselineValues:
-    """The params and metrics of a baseline run.
+    """The params, metrics and attachments of a baseline run.
 
     Attributes
     ----------
@@ -57,15 +57,18 @@ class BaselineValues:
         Those that all logs hold, under the names of the older ones.
     metrics : dict
         ``metrics.psnr.train``.
+    attachments : dict
+        ``attachments.recon.dill.sha256``.
     """
 
     params: Named
     excerpt: Named
     metrics: Named
+    attachments: Named
 
     def known_to(self, version: int) -> Named:
         """Return the values that are compared with a log of this schema version."""
-        return {**(self.excerpt if version < ALL_PARAMS else self.params), **self.metrics}
+        return {**(self.excerpt if version < ALL_PARAMS else self.params), **self.metrics, **self.attachments}
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Values:
     datasets : dict
         For each file name: its values by name.
     baseline : BaselineValues
-        Params and metrics.
+        Params, metrics and attachments.
     checks : dict
         For each of the users' own checks that ran, by its id: what it recorded.
     errors : dict
@@ -107,7 +110,7 @@ class Values:
 
     @property
     def whole(self) -> Named:
-        """All params and metrics that the log holds."""
+        """All params, metrics and hashes of attachments that the log holds."""
         return self.baseline.known_to(self.version)
 
     @property
@@ -121,7 +124,7 @@ def values_of(log: EvidenceLog) -> Values:
     return Values(
         version=log.schema_version,
         datasets={valid_utf8(dataset.filename): values_of_dataset(dataset) for dataset in log.datasets},
-        baseline=baseline_values(log.params, log.baseline_params, log.metrics),
+        baseline=baseline_values(log.params, log.baseline_params, log.metrics, log.attachments),
         checks={
             valid_utf8(check.id): values_of_check(check)
             for check in log.checks
@@ -165,9 +168,12 @@ def values_of_dataset(dataset: Dataset) -> Named:
 
 
 def baseline_values(
-    params: Mapping[str, Scalar | ParamValue], excerpt: Named, metrics: Mapping[str, tuple[Scalar, Scalar]]
+    params: Mapping[str, Scalar | ParamValue],
+    excerpt: Named,
+    metrics: Mapping[str, tuple[Scalar, Scalar]],
+    attachments: Iterable[Attachment],
 ) -> BaselineValues:
-    """Return the comparable values of the params and metrics of a baseline run."""
+    """Return the comparable values of the params, metrics and attachments of a baseline run."""
     values: dict[str, Scalar] = {}
     for name, value in params.items():
         key = f"params.{valid_utf8(name)}"
@@ -184,6 +190,7 @@ def baseline_values(
             for name, pair in metrics.items()
             for half, value in zip(("train", "test"), pair, strict=True)
         },
+        attachments={f"attachments.{valid_utf8(each.name)}.sha256": each.sha256 for each in attachments},
     )
 
 

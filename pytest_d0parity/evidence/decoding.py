@@ -59,6 +59,7 @@ def decode_log(content: Mapping[str, Any]) -> EvidenceLog:
     log: EvidenceLog = _decoder(EvidenceLog)({"total_datasets": 0, **defaults, **given}, "")
     _check_unique("", [dataset.filename for dataset in log.datasets])
     _check_unique("the check ", [check.id for check in log.checks])
+    _check_unique("the attachment ", [attachment.name for attachment in log.attachments])
     return log
 
 

@@ -128,7 +128,17 @@ class Finding:
     """
 
     root: Literal[
-        "files", "patterns", "scan_index", "probe", "arrays", "metadata", "params", "metrics", "datasets", "checks"
+        "files",
+        "patterns",
+        "scan_index",
+        "probe",
+        "arrays",
+        "metadata",
+        "params",
+        "metrics",
+        "attachments",
+        "datasets",
+        "checks",
     ]
     proof: str
     datasets: tuple[str, ...]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..util.files import is_sha256
 from ..util.records import ABSENT
-from ..util.text import printable, quoted
+from ..util.text import printable, quoted, valid_utf8
 from .dataset import Dataset
 from .file import LogError, LogFile
 
@@ -27,7 +27,7 @@ class ExpectedFile:
     hashes : mapping of str to str
         Its SHA-256 according to the log and each manifest, by who says so.
     kind : str
-        The log holds the values of a ``dataset`` and of the ``params`` as well.
+        The log holds the values of a ``dataset`` and of the ``params`` as well. An ``attachment`` is never opened.
     refusal : str
         Why the file is not looked for, in words; empty if it is.
     depth : int
@@ -37,7 +37,7 @@ class ExpectedFile:
     name: str
     hashes: Mapping[str, str] = field(default_factory=dict)
     size_bytes: int | None = None
-    kind: Literal["dataset", "params", "other"] = "other"
+    kind: Literal["dataset", "params", "attachment", "other"] = "other"
     refusal: str = ""
     depth: int = 1
 
@@ -72,6 +72,14 @@ def expected_params(file: LogFile, name: str) -> list[ExpectedFile]:
     return [ExpectedFile(name=name, hashes=_hashes(metadata.params_sha256), kind="params")]
 
 
+def expected_attachments(file: LogFile, folder: str) -> list[ExpectedFile]:
+    """Return what a log says of its attachments, one entry for each: see `expected_datasets`."""
+    return [
+        replace(_of_file(each.name, each.sha256, each.size_bytes, folder), kind="attachment")
+        for each in file.log.attachments
+    ]
+
+
 def expected_reference(file: LogFile, name: str) -> list[ExpectedFile]:
     """Return what a log says of the log that it was compared with; nothing where it was not."""
     reference = file.log.reference
@@ -83,17 +91,21 @@ def _hashes(sha256: object) -> dict[str, str]:
 
 
 def _of_dataset(dataset: Dataset, folder: str) -> ExpectedFile:
-    name, refusal = dataset.filename, ""
     size = None if dataset.size_bytes is ABSENT else dataset.size_bytes
+    return _of_file(dataset.filename, dataset.sha256, size, folder)
+
+
+def _of_file(name: str, sha256: object, size: object, folder: str) -> ExpectedFile:
+    refusal = ""
     if not _is_below(name):
-        refusal = "the log gives it a path that leaves the folder of the datasets, and such a path is not followed"
-    elif not is_sha256(dataset.sha256):
+        refusal = "the log gives it a path that leaves its folder, and such a path is not followed"
+    elif not is_sha256(sha256):
         refusal = "the log holds no SHA-256 of it, as 64 lower-case hexadecimal digits"
     elif size is not None and type(size) is not int:
         refusal = f"the log gives {quoted(repr(size))} for its size"
     return ExpectedFile(
         name=folder + name,
-        hashes={} if refusal else _hashes(dataset.sha256),
+        hashes={} if refusal else _hashes(sha256),
         size_bytes=size if type(size) is int else None,
         kind="dataset",
         refusal=refusal,
@@ -186,6 +198,26 @@ def reference_of_log(file: LogFile, given: str | None) -> str | None:
     if given:
         raise LogError(f"log {printable(file.path)} was compared with nothing; leave --reference out")
     return None
+
+
+def attachment_of_log(file: LogFile, name: str, given: Sequence[str]) -> str:
+    """Return the path of an attachment: one that the user names, or the one in the log.
+
+    Parameters
+    ----------
+    given : sequence of str
+        Paths that the user names; the one that ends with the name of the attachment is meant.
+
+    Raises
+    ------
+    LogError
+        If the one in the log may not be followed.
+    """
+    for path in given:
+        if valid_utf8(path.replace(os.sep, "/")) == name or valid_utf8(path.replace(os.sep, "/")).endswith(f"/{name}"):
+            return path
+    path = next(each.path for each in file.log.attachments if each.name == name)
+    return _path_in_log(file, path, f"attachment {printable(name)}", "--attach")
 
 
 def _hashed_path_in_log(file: LogFile, expected_files: list[ExpectedFile], path: object, what: str, option: str) -> str:

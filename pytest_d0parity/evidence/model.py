@@ -100,6 +100,31 @@ class ParamValue:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that belongs to the baseline run and is not measured: a model, a reconstruction, a notebook.
+
+    Attributes
+    ----------
+    name : str
+        The last part of its path, and as many before it as tell it from the others.
+    role : str
+        What it is for, in the user's word; null without one.
+    path : str
+        As given.
+    size_bytes : int
+        Its size in bytes.
+    sha256 : str
+        Of its bytes.
+    """
+
+    name: str
+    role: str | None = None
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """A test of a pytest session.
 
@@ -144,6 +169,8 @@ class EvidenceLog:
         Pairs [train, test] of the baseline run, which PtychoPINN fills with those of amplitude and phase; psnr in dB.
     datasets : tuple of Dataset
         The files of the sweep, by dose.
+    attachments : tuple of Attachment
+        Files that belong to the baseline run and are not measured.
     sweep : tuple of Split
         What the datasets of each split share, to look at; not compared.
     total_datasets : int
@@ -168,6 +195,7 @@ class EvidenceLog:
     baseline_params: dict[str, Scalar]
     metrics: dict[str, tuple[Scalar, Scalar]]
     datasets: tuple[Dataset, ...]
+    attachments: tuple[Attachment, ...] = ()
     sweep: tuple[Split, ...] = ()
     total_datasets: int
     checks: tuple[Check, ...] = ()

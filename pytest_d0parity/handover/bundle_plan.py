@@ -6,19 +6,25 @@ import datetime
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..attest.attestation import is_about
 from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
-from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
+from ..evidence.expected_files import (
+    ExpectedFile,
+    expected_attachments,
+    expected_datasets,
+    expected_params,
+    expected_reference,
+)
 from ..evidence.file import LogFile
 from ..evidence.siblings import is_of_log
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable, text_as_name
-from .bundle_reader import DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
-from .file_tree import ByteRange
+from .bundle_reader import ATTACHMENTS, DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
+from .files.file_tree import ByteRange
 
 _BESIDE = (DIGEST, PAGE, PROBES)
 _BAG_SPACE = 1 << 20  # bytes for what the bag and its README say
@@ -77,14 +83,14 @@ class Plan:
             return datetime.datetime.fromtimestamp(0, datetime.UTC)
 
     @property
-    def datasets(self) -> tuple[Item, ...]:
-        """The datasets."""
-        return tuple(item for item in self.items if item.name.startswith(DATASETS))
+    def data(self) -> tuple[Item, ...]:
+        """The datasets and the attachments: what is large, and copied once."""
+        return tuple(item for item in self.items if item.name.startswith((DATASETS, ATTACHMENTS)))
 
     @property
     def documents(self) -> tuple[Item, ...]:
-        """Everything but the datasets."""
-        return tuple(item for item in self.items if not item.name.startswith(DATASETS))
+        """Everything else."""
+        return tuple(item for item in self.items if not item.name.startswith((DATASETS, ATTACHMENTS)))
 
     @property
     def size(self) -> int:
@@ -97,7 +103,9 @@ class Plan:
         return self.size + sum(item.size for item in self.documents) + _TAR_SPACE * len(self.items) + _BAG_SPACE
 
 
-def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | None) -> Plan:
+def plan_bundle(
+    file: LogFile, root: str, params: str | None, reference: str | None, attachments: Mapping[str, str]
+) -> Plan:
     """Find the files that a log tells of.
 
     Parameters
@@ -108,6 +116,8 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
         FolderTree of the datasets.
     params, reference : str or None
         The params file and the reference; None where the log was made without.
+    attachments : mapping of str to str
+        The path of each attachment, by its name.
 
     Raises
     ------
@@ -142,6 +152,12 @@ def plan_bundle(file: LogFile, root: str, params: str | None, reference: str | N
             found.problems.append(f"{printable(name)}: {refusal}")
         else:
             found.add(expected, os.path.join(root, text_as_name(name)), "a dataset")
+    for expected in expected_attachments(file, ATTACHMENTS):
+        name = expected.name.removeprefix(ATTACHMENTS)
+        if refusal := expected.refusal or _why_not_portable(name):
+            found.problems.append(f"{printable(name)}: {refusal}")
+        else:
+            found.add(expected, attachments[name], "a file of the baseline run")
     found.problems += _same_names(item.name for item in found.items)
     if params is not None:
         for expected in expected_params(file, PARAMS_FILE):

@@ -8,12 +8,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..evidence.artifacts import ATTESTATION, LOG
-from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, expected_reference
+from ..evidence.artifacts import ATTESTATION, DIGEST, LOG, PAGE
+from ..evidence.expected_files import (
+    ExpectedFile,
+    expected_attachments,
+    expected_datasets,
+    expected_params,
+    expected_reference,
+)
 from ..evidence.file import LogError, LogFile, parse_log
 from ..util.files import describe_os_error, is_sha256, open_regular
 from ..util.text import printable
-from .file_tree import FileTree, FolderTree, RefusedError, TreeError
+from .files.file_tree import FileTree, FolderTree, RefusedError, TreeError
+from .files.litter import is_litter
 
 PAYLOAD = "data/"
 BAGIT = "bagit.txt"
@@ -22,15 +29,20 @@ MANIFEST = "manifest-sha256.txt"
 TAG_MANIFEST = "tagmanifest-sha256.txt"
 DATASETS = f"{PAYLOAD}datasets/"
 LOG_FILE = f"{PAYLOAD}{LOG}"
+PAGE_FILE = f"{PAYLOAD}{PAGE}"
+DIGEST_FILE = f"{PAYLOAD}{DIGEST}"
 PARAMS_FILE = f"{PAYLOAD}params.dill"
 REFERENCE_FILE = f"{PAYLOAD}reference.json"
+ATTACHMENTS = f"{PAYLOAD}attachments/"
 ATTESTATION_FILE = f"{PAYLOAD}{ATTESTATION}"
 
 _LINE = re.compile(r"([0-9A-Fa-f]{64})[ \t]+\*?(.+)")
 _DECLARATION = re.compile(rb"BagIt-Version: (0\.9[0-9]|1\.0)\r?\nTag-File-Character-Encoding: UTF-8(\r?\n)?")
 _OXUM = re.compile(rb"^Payload-Oxum: *([0-9]{1,19})\.([0-9]{1,19})\s*$", re.MULTILINE)
 _ESCAPES = {"%0D": "\r", "%0A": "\n", "%25": "%"}
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+_COMPRESSED = (b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+GZIP = b"\x1f\x8b"
+ENDINGS = (".tar.gz", ".tgz")
 _MAGIC = slice(257, 262)  # where a tar says what it is
 
 
@@ -67,7 +79,7 @@ class Bundle:
 
 
 def is_bundle(path: str) -> bool:
-    """Whether a path leads to a folder or a tar, and not to a log.
+    """Whether a path leads to a folder or a tar, compressed or not, and not to a log.
 
     Raises
     ------
@@ -82,21 +94,35 @@ def is_bundle(path: str) -> bool:
     except OSError:
         return _is_called_tar(path)  # reading it will fail, and say why
     if start.startswith(_COMPRESSED) or start.startswith(b"PK\x03\x04"):
-        raise TreeError(f"{printable(path)} is compressed; a bundle is a folder or a plain .tar: unpack it first")
-    return start[_MAGIC] == b"ustar" or _is_called_tar(path)
+        raise TreeError(
+            f"{printable(path)} is packed in another way; a bundle is a folder, a .tar or a .tar.gz: unpack it first"
+        )
+    return start.startswith(GZIP) or start[_MAGIC] == b"ustar" or _is_called_tar(path)
 
 
 def _is_called_tar(path: str) -> bool:
-    return path.lower().endswith(".tar")
+    return path.lower().endswith((".tar", *ENDINGS))
 
 
-def read_bundle(path: str) -> Bundle:
+def bag_around(path: str) -> str | None:
+    """Return the bag in whose payload a log lies; None if it lies in none."""
+    data = os.path.dirname(os.path.abspath(path))
+    bag = os.path.dirname(data)
+    inside = os.path.basename(data) == PAYLOAD.rstrip("/") and os.path.basename(path) == LOG
+    return os.path.relpath(bag) if inside and os.path.isfile(os.path.join(bag, BAGIT)) else None
+
+
+def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundle:
     """Read the manifests and the log of a bundle.
 
     Parameters
     ----------
     path : str
-        A folder, or a tar.
+        A folder, a tar, or a compressed one.
+    stack : contextlib.ExitStack
+        For as long as it is open, the files of a compressed tar are there.
+    whole : bool
+        Whether all of it should be there.
 
     Returns
     -------
@@ -108,7 +134,7 @@ def read_bundle(path: str) -> Bundle:
     TreeError
         If it is no bundle at all.
     """
-    tree = _open_tree(path)
+    tree = _open_tree(path, stack)
     if not {MANIFEST, TAG_MANIFEST, BAGIT}.intersection(tree.names):
         meant = os.path.join(path, LOG)
         hint = f"; is it {printable(meant)} that you mean?" if os.path.exists(meant) else ""
@@ -129,7 +155,7 @@ def read_bundle(path: str) -> Bundle:
     for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # a bag without them is none, whatever the manifests list
         if name != TAG_MANIFEST or name not in tree.names:
             expected_files.setdefault(name, ExpectedFile(name=name))
-    problems += _problems_of_bag(tree)
+    problems += _problems_of_bag(tree, whole=whole)
     file = None
     try:
         file = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
@@ -158,11 +184,15 @@ def read_bundle(path: str) -> Bundle:
     )
 
 
-def _open_tree(path: str) -> FileTree:
+def _open_tree(path: str, stack: contextlib.ExitStack) -> FileTree:
     if os.path.isdir(path):
         return FolderTree(path, deep=True)
-    from .tar_tree import TarTree
+    from .files.gzip_tree import opened_gzip
+    from .files.tar_tree import TarTree
 
+    with contextlib.suppress(OSError), open_regular(path) as file:
+        if file.read(len(GZIP)) == GZIP:
+            return stack.enter_context(opened_gzip(path))
     return TarTree(path)
 
 
@@ -178,7 +208,7 @@ def _read(tree: FileTree, name: str) -> bytes:
         raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
 
 
-def _problems_of_bag(tree: FileTree) -> Iterator[str]:
+def _problems_of_bag(tree: FileTree, *, whole: bool) -> Iterator[str]:
     """Yield what in a bag breaks the standard."""
     # Files that are missing or cannot be read are found by the check of all files.
     with contextlib.suppress(TreeError):
@@ -187,7 +217,7 @@ def _problems_of_bag(tree: FileTree) -> Iterator[str]:
     with contextlib.suppress(TreeError):
         oxum = _OXUM.search(_read(tree, BAG_INFO))
         sizes = list(_sizes(tree))
-        if oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
+        if whole and oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
             there = f"{len(sizes)} files of {sum(sizes):,} bytes"
             yield f"{BAG_INFO} tells of {int(oxum[2])} files of {int(oxum[1]):,} bytes, and there are {there}"
 
@@ -195,7 +225,7 @@ def _problems_of_bag(tree: FileTree) -> Iterator[str]:
 def _sizes(tree: FileTree) -> Iterator[int]:
     """Yield the bytes of each file of the payload that may be read."""
     for name in tree.names:
-        if name.startswith(PAYLOAD):
+        if name.startswith(PAYLOAD) and not is_litter(name):
             with contextlib.suppress(RefusedError):
                 yield tree.byte_range(name).length
 
@@ -226,4 +256,5 @@ def _files_of_log(file: LogFile) -> Iterator[ExpectedFile]:
     """Yield the files of a bundle that its log tells of."""
     yield from expected_datasets(file, DATASETS)
     yield from expected_params(file, PARAMS_FILE)
+    yield from expected_attachments(file, ATTACHMENTS)
     yield from expected_reference(file, REFERENCE_FILE)

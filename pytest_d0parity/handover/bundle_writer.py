@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import tarfile
 from collections.abc import Iterator
 from functools import partial
+from typing import IO, Any
 
+from isal import igzip
+
+from ..attest.attestation import signer_of
 from ..util.files import describe_os_error, open_hashed
 from ..util.markdown import escape
 from ..util.progress import NO_LISTENER, Listener
@@ -17,46 +22,75 @@ from ..util.runtime import quiet_logger
 from ..util.temporary import scratch_folder
 from ..util.text import printable, text_as_name
 from .bundle_plan import BundleError, Item, Plan
-from .bundle_reader import BAGIT, DATASETS, MANIFEST, PAYLOAD, TAG_MANIFEST
-from .file_tree import ByteRange, FolderTree
+from .bundle_reader import (
+    ATTESTATION_FILE,
+    BAGIT,
+    DIGEST_FILE,
+    ENDINGS,
+    LOG_FILE,
+    MANIFEST,
+    PAGE_FILE,
+    PAYLOAD,
+    TAG_MANIFEST,
+)
+from .files.file_tree import ByteRange, FolderTree
 
 _PIECE = 1 << 20
 
 _README = """\
 # {title}
 
-A photon-dose sweep, and the evidence log that tells of it: a bag (BagIt, RFC 8493) made by {tool}.
+Somebody hands this folder over to you. It holds diffraction patterns of one sample, recorded or simulated with
+different numbers of photons (a *photon-dose sweep*), and a record of every number in them, the *evidence log*. With
+both, you can be sure that your copy is the same as the sender's, down to the last bit.
+
+1. **Look at it.** Open `{page}` in a browser. It needs no network.
+2. **Check it.** In this folder, run
+
+       d0parity verify .{key_option} --output ../receipt
+
+   which says in its first line whether all is well. `d0parity` is the command of pytest-d0parity, which is free and
+   needs Python 3.11: whoever sent you this can say where to get it. Where nothing can be installed, run in its place
+
+       sha256sum -c --quiet {manifest} {tag_manifest}
+
+   (on a Mac, `shasum -a 256` in place of `sha256sum`; on Windows, the same in a terminal of Git or WSL). It says
+   nothing if all is well. It does not see files that are too many, and writes nothing that you could send back.
+3. **Send back** `../receipt/dose_parity_receipt.json`{contact}. It says what you have found, and nothing else.
+
+The SHA-256 of the log, by which the sender knows it again: `{sha256}`
+{signature}
+## What lies here
 
 | file | what |
 | --- | --- |
 {files}
-| `bagit.txt`, `bag-info.txt`, `{manifest}`, `{tag_manifest}` | of the bag |
+| `bagit.txt`, `bag-info.txt`, `{manifest}`, `{tag_manifest}` | lists of all files with their SHA-256: a BagIt \
+bag, RFC 8493, which `bagit.py --validate .` checks too |
 
-SHA-256 of the log: `{sha256}`. Compare it with the one that you were told on another way.
+Made by {tool}.
+"""
+_SIGNED = """
+The log is signed (`{attestation}`), by a key with the fingerprint
 
-## Check it
+    {fingerprint}
 
-In this folder, each of these by itself:
-
-    sha256sum -c --quiet {manifest} {tag_manifest}
-    bagit.py --validate .
-    d0parity verify . --output ../receipt
-
-The first one needs nothing but coreutils, and does not see files that are too many; `bagit.py` comes with
-`pip install bagit`, `d0parity` with `pip install pytest-d0parity`. The last one also checks the files against the log,
-and writes the receipt to send back; with `--measure` it measures every value again.
+Whoever made this bundle can tell you that fingerprint on another way, and give you the key, `KEY.pem`, of which
+`openssl pkey -pubin -in KEY.pem -outform DER | sha256sum` prints it.
 """
 
 
-def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> None:
+def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER, *, contact: str | None = None) -> None:
     """Make a bundle, as a whole or not at all.
 
     Parameters
     ----------
     target : str
-        A folder, or a file that ends in ``.tar``. It must not be there yet.
+        A folder, or a file that ends in ``.tar`` or ``.tar.gz``. It must not be there yet.
     listener : Listener
         Told of progress.
+    contact : str, optional
+        To whom the receipt is to be sent.
 
     Raises
     ------
@@ -77,13 +111,14 @@ def make_bundle(plan: Plan, target: str, listener: Listener = NO_LISTENER) -> No
         with scratch_folder(parent) as folder:
             listener.planned([(item.name, item.size) for item in plan.items])
             bag = os.path.join(folder, "bag")
-            _bag_documents(plan, bag, listener)
-            if target.lower().endswith(".tar"):
+            _bag_documents(plan, bag, contact, listener)
+            if target.lower().endswith((".tar", *ENDINGS)):
                 packed = os.path.join(folder, "bundle.tar")
-                _pack(plan, bag, packed, listener)
+                with _archive(plan, packed, target) as file:
+                    _pack(plan, bag, file, listener)
                 _publish(packed, target)
             else:
-                _copy_datasets(plan, bag, listener)
+                _copy_data(plan, bag, listener)
                 _rename(bag, target)
     except OSError as error:
         raise BundleError(f"{printable(target)} cannot be made: {describe_os_error(error)}") from None
@@ -97,8 +132,8 @@ def _check_hash(item: Item, sha256: str) -> None:
         )
 
 
-def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
-    """Make a bag of all but the datasets, and add these to its manifest; they are copied later, and once."""
+def _bag_documents(plan: Plan, folder: str, contact: str | None, listener: Listener) -> None:
+    """Make a bag of all but datasets and attachments; add these to its manifest. They are copied later, and once."""
     import bagit
 
     info = {
@@ -106,9 +141,10 @@ def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
         "Bagging-Date": f"{plan.time:%Y-%m-%d}",
         "External-Description": "Photon-dose sweep with its evidence log",
         "External-Identifier": plan.title,
+        **({"Contact-Email" if "@" in contact else "Contact-Name": printable(contact)} if contact else {}),
     }
     os.mkdir(folder)
-    size = sum(item.size for item in plan.datasets)
+    size = sum(item.size for item in plan.data)
     for item in plan.documents:
         place = os.path.join(folder, item.name.removeprefix(PAYLOAD))
         sha256, copied = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
@@ -117,11 +153,11 @@ def _bag_documents(plan: Plan, folder: str, listener: Listener) -> None:
     try:
         with quiet_logger("bagit"):
             bag = bagit.make_bag(folder, info, checksums=["sha256"])
-            lines = {f"{item.sha256}  {item.name}\n" for item in plan.datasets}
+            lines = {f"{item.sha256}  {item.name}\n" for item in plan.data}
             _write_manifest(folder, MANIFEST, lines | _lines(folder, MANIFEST))
             # The library writes the version of the draft, which differs in nothing else that is used here.
             _write(folder, BAGIT, "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-            _write(folder, "README.md", _readme(plan))
+            _write(folder, "README.md", _readme(plan, contact))
             bag.info["Payload-Oxum"] = f"{size}.{len(plan.items)}"
             bag.save()
             _write_manifest(folder, TAG_MANIFEST, _lines(folder, TAG_MANIFEST))
@@ -146,52 +182,75 @@ def _write(folder: str, name: str, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _copy_datasets(plan: Plan, bag: str, listener: Listener) -> None:
-    for item in plan.datasets:
+def _copy_data(plan: Plan, bag: str, listener: Listener) -> None:
+    for item in plan.data:
         place = os.path.join(bag, *text_as_name(item.name).split("/"))
         os.makedirs(os.path.dirname(place), exist_ok=True)
         sha256, _ = ByteRange(item.path).copy(place, partial(listener.progress, item.name))
         _check_hash(item, sha256)
 
 
-def _readme(plan: Plan) -> str:
+def _readme(plan: Plan, contact: str | None) -> str:
+    """Return the README of a bundle, for somebody who has never heard of any of this."""
     files = "\n".join(f"| {escape(item.name)} | {item.about} |" for item in plan.items)
+    names = {item.name: item for item in plan.items}
+    attestation = names.get(ATTESTATION_FILE)
+    signature = ""
+    if attestation is not None:
+        fingerprint = signer_of(ByteRange(attestation.path).read()) or "(which the signature does not tell)"
+        signature = _SIGNED.format(attestation=ATTESTATION_FILE, fingerprint=printable(fingerprint))
     return _README.format(
         title=escape(plan.title),
         tool=TOOL,
         files=files,
+        page=next((name for name in (PAGE_FILE, DIGEST_FILE) if name in names), LOG_FILE),
+        key_option=" --public-key KEY.pem" if attestation is not None else "",
+        contact=f" to {escape(contact)}" if contact else " to whoever sent you this",
+        signature=signature,
         manifest=MANIFEST,
         tag_manifest=TAG_MANIFEST,
         sha256=plan.file.sha256,
     )
 
 
-def _pack(plan: Plan, bag: str, target: str, listener: Listener) -> None:
-    """Write a bag and its datasets as a tar; the same contents give the same bytes."""
-    datasets = {item.name: item for item in plan.datasets}
-    folders = {PAYLOAD.rstrip("/"), *(folder for name in datasets for folder in _folders_above(name))}
-    names = [*folders, *datasets, *FolderTree(bag, deep=True).names]
-    with open(target, "xb") as file:
-        with tarfile.TarFile(
-            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=_PIECE
-        ) as archive:
-            archive.addfile(_member(plan, plan.base, tarfile.DIRTYPE))
-            # Manifests come first: from a truncated tar, one still learns what should be there.
-            for name in sorted(names, key=lambda name: (name.startswith(DATASETS), name.startswith(PAYLOAD), name)):
-                if name in folders:
-                    archive.addfile(_member(plan, f"{plan.base}/{name}", tarfile.DIRTYPE))
-                    continue
-                item = datasets.get(name)
-                with open_hashed(os.path.join(bag, text_as_name(name)) if item is None else item.path) as source:
-                    source.follows = True
-                    member = _member(plan, f"{plan.base}/{name}", tarfile.REGTYPE)
-                    member.size = os.fstat(source.fileno()).st_size if item is None else item.size
-                    archive.addfile(member, source)
-                    if item is not None:
-                        _check_hash(item, source.sha256())
-                        listener.progress(name, 1.0)
+@contextlib.contextmanager
+def _archive(plan: Plan, packed: str, target: str) -> Iterator[IO[bytes]]:
+    """Open the file that becomes the tar, compressed if its target is called so."""
+    with open(packed, "xb") as file:
+        if target.lower().endswith(ENDINGS):
+            time = int(plan.time.timestamp())
+            pack: Any = igzip.IGzipFile  # which has no types
+            with pack("", "wb", compresslevel=0, fileobj=file, mtime=time) as archive:  # NPZ hardly shrinks
+                yield archive
+        else:
+            yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def _pack(plan: Plan, bag: str, file: IO[bytes], listener: Listener) -> None:
+    """Write a bag and its datasets as a tar; the same contents give the same bytes."""
+    datasets = {item.name: item for item in plan.data}
+    folders = {PAYLOAD.rstrip("/"), *(folder for name in datasets for folder in _folders_above(name))}
+    names = [*folders, *datasets, *FolderTree(bag, deep=True).names]
+    with tarfile.TarFile(
+        fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", copybufsize=_PIECE
+    ) as archive:
+        archive.addfile(_member(plan, plan.base, tarfile.DIRTYPE))
+        # Manifests come first: from a truncated tar, one still learns what should be there.
+        for name in sorted(names, key=lambda name: (name in datasets, name.startswith(PAYLOAD), name)):
+            if name in folders:
+                archive.addfile(_member(plan, f"{plan.base}/{name}", tarfile.DIRTYPE))
+                continue
+            item = datasets.get(name)
+            with open_hashed(os.path.join(bag, text_as_name(name)) if item is None else item.path) as source:
+                source.follows = True
+                member = _member(plan, f"{plan.base}/{name}", tarfile.REGTYPE)
+                member.size = os.fstat(source.fileno()).st_size if item is None else item.size
+                archive.addfile(member, source)
+                if item is not None:
+                    _check_hash(item, source.sha256())
+                    listener.progress(name, 1.0)
 
 
 def _folders_above(name: str) -> Iterator[str]:

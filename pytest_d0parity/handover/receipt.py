@@ -14,7 +14,7 @@ from ..evidence.model import Verdict
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
 from ..util.records import as_dict
-from ..util.text import counted, more_than, printable
+from ..util.text import counted, listed, more_than, printable
 from .verification import CheckedFile
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RECEIPT = "dose_parity_receipt"
 
 _ROWS = 40  # shown on a terminal
+_MOST_LITTER = 5
 _WORDS = {"not_checked": "not checked"}
 _SENTENCES = {
     "match": "everything that was checked is as the log says",
@@ -66,6 +67,10 @@ class Receipt:
         What keeps the whole from being believed.
     not_looked_at : tuple of str
         What the log tells of, and this check was not about.
+    litter : tuple of str
+        Files that systems strew, which nobody has handed over.
+    has_unchecked_signature : bool
+        Whether a signature came along that was not checked.
     """
 
     receipt_version: int = 1
@@ -82,6 +87,8 @@ class Receipt:
     differences: tuple[Difference, ...] = ()
     problems: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
+    has_unchecked_signature: bool = False
 
     @property
     def sentence(self) -> str:
@@ -91,7 +98,8 @@ class Receipt:
         files = counted(len(self.files), "file")
         faulty = self.attestation is not None and self.attestation.faults
         found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
-        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'})"
+        signature = "; a signature is there, and was not checked" if self.has_unchecked_signature else ""
+        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'}){signature}"
 
     @property
     def remarks(self) -> list[str]:
@@ -127,6 +135,7 @@ class Receipt:
             ),
             *self._differing_values(),
             "\n".join(f"- Not looked at: {escape(remark)}" for remark in self.not_looked_at),
+            escape(self._litter_text()),
         ]
         return "\n\n".join(filter(None, sections)) + "\n"
 
@@ -143,7 +152,14 @@ class Receipt:
             from ..reports.difference_table import difference_table
 
             lines += ["", difference_table(self.differences)]
-        return "\n".join([*lines, *(f"not looked at: {remark}" for remark in self.not_looked_at)])
+        lines += [f"not looked at: {remark}" for remark in self.not_looked_at]
+        return "\n".join([*lines, *filter(None, [self._litter_text()])])
+
+    def _litter_text(self) -> str:
+        """Name the files that systems strew; empty if there are none."""
+        if not self.litter:
+            return ""
+        return f"left aside, for systems strew such files: {listed(self.litter, _MOST_LITTER)}"
 
     def _attestation_lines(self) -> list[str]:
         if self.attestation is None or self.attestation.faults:

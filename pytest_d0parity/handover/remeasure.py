@@ -11,7 +11,7 @@ from ..capture.executor import Executor
 from ..capture.job import CaptureJob
 from ..compare.comparator import Comparator
 from ..compare.difference import Comparison
-from ..compare.values import baseline_values, values_of_dataset
+from ..compare.values import Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset, Problem
 from ..evidence.file import LogFile
 from ..scenario.layout import DEFAULT_LAYOUT, Layout
@@ -107,9 +107,9 @@ class Remeasurement:
     def params(self, path: str) -> RemeasuredFile:
         """Compare every parameter and metric of a params file."""
         run = read_baseline_run(Scenario(baseline_params=path))
-        observed = baseline_values(run.params, run.parameters, run.metrics)
+        observed = baseline_values(run.params, run.parameters, run.metrics, ())
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
-        comparison = Comparison((), 0) if errors else self._comparator.compare_baseline(observed)
+        comparison = Comparison((), 0) if errors else self._comparator.compare_baseline(observed, _without_attachments)
         return RemeasuredFile(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
 
     def _job(self, folder: str) -> CaptureJob:
@@ -129,6 +129,10 @@ class Remeasurement:
             ),
             errors=tuple(_problem_text(problem, dataset.filename) for problem in errors),
         )
+
+
+def _without_attachments(values: Named) -> Named:
+    return {name: value for name, value in values.items() if not name.startswith("attachments.")}
 
 
 def _problem_text(problem: Problem, filename: str) -> str:

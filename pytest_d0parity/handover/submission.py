@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..evidence.expected_files import ExpectedFile, expected_datasets, expected_params, params_of_log, root_of_log
+from ..evidence.expected_files import (
+    ExpectedFile,
+    attachment_of_log,
+    expected_attachments,
+    expected_datasets,
+    expected_params,
+    params_of_log,
+    root_of_log,
+)
 from ..evidence.file import LogError, LogFile, read_log
 from ..scenario.layout import DEFAULT_LAYOUT, Layout
 from ..scenario.sweep import find_sweep
 from ..util.errors import ParityError, UsageError
 from ..util.extras import missing_extra
 from ..util.files import describe_os_error
-from ..util.text import printable, valid_utf8
-from .bundle_reader import ATTESTATION_FILE, is_bundle, read_bundle
-from .file_tree import ByteRange, FileTree, FolderTree, RefusedError, TreeError
+from ..util.text import counted, listed, printable, valid_utf8
+from .bundle_reader import ATTESTATION_FILE, DATASETS, is_bundle, read_bundle
+from .files.file_tree import ByteRange, FileTree, FolderTree, RefusedError, TreeError
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
 
 
-_UNCHECKED_ATTESTATION = "the attestation in the bundle; name the key that should have signed it, by --public-key"
+_UNCHECKED_ATTESTATION = "the signature in the bundle: name the key that should have made it, by --public-key"
+_ATTACHED = "attachments/"  # how the attachments of a log are called beside its datasets
+_MOST = 5
 
 
 class OptionError(UsageError, ValueError):
@@ -41,21 +52,34 @@ class Submission:
     problems: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     attestation: bytes | None = None  # one that came along
+    has_unchecked_signature: bool = False
 
 
+@contextlib.contextmanager
 def open_submission(
-    path: str, output: str, *, dataset_root: str | None, baseline_params: str | None, has_key: bool
-) -> Submission:
+    path: str,
+    output: str | None,
+    *,
+    dataset_root: str | None,
+    baseline_params: str | None,
+    attachments: Sequence[str],
+    limit_datasets: Collection[str] | None,
+    has_key: bool,
+) -> Iterator[Submission]:
     """Open a log or a bundle that is to be verified.
 
     Parameters
     ----------
     path : str
         Of the log, or of the bundle.
-    output : str
-        The folder for the receipt, which must not lie in the bundle.
+    output : str or None
+        The folder for the receipt, which must not lie in the bundle; None without a receipt.
     dataset_root, baseline_params : str or None
         Where the files of a log are; by default the folder that the log names, and no params.
+    attachments : sequence of str
+        Where the attachments of a log are; by default where the log says, if they are there.
+    limit_datasets : collection of str or None
+        The datasets that were handed over, where these are not all.
     has_key : bool
         Whether the attestation of a bundle will be checked.
 
@@ -66,15 +90,44 @@ def open_submission(
     OptionError
     """
     if not is_bundle(path):
-        return _of_log(path, dataset_root, baseline_params)
-    if dataset_root is not None or baseline_params is not None:
+        yield _limited(_of_log(path, dataset_root, baseline_params, attachments), "", limit_datasets)
+        return
+    if dataset_root is not None or baseline_params is not None or attachments:
+        raise OptionError("a bundle brings its files along: leave --dataset-root, --baseline-params and --attach out")
+    with contextlib.ExitStack() as stack:
+        submission = _of_bundle(path, output, stack, has_key=has_key, whole=limit_datasets is None)
+        yield _limited(submission, DATASETS, limit_datasets)
+
+
+def _limited(submission: Submission, folder: str, names: Collection[str] | None) -> Submission:
+    """Leave out the datasets that were not handed over.
+
+    Raises
+    ------
+    OptionError
+        If the log tells of no such dataset.
+    """
+    if names is None:
+        return submission
+    datasets = {each.name for each in submission.expected_files if each.kind == "dataset"}
+    asked = {f"{folder}{valid_utf8(name)}" for name in names}
+    if unknown := sorted(asked - datasets):
+        there = listed(sorted(name.removeprefix(folder) for name in datasets), 2 * _MOST)
         raise OptionError(
-            "a bundle brings its datasets and params along: leave --dataset-root and --baseline-params out"
+            f"--limit-datasets: the log tells of no {listed([each.removeprefix(folder) for each in unknown], _MOST)}; "
+            f"it tells of {there}"
         )
-    return _of_bundle(path, output, has_key)
+    left = [name.removeprefix(folder) for name in sorted(datasets - asked)]
+    note = (f"{counted(len(left), 'dataset')} left out by --limit-datasets: {listed(left, _MOST)}",) if left else ()
+    return replace(
+        submission,
+        expected_files=[each for each in submission.expected_files if each.name not in datasets - asked],
+        is_expected=lambda name: submission.is_expected(name) and name not in datasets,
+        not_looked_at=submission.not_looked_at + note,
+    )
 
 
-def _of_log(path: str, dataset_root: str | None, baseline_params: str | None) -> Submission:
+def _of_log(path: str, dataset_root: str | None, baseline_params: str | None, attachments: Sequence[str]) -> Submission:
     file = read_log(path)
     expected_files = expected_datasets(file)
     root = root_of_log(file, dataset_root)
@@ -88,6 +141,11 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None) ->
         extra_files = {name: baseline_params}
     elif expected_params(file, ""):
         not_looked_at = ("the params of the baseline run; name them by --baseline-params",)
+    paths = _attachments_of_log(file, attachments)
+    if left := [each.name for each in file.log.attachments if each.name not in paths]:
+        not_looked_at += (f"{counted(len(left), 'attachment')}: {listed(left, _MOST)}; name them by --attach FILE",)
+    extra_files |= {f"{_ATTACHED}{name}": place for name, place in paths.items()}
+    expected_files += [each for each in expected_attachments(file, _ATTACHED) if each.name in extra_files]
     try:
         is_deep = any("/" in expected.name for expected in expected_files if expected.kind == "dataset")
         tree = FolderTree(root, deep=is_deep, extra_files=extra_files)
@@ -104,6 +162,26 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None) ->
     )
 
 
+def _attachments_of_log(file: LogFile, given: Sequence[str]) -> dict[str, str]:
+    """Return the paths of the attachments that are looked at: those that the user names, and those that are there.
+
+    Raises
+    ------
+    OptionError
+        If the log tells of none that the user names.
+    """
+    paths = {}
+    for attachment in file.log.attachments:
+        with contextlib.suppress(LogError):
+            path = attachment_of_log(file, attachment.name, given)
+            if path in given or os.path.lexists(path):
+                paths[attachment.name] = path
+    if unknown := [path for path in given if path not in paths.values()]:
+        there = listed([each.name for each in file.log.attachments], _MOST) or "none"
+        raise OptionError(f"--attach: the log tells of no attachment {listed(unknown, _MOST)}; it tells of {there}")
+    return paths
+
+
 def _datasets_below(file: LogFile, root: str) -> set[str]:
     """Return the names of all files below a folder that belong to the sweep, as the log says how it is kept."""
     layout = file.log.metadata.layout
@@ -113,10 +191,10 @@ def _datasets_below(file: LogFile, root: str) -> set[str]:
         return set()
 
 
-def _of_bundle(path: str, output: str, has_key: bool) -> Submission:
-    bundle = read_bundle(path)
+def _of_bundle(path: str, output: str | None, stack: contextlib.ExitStack, *, has_key: bool, whole: bool) -> Submission:
+    bundle = read_bundle(path, stack, whole=whole)
     inside = os.path.realpath(path)
-    if os.path.commonpath([inside, os.path.realpath(output)]) == inside:
+    if output is not None and os.path.commonpath([inside, os.path.realpath(output)]) == inside:
         raise OptionError(
             f"the receipt would become a part of the bundle; name another --output than {printable(output)}"
         )
@@ -129,6 +207,7 @@ def _of_bundle(path: str, output: str, has_key: bool) -> Submission:
         problems=bundle.problems,
         attestation=bundle.attestation,
         not_looked_at=() if bundle.attestation is None or has_key else (_UNCHECKED_ATTESTATION,),
+        has_unchecked_signature=bundle.attestation is not None and not has_key,
     )
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from ..evidence.model import Verdict
 
 
-Outcome = Literal["same", "repacked", "agrees", "changed", "contradicted", "missing", "extra", "not_checked"]
+Outcome = Literal["same", "repacked", "agrees", "changed", "damaged", "contradicted", "missing", "extra", "not_checked"]
 
 
-_DRIFT = ("changed", "contradicted", "missing", "extra")
+_DRIFT = ("changed", "damaged", "contradicted", "missing", "extra")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class CheckedFile:
     outcome : str
         ``same``: the bytes are those of the log. ``repacked``: other bytes, and the same in them. ``agrees``: other
         bytes, and the statistics within their thresholds, at the level ``statistics``. ``changed``: other bytes.
+        ``damaged``: other bytes, in which not everything can be read.
         ``contradicted``: the bytes of the log, which says of them what they do not hold. ``missing``, ``extra``;
         ``not_checked``: for a reason that `remark` gives.
     remark : str
@@ -51,11 +52,14 @@ class Verification:
         Values that differ from the log, where they were looked at; the worst first.
     problems : tuple of str
         What keeps the whole from being believed, in words.
+    litter : tuple of str
+        Files that systems strew, which are nobody's fault.
     """
 
     files: tuple[CheckedFile, ...]
     differences: tuple[Difference, ...] = ()
     problems: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

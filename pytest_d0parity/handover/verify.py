@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +18,8 @@ from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores
 from ..util.temporary import scratch_folder
 from ..util.text import listed, name_as_text, printable, text_as_name
-from .file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
+from .files.file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
+from .files.litter import is_litter
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
 if TYPE_CHECKING:
@@ -168,8 +169,11 @@ class _Verifier:
     def _check(self, name: str, sha256: str, size: int) -> None:
         expected = self._expected_files[name]
         contradicted = expected.contradicted_by(sha256)
-        values = expected.kind != "other" and (contradicted or not expected.hashes or name in self._remeasured)
-        result_of_file: FileResult = ("changed" if contradicted else "same", _contradiction_text(contradicted), ())
+        is_measured = expected.kind in ("dataset", "params")
+        values = is_measured and (contradicted or not expected.hashes or name in self._remeasured)
+        result_of_file: FileResult = "same", "", ()
+        if contradicted:
+            result_of_file = _of_unopened(expected, size, contradicted)
         if expected.kind != "params" and not expected.hashes:
             result_of_file = "not_checked", "nobody says which SHA-256 it should have", ()
         elif not contradicted and expected.size_bytes not in (None, size):
@@ -200,6 +204,9 @@ class _Verifier:
             if remeasured.errors:
                 return "not_checked", "; ".join(remeasured.errors), ()
             return ("changed" if contradicted else "same"), _contradiction_text(contradicted), ()
+        if self._is_damaged(expected, remeasured, contradicted, sha256):
+            why = "; ".join(remeasured.errors)
+            return "damaged", f"it was damaged on the way: ask for it again ({why})", remeasured.arrays
         if names or remeasured.errors:
             return "changed", self._difference_text(expected, remeasured, sha256, names), remeasured.arrays
         if contradicted and expected.hashes.keys() != {THE_LOG}:  # a manifest is about bytes: a repacked file breaks it
@@ -210,13 +217,20 @@ class _Verifier:
             return "repacked", f"other bytes, and every {whole} the same", ()
         return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
 
+    def _is_damaged(
+        self, expected: ExpectedFile, remeasured: RemeasuredFile, contradicted: Sequence[str], sha256: str
+    ) -> bool:
+        """Whether a dataset has other bytes, in which not everything can be read, and is not another dataset."""
+        if expected.kind != "dataset" or not contradicted or not remeasured.errors:
+            return False
+        return _is_the_other(self._expected_files.values(), expected, sha256) is None
+
     def _difference_text(
         self, expected: ExpectedFile, remeasured: RemeasuredFile, sha256: str, names: Sequence[str]
     ) -> str:
         """Return how a file differs from the log."""
-        for other in self._expected_files.values():
-            if expected.kind == other.kind == "dataset" and other is not expected and sha256 in other.hashes.values():
-                return f"it is the file that should be {printable(other.name)}"
+        if (other := _is_the_other(self._expected_files.values(), expected, sha256)) is not None:
+            return f"it is the file that should be {printable(other.name)}"
         if remeasured.errors:
             return "; ".join(remeasured.errors)
         if remeasured.arrays or expected.kind == "params":
@@ -268,12 +282,15 @@ class _Verifier:
             CheckedFile(name=name, outcome="extra", remark=self._reason_not_read(raw))
             for name, there in self._names.items()
             for raw in there
-            if name not in self._expected_files and is_expected(name)
+            if name not in self._expected_files and is_expected(name) and not is_litter(name)
         ]
+        litter = tuple(name for name in self._names if name not in self._expected_files and is_litter(name))
         problems = [f"{printable(self._tree.shown_as)}: {self._tree.damage}"] if self._tree.damage else []
         if not any(expected.kind == "dataset" for expected in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
-        return Verification(files=tuple(files), differences=self._differences(), problems=tuple(problems))
+        return Verification(
+            files=tuple(files), differences=self._differences(), problems=tuple(problems), litter=litter
+        )
 
     def _reason_not_read(self, name: str) -> str:
         """Return why a file is not read; empty if it is."""
@@ -324,6 +341,20 @@ def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
         except OSError as error:
             raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None
         yield paths
+
+
+def _is_the_other(expected_files: Iterable[ExpectedFile], expected: ExpectedFile, sha256: str) -> ExpectedFile | None:
+    """Return the dataset that a file is, in place of the one that was expected; None if it is none of them."""
+    others = (each for each in expected_files if each is not expected and each.kind == expected.kind == "dataset")
+    return next((each for each in others if sha256 in each.hashes.values()), None)
+
+
+def _of_unopened(expected: ExpectedFile, size: int, contradicted: Sequence[str]) -> FileResult:
+    """Return the result for a file of other bytes that is not looked into."""
+    if expected.size_bytes is not None and size < expected.size_bytes:
+        return "damaged", f"it was cut off after {size:,} of {expected.size_bytes:,} bytes: ask for it again", ()
+    text = _contradiction_text(contradicted)
+    return "changed", f"damaged on the way, or changed by somebody: ask for it again ({text})", ()
 
 
 def _contradiction_text(contradicted: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ PARTS = ("amplitude", "phase", "norm")
 _MEASURED = ("diff3d", "probeGuess", "scan_index")
 _SWEEP = ("dataset_root", "limit_datasets", "datasets", "doses")
 
-Kind = Literal["datasets", "file", "arrays", "stage", "photon_dose", "probe", "flag", "params", "metric"]
+Kind = Literal["datasets", "file", "arrays", "stage", "photon_dose", "probe", "flag", "params", "metric", "attachment"]
 # The arrays whose problems belong to a check, by its kind or stage. "photons" stands for the count of photons, and the
 # empty name for the file as a whole.
 _ARRAYS = {
@@ -46,7 +46,7 @@ class CheckSpec:
     dataset : str or None
         File name of the dataset.
     part : str
-        Stage, part of the probe, flag, or metric, for the kinds that have several.
+        Stage, part of the probe, flag, metric, or attachment, for the kinds that have several.
     """
 
     kind: Kind
@@ -75,6 +75,8 @@ class CheckSpec:
                 return (f"params.{self.part}",)
             case "metric":
                 return (f"metrics.{self.part}",)
+            case "attachment":
+                return (f"attachments.{self.part}.sha256",)
         return ()
 
     def values(self, data: RunData) -> Named:
@@ -123,9 +125,12 @@ class CheckSpec:
     def _is_problem_of_params(self, problem: Problem) -> bool:
         """Whether the check is about the key that a problem is about.
 
-        A problem of the whole params file belongs to all checks, one of the whole metrics file to those of metrics.
+        A problem of the whole params file belongs to all checks but those of attachments, one of the whole metrics file
+        to those of metrics.
         """
         file, _, key = problem.where.partition(":")
+        if (file == "attachments") != (self.kind == "attachment"):
+            return False
         if file == "baseline_metrics" and self.kind != "metric":
             return False
         if self.kind == "params":

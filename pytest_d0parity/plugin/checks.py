@@ -22,6 +22,9 @@ from .session import PARITY, SEEN, SPEC, ParitySession, drift_message
 
 Check = Callable[[], None]
 
+# Stands where there is no attachment, since pytest makes a skipped test of an empty list; it is not collected.
+NO_ATTACHMENT = CheckSpec("attachment")
+
 
 def test_datasets(parity_check: Check) -> None:
     """The sweep holds the datasets that the reference holds, each dose once."""
@@ -68,6 +71,11 @@ def test_metric(parity_metric: str, parity_check: Check) -> None:
     parity_check()
 
 
+def test_attachment(parity_attachment: str, parity_check: Check) -> None:
+    """A file that belongs to the baseline run is that of the reference."""
+    parity_check()
+
+
 def spec_of(item: pytest.Function) -> CheckSpec:
     """Return what one of the checks above is about."""
     params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
@@ -87,7 +95,7 @@ def dataset_params(data: RunData) -> list[Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize the checks over datasets, stages, parts of the probe, flags and metrics."""
+    """Parametrize the checks over datasets, stages, parts of the probe, flags, metrics and attachments."""
     parity = metafunc.config.stash[PARITY]
     expected = parity.comparator.values.whole if parity.comparator else {}
     metrics = [name.split(".")[1] for name in expected if name.startswith("metrics.")]
@@ -97,9 +105,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "parity_part": PARTS,
         "parity_flag": FLAGS,
         "parity_metric": list(dict.fromkeys([*METRICS, *metrics])),
+        "parity_attachment": _attachments(parity, expected) or [NO_ATTACHMENT.part],
     }
     for name in _parameters(metafunc.function):
         metafunc.parametrize(name, values[name])
+
+
+def _attachments(parity: ParitySession, expected: Named) -> list[str]:
+    """Return the names of the attachments of the scenario and of the reference."""
+    trusted = [name for name in expected if name.startswith("attachments.")]
+    return list(
+        dict.fromkeys(
+            [
+                *(file.name for file in parity.scenario.attached_files),
+                *(name.removeprefix("attachments.").removesuffix(".sha256") for name in trusted),
+            ]
+        )
+    )
 
 
 def _parameters(function: Callable[..., object]) -> list[str]:
@@ -188,6 +210,8 @@ def _sentences(problems: Sequence[Problem]) -> str:
 def _reason_without_values(parity: ParitySession, spec: CheckSpec) -> str:
     if spec.dataset is not None:
         return "there is nothing of it in the file, which is accepted"
+    if spec.kind == "attachment":
+        return f"the scenario names no attachment {printable(spec.part)}"
     if parity.scenario.baseline_params is None:
         return "the scenario names no baseline params"
     return f"the baseline params hold no {spec.part or 'parameters'}"

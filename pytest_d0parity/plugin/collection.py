@@ -86,6 +86,7 @@ class CheckCollector:
             item.stash[SPEC] = checks.spec_of(item)
         if not self._data.expects_probe:  # neither the sweep nor the reference has any, so there is nothing to check
             items = [item for item in items if item.stash[SPEC].kind != "probe"]
+        items = [item for item in items if item.stash[SPEC] != checks.NO_ATTACHMENT]
         for item in items:
             item.location = ("d0parity", None, item.name)  # the path of the installed package differs by machine
         order = {filename: number for number, filename in enumerate(self._data.selection.filenames)}

@@ -193,6 +193,7 @@ class CheckResults:
             },
             baseline_params={key: value for key, value in log.baseline_params.items() if flags.get(key, others)},
             metrics={key: pair for key, pair in log.metrics.items() if f"metrics.{key}.train" in names},
+            attachments=tuple(each for each in log.attachments if f"attachments.{each.name}.sha256" in names),
         )
 
     def _planned_and_recording(self) -> list[PlannedCheck]:

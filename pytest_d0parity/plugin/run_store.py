@@ -245,7 +245,7 @@ class RunData:
     def baseline(self) -> BaselineValues:
         """The comparable values of params and metrics."""
         run = self.baseline_run
-        return baseline_values(run.params, run.parameters, run.metrics)
+        return baseline_values(run.params, run.parameters, run.metrics, run.attachments)
 
     def _name(self, filename: str) -> str:
         # A number, because the file name with a suffix may be longer than the file system allows.

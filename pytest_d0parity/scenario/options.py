@@ -21,6 +21,7 @@ OPTIONS = (
     "dataset_root",
     "baseline_params",
     "baseline_metrics",
+    "attach",
     "limit_datasets",
     *LAYOUT,
     "output",
@@ -57,6 +58,13 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
         f"--{prefix}baseline-metrics",
         metavar="FILE",
         help="metrics of the baseline run, where they have a file, in JSON",
+    )
+    add(
+        f"--{prefix}attach",
+        action="append",
+        metavar="[ROLE=]FILE",
+        help="a file that belongs to the baseline run and is not measured, such as model=baseline_model.h5: it is "
+        "hashed, compared, verified, bundled and attested, and never opened; may be repeated",
     )
     add(
         f"--{prefix}limit-datasets",

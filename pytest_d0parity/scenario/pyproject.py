@@ -29,6 +29,7 @@ class ScenarioTable:
     dataset_root: str | None = None
     baseline_params: str | None = None
     baseline_metrics: str | None = None
+    attachments: tuple[str, ...] | None = None
     limit_datasets: tuple[str, ...] | None = None
     references: tuple[str, ...] | None = None
     compare: Level | None = None
@@ -171,6 +172,7 @@ def _scenario(name: str, table: Any) -> ScenarioTable:
         dataset_root=keys.dataset_root,
         baseline_params=keys.baseline_params,
         baseline_metrics=keys.baseline_metrics,
+        attachments=keys.attachments,
         limit_datasets=keys.limit_datasets,
         references=keys.references or (keys.reference and (keys.reference,)) or None,
         compare=keys.compare,

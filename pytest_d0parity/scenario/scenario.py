@@ -10,6 +10,7 @@ from typing import Any
 
 from ..util.errors import UsageError
 from ..util.text import printable, text_as_name
+from .attachments import AttachedFile, attached_files
 from .layout import DEFAULT_LAYOUT, Layout, make_layout
 from .options import DEFAULT_ID, LAYOUT
 from .pyproject import Project, ScenarioTable
@@ -18,7 +19,7 @@ from .thresholds import Level, Threshold, parse_threshold
 DEFAULT_ROOT = "photon_grid_study_20250826_152459"
 REPORTS_ROOT = "plans/active/seed/reports"
 
-_PATHS = ("dataset_root", "baseline_params", "baseline_metrics", "references")
+_PATHS = ("dataset_root", "baseline_params", "baseline_metrics", "attachments", "references")
 _SETTINGS = (*_PATHS, "limit_datasets", "compare")
 
 
@@ -40,6 +41,8 @@ class Scenario:
         The params file of the baseline run, as given.
     baseline_metrics : str or None
         A file of its metrics, as given.
+    attachments : tuple of str
+        Files that belong to the baseline run and are not measured, as given: ``[ROLE=]FILE``.
     limit_datasets : tuple of str or None
         Names of the datasets to capture; None for the whole sweep.
     layout : Layout
@@ -60,6 +63,7 @@ class Scenario:
     dataset_root: str = DEFAULT_ROOT
     baseline_params: str | None = None
     baseline_metrics: str | None = None
+    attachments: tuple[str, ...] = ()
     limit_datasets: tuple[str, ...] | None = None
     layout: Layout = DEFAULT_LAYOUT
     trust_params: bool = False
@@ -82,6 +86,15 @@ class Scenario:
     def metrics_path(self) -> str | None:
         """Path of the file of metrics."""
         return self.baseline_metrics and self._resolve("baseline_metrics", self.baseline_metrics)
+
+    @property
+    def attached_files(self) -> tuple[AttachedFile, ...]:
+        """The attachments."""
+        return attached_files(self.attachments)
+
+    def attachment_path(self, file: AttachedFile) -> str:
+        """Return the path of an attachment."""
+        return self._resolve("attachments", file.path)
 
     @property
     def reference(self) -> str | None:
@@ -125,6 +138,8 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
     ScenarioError
         If the project has tables but none for this scenario, and no dataset root is given; or if thresholds are
         given without a reference.
+    AttachmentError
+        If two attachments are the same file, or one is none.
     LayoutError
         If an option of the layout cannot be followed.
     """
@@ -133,12 +148,14 @@ def make_scenario(project: Project, scenario_id: str, options: Mapping[str, Any]
         if project.scenarios and options["dataset_root"] is None and scenario_id != DEFAULT_ID:
             raise ScenarioError(_unknown_scenario(project, scenario_id))
         table = ScenarioTable()
-    options = {**options, "references": options["reference"] and tuple(options["reference"])}
+    lists = {"references": options["reference"], "attachments": options["attach"]}
+    options = {**options, **{name: values and tuple(values) for name, values in lists.items()}}
     given = {name: options[name] for name in _SETTINGS if options[name] is not None}
     in_table = {name: getattr(table, name) for name in _SETTINGS if getattr(table, name) is not None}
     for name, what in (("threshold", "a threshold"), ("compare", "a level of comparison")):
         if options[name] and "references" not in in_table | given:
             raise ScenarioError(f"{what} has no effect without a reference; name the log to compare with as well")
+    attached_files((in_table | given).get("attachments", ()))
     return Scenario(
         scenario_id=scenario_id,
         layout=_layout(table, options),

@@ -15,6 +15,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\0]*$")]  # no pat
 Table = TypeVar("Table", bound=msgspec.Struct)
 
 _MISTAKES = {
+    "attachments": 'is no list of files, like ["model=run/baseline_model.h5"]',
     "limit_datasets": "is no list of file names",
     "datasets": 'is no list of globs, like ["dose_*/patched_*.npz"]',
     "doses": 'is no table of names and photons per pattern, like {"data_a.npz" = 1e5}',
@@ -35,6 +36,7 @@ class ScenarioKeys(msgspec.Struct, forbid_unknown_fields=True):
     dataset_root: Text | None = None
     baseline_params: Text | None = None
     baseline_metrics: Text | None = None
+    attachments: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
     limit_datasets: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None
     reference: Text | None = None
     references: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)] | None = None

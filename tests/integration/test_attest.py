@@ -171,7 +171,11 @@ def test_a_signature_that_the_library_and_openssl_verify(
     content = json.loads((here / "parity" / ATTESTATION).read_text(encoding="utf-8"))
 
     envelope = Envelope.from_dict(json.loads(json.dumps(content)))
-    key = SSlibKey.from_crypto(load_pem_public_key(public.read_bytes()))  # type: ignore[arg-type]
+    der = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"], capture_output=True, check=True, timeout=120
+    ).stdout
+    fingerprint = hashlib.sha256(der).hexdigest()
+    key = SSlibKey.from_crypto(load_pem_public_key(public.read_bytes()), fingerprint)  # type: ignore[arg-type]
     assert list(envelope.verify([key], 1)) == [key.keyid]
     assert key.keyid in said.out
     assert envelope.payload_type == "application/vnd.in-toto+json"

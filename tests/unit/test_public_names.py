@@ -46,6 +46,7 @@ OF_THE_SCRIPT = {
 }
 RECORDS = {
     "AcceptedRun",
+    "Attachment",
     "ArrayInfo",
     "Check",
     "Dataset",

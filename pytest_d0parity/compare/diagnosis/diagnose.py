@@ -14,7 +14,10 @@ from .files import renamed_files
 from .pair import DAMAGED, Pair, Proof, change_text, same_bytes_proof
 
 _MOST = 5  # names in a sentence
-_ROOTS = ("files", "datasets", "patterns", "scan_index", "probe", "arrays", "metadata", "params", "metrics", "checks")
+_ROOTS = (
+    *("files", "datasets", "patterns", "scan_index", "probe", "arrays", "metadata"),
+    *("params", "metrics", "attachments", "checks"),
+)
 
 _Found = tuple[str, tuple[str, ...], Proof]  # the root, the datasets, and what is proven of it
 
@@ -141,10 +144,25 @@ def _beside_datasets(differences: Sequence[Difference], renamed: set[str]) -> It
         of_root = [each for each in rest if each.where.startswith(f"{root}.")]
         if of_root:
             yield root, (), _named(of_root, noun, f"{root}.")
-    own = [each for each in rest if not each.where.startswith(("params.", "metrics."))]
+    if attached := [each for each in rest if each.where.startswith("attachments.")]:
+        yield "attachments", (), _of_attachments(attached)
+    own = [each for each in rest if not each.where.startswith(("params.", "metrics.", "attachments."))]
     if own:
         names = [each.where for each in own]
         yield "checks", (), Proof("changed", f"values of your own checks differ: {listed(names, _MOST)}")
+
+
+def _of_attachments(differences: Sequence[Difference]) -> Proof:
+    said = []
+    for each in differences:
+        name = each.where.removeprefix("attachments.").removesuffix(".sha256")
+        state = "is not attached here" if each.observed == MISSING else "is another file"
+        said.append(f"{name} {'is not in the reference' if each.expected == MISSING else state}")
+    return Proof(
+        "changed",
+        f"{counted(len(said), 'attachment')} {'differs' if len(said) == 1 else 'differ'}: {listed(said, _MOST)}",
+        "attach the same files (--attach), or leave them out by --threshold 'attachments.NAME:ignore'",
+    )
 
 
 def _named(differences: Sequence[Difference], noun: str, prefix: str) -> Proof:

@@ -69,8 +69,8 @@ def test_the_schema_lets_a_number_be_what_json_cannot_say(record: Any) -> None:
 
 def test_the_keys_are_those_of_the_contract(record: Any) -> None:
     assert list(record) == [
-        *("schema_version", "metadata", "params", "baseline_params", "metrics", "datasets", "sweep"),
-        *("total_datasets", "checks", "reference", "drift", "findings", "verdict", "problems"),
+        *("schema_version", "metadata", "params", "baseline_params", "metrics", "datasets", "attachments"),
+        *("sweep", "total_datasets", "checks", "reference", "drift", "findings", "verdict", "problems"),
     ]
     assert list(record["datasets"][0]) == [
         *("filename", "path", "photon_dose", "dose", "sha256", "size_bytes", "roles", "arrays", "frames", "metadata"),

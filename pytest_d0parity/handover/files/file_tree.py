@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from ..util.errors import ParityError
-from ..util.files import describe_os_error, open_regular, read_pieces, size_of
-from ..util.text import name_as_text, printable, text_as_name, valid_utf8
+from ...util.errors import ParityError
+from ...util.files import describe_os_error, open_regular, read_pieces, size_of
+from ...util.text import name_as_text, printable, text_as_name, valid_utf8
 
 _LIMIT = 1 << 29
 

@@ -8,8 +8,8 @@ import re
 import tarfile
 from collections.abc import Iterator
 
-from ..util.files import describe_os_error, open_regular
-from ..util.text import printable
+from ...util.files import describe_os_error, open_regular
+from ...util.text import printable
 from .file_tree import ByteRange, RefusedError, TreeError
 
 _BAGIT = "bagit.txt"  # in every bag
@@ -21,14 +21,19 @@ _MANY_DIGITS = re.compile(rb"[0-9]{256}")  # tarfile's regular expressions take 
 class TarTree:
     """The files in a tar that has one folder at its top; paths begin below it.
 
+    Parameters
+    ----------
+    shown_as : str, optional
+        What to call it in messages; its path by default.
+
     Raises
     ------
     TreeError
         If it is no tar, or holds more than one folder.
     """
 
-    def __init__(self, path: str) -> None:
-        self.shown_as = path
+    def __init__(self, path: str, *, shown_as: str | None = None) -> None:
+        self.shown_as = shown_as or path
         self.damage = ""
         self._path = path
         self._members: dict[str, ByteRange | str] = {}  # or why it is refused
@@ -37,15 +42,15 @@ class TarTree:
             with open_regular(path) as file:
                 self._read(_Headers(file), os.fstat(file.fileno()).st_size)
         except OSError as error:
-            raise TreeError(f"{printable(path)} cannot be read: {describe_os_error(error)}") from None
+            raise TreeError(f"{printable(self.shown_as)} cannot be read: {describe_os_error(error)}") from None
         if any(isinstance(member, str) and name.removeprefix("./") == _BAGIT for name, member in self._members.items()):
             raise TreeError(
-                f"{printable(path)} holds no folder, its files lie at the top; a bundle is made a tar by: "
+                f"{printable(self.shown_as)} holds no folder, its files lie at the top; a bundle is made a tar by: "
                 "tar cf FILE.tar FOLDER"
             )
         if len(self._tops) > 1:
             shown = ", ".join(printable(top) for top in list(self._tops)[:3])
-            raise TreeError(f"{printable(path)} holds more than the one folder of a bundle: {shown}")
+            raise TreeError(f"{printable(self.shown_as)} holds more than the one folder of a bundle: {shown}")
         self.names = tuple(sorted(self._members))
 
     def byte_range(self, name: str) -> ByteRange:
@@ -69,12 +74,14 @@ class TarTree:
         except (tarfile.TarError, OSError, ValueError, ArithmeticError, LookupError, EOFError, RecursionError) as error:
             why = str(error) if isinstance(error, tarfile.TarError) else "its headers contradict each other"
             if not self._members:
-                raise TreeError(f"{printable(self._path)} is no tar that can be read: {why}") from None
-            self.damage = f"the tar is truncated or damaged ({why}); copy it again"
+                raise TreeError(f"{printable(self.shown_as)} is no tar that can be read: {why}") from None
+            self.damage = f"the tar is truncated or damaged ({why}); ask for it again"
             return
         marker = headers.at(end, 2 * _BLOCK)
         if marker != bytes(2 * _BLOCK) or size % _BLOCK:
-            self.damage = f"the tar has no end where one is expected (byte {end:,}): it is truncated or damaged"
+            self.damage = (
+                f"the tar has no end where one is expected (byte {end:,}): it is truncated or damaged; ask for it again"
+            )
         elif any(any(piece) for piece in headers.pieces(end)):
             self.damage = f"something follows the end of the tar (byte {end:,}), where nothing belongs"
 
@@ -95,7 +102,7 @@ class TarTree:
             reason = "the tar holds it twice, and nobody can say which one is meant"
         elif member.offset_data + member.size > size:
             there = max(size - member.offset_data, 0)
-            reason = f"the tar ends after {there:,} of its {member.size:,} bytes: it is truncated"
+            reason = f"the tar ends after {there:,} of its {member.size:,} bytes: it is truncated; ask for it again"
         self._tops.update(dict.fromkeys(parts[:1] if len(parts) > 1 and not reason else ()))
         self._members[name] = reason or ByteRange(self._path, member.offset_data, member.size)
 

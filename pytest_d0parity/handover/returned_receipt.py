@@ -1,0 +1,127 @@
+"""A receipt that came back, read by the sender: what the receiver found, and whether it is about this very log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..evidence.file import LogError, LogFile, parse_object
+from ..util.files import describe_os_error, open_regular
+from ..util.text import counted, listed, printable, quoted
+
+_MOST = 5
+_VERDICTS = ("match", "within_thresholds", "drift", "incomplete")
+_FINE = ("same", "repacked", "agrees")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnedReceipt:
+    """What a receipt says of a log.
+
+    Attributes
+    ----------
+    verdict : str
+        The receiver's; ``incomplete`` where the receipt contradicts the log or itself.
+    sentences : tuple of str
+        What it says, the most important first.
+    """
+
+    verdict: str
+    sentences: tuple[str, ...]
+
+    def to_text(self) -> str:
+        """Return it as plain text."""
+        return "\n".join([f"{self.verdict}: {self.sentences[0]}", *self.sentences[1:]])
+
+
+def receipt_content(path: str) -> Mapping[str, Any] | None:
+    """Return the content of a receipt; None if a file is none.
+
+    Raises
+    ------
+    LogError
+        If it cannot be read, or is of a newer version.
+    """
+    try:
+        with open_regular(path) as file:
+            content = parse_object(file.read() or b"")
+    except OSError as error:
+        raise LogError(f"{printable(path)} cannot be read: {describe_os_error(error)}; check the path") from None
+    except (ValueError, RecursionError):
+        return None  # reading it as a log will say what is wrong with it
+    version = content.get("receipt_version")
+    if version is None:
+        return None
+    if version != 1:
+        raise LogError(f"receipt {printable(path)} has version {quoted(repr(version))}; this one knows 1: upgrade it")
+    return content
+
+
+def read_back(content: Mapping[str, Any], file: LogFile) -> ReturnedReceipt:
+    """Hold a receipt against the log that was sent.
+
+    Parameters
+    ----------
+    content : mapping
+        Its parsed JSON. Anybody can have written it.
+    file : LogFile
+        The log that it should be about.
+    """
+    log = content.get("log")
+    sha256 = log.get("sha256") if isinstance(log, dict) else None
+    if sha256 != file.sha256:
+        about = f"the log {quoted(sha256)}" if sha256 else "no log that could be read"
+        return ReturnedReceipt(
+            verdict="incomplete",
+            sentences=(f"the receipt is about {about}, and {printable(file.path)} is {file.sha256}",),
+        )
+    verdict = content.get("verdict")
+    doubts = [*_contradictions(content, file)]
+    if verdict not in _VERDICTS or doubts:
+        what = doubts or [f"its verdict is {quoted(repr(verdict))}"]
+        return ReturnedReceipt(verdict="incomplete", sentences=("the receipt contradicts the log, or itself", *what))
+    return ReturnedReceipt(verdict=str(verdict), sentences=tuple(_found(content, file)))
+
+
+def _found(content: Mapping[str, Any], file: LogFile) -> Iterator[str]:
+    files = _files(content)
+    fine = sum(each.get("outcome") in _FINE for each in files)
+    how = "every value measured again" if content.get("measured") is True else "sizes and SHA-256 compared"
+    yield f"the receipt is about this very log, {file.sha256}"
+    yield f"{fine} of {counted(len(files), 'file')} were found as the log says ({how})"
+    for outcome in dict.fromkeys(each.get("outcome") for each in files if each.get("outcome") not in _FINE):
+        names = [f"{each.get('name')} ({each.get('remark')})" for each in files if each.get("outcome") == outcome]
+        yield f"{quoted(str(outcome).replace('_', ' '))}: {listed(names, _MOST)}"
+    for key, what in (("problems", "problem"), ("not_looked_at", "not looked at"), ("litter", "left aside")):
+        items = content.get(key)
+        for item in (items if isinstance(items, list) else [])[:_MOST]:
+            yield f"{what}: {quoted(item)}"
+    attestation = content.get("attestation")
+    if isinstance(attestation, dict):
+        faults = attestation.get("faults")
+        good = (
+            f"checked, signed by the key {quoted(attestation.get('key_id'))}" if attestation.get("key_id") else "read"
+        )
+        yield f"attestation: {'it does not hold' if faults else good}"
+    yield f"checked at {quoted(content.get('timestamp'))}, by {quoted(content.get('tool'))}; a receipt is not signed"
+
+
+def _contradictions(content: Mapping[str, Any], file: LogFile) -> Iterator[str]:
+    """Yield what a receipt says and cannot be."""
+    files = _files(content)
+    bad = [str(each.get("name")) for each in files if each.get("outcome") not in _FINE]
+    if content.get("verdict") == "match" and (bad or not files):
+        yield f"it says match, and not of {listed(bad, _MOST) or 'any file'}"
+    known = {each.filename: each.sha256 for each in file.log.datasets}
+    by_length = sorted(known, key=len, reverse=True)
+    for each in files:
+        name = str(each.get("name"))
+        own = next((key for key in by_length if name == key or name.endswith(f"/{key}")), None)
+        if own is not None and each.get("outcome") == "same" and each.get("observed_sha256") != known[own]:
+            yield f"it calls {quoted(name)} the same, with another SHA-256 than the log"
+
+
+def _files(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    files = content.get("files")
+    return [each for each in files if isinstance(each, dict)] if isinstance(files, list) else []

@@ -1,0 +1,329 @@
+"""Attachments, and the way of a bundle from the sender to the receiver and back as a receipt."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_d0parity.cli import main
+from tests.support.command import LOG
+from tests.support.handover import Verify, edit, outcomes, remark
+
+FILES = {"baseline_model.h5": b"\x89HDF model" * 100, "train/recon.dill": b"cos\nsystem\n", "test/recon.dill": b"other"}
+
+
+@pytest.fixture
+def attached(here: Path) -> Path:
+    """A log with three attachments, two of which have the same last part."""
+    for name, content in FILES.items():
+        (here / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / "run" / name).write_bytes(content)
+    assert log("--output", "parity") == 0
+    return here
+
+
+def log(*options: str) -> int:
+    files = ["model=run/baseline_model.h5", "run/train/recon.dill", "run/test/recon.dill"]
+    attach = [word for file in files for word in ("--attach", file)]
+    params = ["--baseline-params", "sweep/params.dill"]
+    return main(["log", "--dataset-root", "sweep", "--scenario-id", "T", *params, *attach, *options, "-q"])
+
+
+def content_of(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_log_holds_what_is_attached(attached: Path) -> None:
+    assert content_of(attached / "parity" / LOG)["attachments"] == [
+        {
+            "name": name,
+            "role": role,
+            "path": f"run/{name}",
+            "size_bytes": len(FILES[name]),
+            "sha256": hashlib.sha256(FILES[name]).hexdigest(),
+        }
+        for name, role in (("baseline_model.h5", "model"), ("train/recon.dill", None), ("test/recon.dill", None))
+    ]
+
+
+@pytest.mark.parametrize("level", ["bytes", "statistics"])
+def test_another_file_is_drift_at_both_levels(attached: Path, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (attached / "run" / "test" / "recon.dill").write_bytes(b"Other")
+    options = ("--reference", f"parity/{LOG}", "--compare", level, "--output", "again")
+    assert log(*options) == 3
+    written = content_of(attached / "again" / LOG)
+    assert [each["where"] for each in written["drift"]] == ["attachments.test/recon.dill.sha256"]
+    assert written["findings"][0]["sentence"] == "1 attachment differs: test/recon.dill is another file"
+    assert log(*options, "--threshold", "attachments.test/recon.dill:ignore") == 0
+    assert content_of(attached / "again" / LOG)["verdict"] == "within_thresholds"
+    capsys.readouterr()
+
+
+def test_one_that_is_not_attached_is_missed(attached: Path) -> None:
+    options = ["--dataset-root", "sweep", "--baseline-params", "sweep/params.dill", "--attach", "run/baseline_model.h5"]
+    assert main(["log", *options, "--reference", f"parity/{LOG}", "--output", "again", "-q"]) == 3
+    (finding,) = content_of(attached / "again" / LOG)["findings"]
+    assert "train/recon.dill is not attached here, test/recon.dill is not attached here" in finding["sentence"]
+    assert "--attach" in finding["advice"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--attach", "run/a.h5", "--attach", "./run/a.h5"], "./run/a.h5 is attached twice; name it once"),
+        (["--attach", "model="], "names no file"),
+        (["--attach", "run/"], "names no file"),
+    ],
+)
+def test_what_is_no_attachment(here: Path, given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["log", "--dataset-root", "sweep", *given, "--output", "out"]) == 2
+    assert said in capsys.readouterr().err.replace("'model='", "model=")
+    assert not (here / "out").exists()
+
+
+def test_one_that_cannot_be_read_is_an_error_of_its_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["log", "--dataset-root", "sweep", "--attach", "nowhere.h5", "--output", "out"]) == 1
+    said = capsys.readouterr().err
+    assert "attachments:nowhere.h5: the attachment nowhere.h5 cannot be read: there is no such file" in said
+    assert len(content_of(here / "out" / LOG)["datasets"]) == 2
+
+
+def test_verify_looks_at_those_that_are_there(attached: Path, verify: Verify) -> None:
+    code, said, receipt = verify()
+    assert (code, outcomes(receipt)["attachments/train/recon.dill"]) == (0, "same")
+    (attached / "run" / "train" / "recon.dill").unlink()
+    code, said, receipt = verify()
+    assert code == 0
+    assert "not looked at: 1 attachment: train/recon.dill; name them by --attach FILE" in said
+    (attached / "train").mkdir()
+    (attached / "train" / "recon.dill").write_bytes(b"cos")
+    code, said, receipt = verify("--attach", "train/recon.dill")
+    assert (code, outcomes(receipt)["attachments/train/recon.dill"]) == (3, "damaged")
+    assert remark(receipt, "attachments/train/recon.dill").startswith("it was cut off after 3 of 11 bytes")
+    code, said, receipt = verify("--attach", "elsewhere/model.h5")
+    assert code == 2
+    assert "the log tells of no attachment elsewhere/model.h5; it tells of baseline_model.h5" in said
+
+
+def test_a_log_cannot_lead_to_any_file_by_its_attachments(attached: Path, verify: Verify) -> None:
+    def lead(log: Any) -> None:
+        log["attachments"][0].update(path="/etc/passwd")
+        log["attachments"][1].update(name="../outside")
+
+    edit(attached / "parity" / LOG, lead)
+    code, said, receipt = verify()
+    assert (code, outcomes(receipt)["attachments/../outside"]) == (1, "not_checked")
+    assert "not looked at: 1 attachment: baseline_model.h5; name them by --attach FILE" in said
+    assert main(["bundle", f"parity/{LOG}", "--output", "out"]) == 1
+
+
+def test_from_the_sender_to_the_receiver_and_back(
+    attached: Path, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Signed, with attachments, compressed: and with a flipped byte."""
+    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
+        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
+    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
+    assert main(["bundle", f"parity/{LOG}", "--output", "b.tar.gz", "--contact", "d0@example.org"]) == 0
+    assert "Check it: d0parity verify b.tar.gz --public-key KEY.pem" in capsys.readouterr().out
+    with tarfile.open("b.tar.gz") as archive:
+        archive.extractall("received", filter="data")
+    readme = Path("received/d0parity-T/README.md").read_text(encoding="utf-8")
+    to_der = ["openssl", "pkey", "-pubin", "-in", "public.pem", "-outform", "DER"]
+    der = subprocess.run(to_der, capture_output=True, check=True, timeout=120)
+    assert f"    {hashlib.sha256(der.stdout).hexdigest()}" in readme
+    assert "d0@example.org" in readme.replace("\\", "")
+    assert "d0parity verify . --public-key KEY.pem --output ../receipt" in readme
+
+    code, said, receipt = verify(log="b.tar.gz")
+    assert code == 0
+    assert said.splitlines()[0].endswith("; a signature is there, and was not checked")
+    code, said, receipt = verify("--public-key", "public.pem", log="b.tar.gz")
+    assert (code, receipt["has_unchecked_signature"]) == (0, False)
+    assert outcomes(receipt)["data/attachments/train/recon.dill"] == "same"
+    code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert said.startswith("match: the receipt is about this very log, ")
+    assert f"signed by the key {hashlib.sha256(der.stdout).hexdigest()}" in said
+
+    packed = gzip.decompress(Path("b.tar.gz").read_bytes())
+    place = packed.index(b"\x89HDF model") + 500
+    Path("b.tar.gz").write_bytes(gzip.compress(packed[:place] + b"!" + packed[place + 1 :]))
+    code, said, receipt = verify("--public-key", "public.pem", log="b.tar.gz")
+    assert (code, outcomes(receipt)["data/attachments/baseline_model.h5"]) == (3, "changed")
+    assert "damaged on the way, or changed by somebody: ask for it again" in said
+    code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
+    said = capsys.readouterr().out
+    assert code == 3
+    assert "changed: data/attachments/baseline_model.h5 (damaged on the way" in said
+
+
+def test_a_compressed_bundle_is_the_same_each_time_and_unpacked_by_tar(attached: Path) -> None:
+    for name in ("one.tgz", "two.tar.gz"):
+        assert main(["bundle", f"parity/{LOG}", "--output", name, "-q"]) == 0
+    assert Path("one.tgz").read_bytes() == Path("two.tar.gz").read_bytes()
+    subprocess.run(["tar", "xzf", "one.tgz"], check=True, timeout=120)
+    done = subprocess.run(
+        ["sha256sum", "-c", "--quiet", "manifest-sha256.txt", "tagmanifest-sha256.txt"],
+        check=False,
+        cwd="d0parity-T",
+        timeout=120,
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.999])
+def test_a_compressed_bundle_that_is_cut_off(attached: Path, verify: Verify, share: float) -> None:
+    assert main(["bundle", f"parity/{LOG}", "--output", "b.tar.gz", "-q"]) == 0
+    data = Path("b.tar.gz").read_bytes()
+    Path("b.tar.gz").write_bytes(data[: int(len(data) * share)])
+    code, said, _ = verify(log="b.tar.gz")
+    assert code in (1, 3)
+    assert "b.tar.gz" in said
+    assert "is truncated or damaged (" in said
+    assert "ask for it again" in said
+    assert "Traceback" not in said
+
+
+def test_a_compressed_bundle_that_is_made_to_fill_the_disk(here: Path, verify: Verify) -> None:
+    with gzip.open("bomb.tar.gz", "wb", compresslevel=9) as file:
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    code, said, _ = verify(log="bomb.tar.gz")
+    assert code == 1
+    assert "expands to more than 200 times its size, and is not read" in said
+
+
+def test_an_attachment_that_is_not_where_the_log_says(attached: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (attached / "run").rename(attached / "elsewhere")
+    assert main(["bundle", f"parity/{LOG}", "--output", "out"]) == 1
+    assert "run/baseline_model.h5 cannot be bundled: there is no such file" in capsys.readouterr().err
+    files = [word for name in FILES for word in ("--attach", f"elsewhere/{name}")]
+    assert main(["bundle", f"parity/{LOG}", "--output", "out", *files]) == 0
+
+
+def test_attachments_are_subjects_of_the_statement(attached: Path) -> None:
+    assert main(["attest", f"parity/{LOG}"]) == 0
+    statement = content_of(attached / "parity" / "dose_parity_statement.json")
+    assert [each["name"] for each in statement["subject"]][-3:] == [
+        *("attachments/baseline_model.h5", "attachments/train/recon.dill", "attachments/test/recon.dill"),
+    ]
+
+
+# --- what strangers meet -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bag(here: Path) -> Path:
+    assert main(["bundle", f"parity/{LOG}", "--output", "bag", "-q"]) == 0
+    return here / "bag"
+
+
+def test_what_systems_strew_is_named_and_no_drift(bag: Path, verify: Verify) -> None:
+    for name in (".DS_Store", "data/datasets/._data_p1e4.npz", "data/Thumbs.db", "__MACOSX/data/x"):
+        (bag / name).parent.mkdir(parents=True, exist_ok=True)
+        (bag / name).write_bytes(b"litter")
+    code, said, receipt = verify(log="bag")
+    assert (code, receipt["verdict"]) == (0, "match")
+    assert sorted(receipt["litter"]) == [
+        *(".DS_Store", "__MACOSX/data/x", "data/Thumbs.db", "data/datasets/._data_p1e4.npz"),
+    ]
+    assert "left aside, for systems strew such files: " in said
+    (bag / "data" / "notes.txt").write_text("mine")
+    assert verify(log="bag")[0] == 3
+
+
+def test_a_log_in_a_bag_means_the_bag(bag: Path, verify: Verify) -> None:
+    code, said, receipt = verify(log=f"bag/data/{LOG}")
+    assert code == 0
+    assert outcomes(receipt)["manifest-sha256.txt"] == "same"
+    assert f"bag/data/{LOG} lies in a bundle, so that the bundle is checked: bag" in said
+
+
+def test_a_part_of_the_datasets(here: Path, bag: Path, verify: Verify) -> None:
+    for place, where, options in (("sweep", f"parity/{LOG}", ()), ("bag/data/datasets", "bag", ())):
+        (here / place / "data_p1e6.npz").unlink()
+        code, said, receipt = verify(*options, log=where)
+        assert code == 3, said
+        code, said, receipt = verify(*options, "--limit-datasets", "data_p1e4.npz", log=where)
+        assert (code, receipt["verdict"]) == (0, "match"), said
+        assert "1 dataset left out by --limit-datasets: data_p1e6.npz" in said
+        code, said, _ = verify("--limit-datasets", "data_p1e5.npz", log=where)
+        assert code == 2
+        assert "the log tells of no data_p1e5.npz; it tells of data_p1e4.npz, data_p1e6.npz" in said
+
+
+def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, capsys: Any) -> None:
+    verify()
+    path = here / "receipt" / "dose_parity_receipt.json"
+    assert main(["verify", str(path)]) == 2
+    assert "is a receipt: name the log that you sent, by --log LOG" in capsys.readouterr().err
+    whole = content_of(path)
+    shutil.copytree("parity", "other")
+    edit(here / "other" / LOG, lambda log: log["metadata"].update(scenario_id="U"))
+    assert main(["verify", str(path), "--log", f"other/{LOG}"]) == 1
+    assert "incomplete: the receipt is about the log " in capsys.readouterr().out
+    for change in (
+        lambda receipt: receipt["files"][0].update(observed_sha256="0" * 64),
+        lambda receipt: receipt["files"][0].update(outcome="changed"),
+        lambda receipt: receipt.update(verdict="splendid"),
+        lambda receipt: receipt.update(files=[]),
+        lambda receipt: receipt.update(files="none"),
+    ):
+        receipt = json.loads(json.dumps(whole))
+        change(receipt)
+        path.write_text(json.dumps(receipt), encoding="utf-8")
+        assert main(["verify", str(path), "--log", f"parity/{LOG}"]) == 1
+        assert capsys.readouterr().out.startswith("incomplete: the receipt contradicts the log, or itself\n")
+    path.write_text(json.dumps({**whole, "receipt_version": 2}), encoding="utf-8")
+    assert main(["verify", str(path), "--log", f"parity/{LOG}"]) == 1
+    assert "has version 2" in capsys.readouterr().err
+    assert main(["verify", f"parity/{LOG}", "--log", f"parity/{LOG}"]) == 2
+
+
+# --- in pytest -----------------------------------------------------------------------------------
+
+
+def test_a_check_for_each_attachment(pytester: pytest.Pytester, attached: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(attached)
+    Path("pyproject.toml").write_text(
+        "[tool.d0parity.scenarios.T]\n"
+        'dataset_root = "sweep"\nbaseline_params = "sweep/params.dill"\n'
+        'attachments = ["model=run/baseline_model.h5", "run/train/recon.dill", "run/test/recon.dill"]\n'
+        f'reference = "parity/{LOG}"\n',
+        encoding="utf-8",
+    )
+
+    def run(*options: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--parity-scenario=T", *options, "-v"]
+        done = subprocess.run(
+            [*command, "--parity-output=out"], capture_output=True, text=True, check=False, timeout=300
+        )
+        return done.returncode, done.stdout
+
+    code, said = run()
+    assert code == 0, said
+    assert "d0parity::test_attachment[train/recon.dill] PASSED" in said
+    Path("run/baseline_model.h5").write_bytes(b"retrained")
+    code, said = run("-k", "attachment")
+    assert code == 1
+    assert "d0parity::test_attachment[baseline_model.h5] FAILED" in said
+    assert "test_attachment[test/recon.dill] PASSED" in said
+    code, said = run("--parity-update-reference")
+    assert code == 0, said
+    code, said = run()
+    assert code == 0, said
+    # Without any, there is no such check.
+    Path("pyproject.toml").unlink()
+    code, said = run("--parity-dataset-root=sweep", "--collect-only")
+    assert "test_attachment" not in said
