@@ -24,7 +24,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from pytest_d0parity.evidence.artifacts import DIGEST, LOG, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE
+from pytest_d0parity.evidence.artifacts import DIGEST, LOG, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE
 from pytest_d0parity.simulator import simulate_sweep, write_params
 
 D0PARITY = [sys.executable, "-m", "pytest_d0parity"]
@@ -110,7 +110,7 @@ class Folder:
         if not (out / LOG).exists():
             return any(out.glob("*"))
         sha256 = hashlib.sha256((out / LOG).read_bytes()).hexdigest()
-        others = [name for name in (DIGEST, PAGE, PROBE_TABLE, STAGE_TABLE, PROBES) if not names(out / name, sha256)]
+        others = [name for name in (DIGEST, PAGE, PROBE_TABLE, STAGE_TABLE, PICTURES) if not names(out / name, sha256)]
         if not others:
             return False
         done = subprocess.run(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 # The number of processes is chosen before NumPy and msgspec are imported, and depends on what is cached. So these are
 # imported only where an entry is read or written.
 
-ALGORITHM_VERSION = 8  # raised whenever a measured value, a sentence about one, or the form of an entry changes
-MAX_ENTRIES = 20_000  # some 5 KB each
+ALGORITHM_VERSION = 9  # raised whenever a measured value, a sentence about one, or the form of an entry changes
+MAX_ENTRIES = 10_000  # some 5 KB each, and up to 80 KB of pictures
 
 KEY = "D0PARITY_CACHE_KEY"  # an environment variable
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..evidence.dataset import Dataset
 from ..scenario.scenario import Scenario
 from ..scenario.sweep import Claims, claims_of
+from ..statistics.frames.frame_pictures import FramePictures
 from ..util.text import valid_utf8
 from .cache import MeasurementCache
 from .dataset.measure import inspect, measure
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CaptureResult:
-    """The record of a dataset, and whether it comes from the cache."""
+    """The record of a dataset, whether it comes from the cache, and what the page shows of its frames."""
 
     dataset: Dataset
     from_cache: bool
+    pictures: FramePictures | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class CaptureJob:
             layout=self.scenario.layout,
             overlap=overlap,
         )
-        return CaptureResult(self._record(filename, measurement), from_cache)
+        return CaptureResult(self._record(filename, measurement), from_cache, measurement.pictures)
 
     def inspect(self, filename: str) -> Dataset:
         """Return a record of the hash, the size and the arrays of a dataset, without measuring it."""

@@ -13,6 +13,7 @@ from ..evidence.dataset import Problem, by_dose
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog, Metadata
 from ..scenario.scenario import Scenario
+from ..statistics.frames.frame_pictures import FramePictures
 from ..util.progress import NO_LISTENER, Listener
 from ..util.provenance import MACHINE, TOOL, GitQuery, timestamp
 from ..util.text import printable, valid_utf8
@@ -38,13 +39,16 @@ class CaptureInterrupted(KeyboardInterrupt):
     ----------
     log : EvidenceLog
         An incomplete log of the datasets that were finished.
+    pictures : dict of str to FramePictures
+        What a page shows of their frames, by file name.
     planned : int
         Number of datasets that there would have been.
     """
 
-    def __init__(self, log: EvidenceLog, planned: int) -> None:
+    def __init__(self, log: EvidenceLog, pictures: Mapping[str, FramePictures], planned: int) -> None:
         super().__init__()
         self.log = log
+        self.pictures = pictures
         self.planned = planned
 
 
@@ -83,6 +87,18 @@ def capture_evidence(
     CaptureInterrupted
         On Ctrl-C.
     """
+    return capture_with_pictures(scenario, listener, executor=executor, cache=cache, references=references)[0]
+
+
+def capture_with_pictures(
+    scenario: Scenario,
+    listener: Listener = NO_LISTENER,
+    *,
+    executor: Executor | None = None,
+    cache: MeasurementCache | None = None,
+    references: Sequence[LogFile] | None = None,
+) -> tuple[EvidenceLog, Mapping[str, FramePictures]]:
+    """Capture a scenario: see `capture_evidence`. Return what a page shows of the frames as well, by file name."""
     with GitQuery() as git:
         return _capture(scenario, listener, executor or LocalPool(), cache, references, git)
 
@@ -94,7 +110,7 @@ def _capture(
     cache: MeasurementCache | None,
     references: Sequence[LogFile] | None,
     git: GitQuery,
-) -> EvidenceLog:
+) -> tuple[EvidenceLog, Mapping[str, FramePictures]]:
     comparator = _comparator_for(scenario, references) if scenario.references or references else None
     # The params come first, since a wrong path is then reported at once, and not after all datasets.
     baseline_run = read_baseline_run(scenario)
@@ -111,19 +127,24 @@ def _capture(
             captured[filename] = result
     except KeyboardInterrupt:
         log = build_log(scenario, baseline_run, selection, captured, git)
-        raise CaptureInterrupted(log, len(selection.filenames)) from None
+        raise CaptureInterrupted(log, pictures_of(captured), len(selection.filenames)) from None
     except ExecutorError as error:
         lost = Problem(severity="error", name="unmeasured", where="cluster", message=str(error))
         _report(listener, [lost])
         selection = replace(selection, problems=(*selection.problems, lost))
     log = build_log(scenario, baseline_run, selection, captured, git)
     if comparator is None:
-        return log
+        return log, pictures_of(captured)
     from ..compare.compare_log import compare_log
 
     compared = compare_log(log, comparator)
     _report(listener, compared.problems[len(log.problems) :])
-    return compared
+    return compared, pictures_of(captured)
+
+
+def pictures_of(captured: Mapping[str, CaptureResult]) -> dict[str, FramePictures]:
+    """Return what a page shows of the frames of datasets, by file name."""
+    return {name: result.pictures for name, result in captured.items() if result.pictures is not None}
 
 
 def _comparator_for(scenario: Scenario, references: Sequence[LogFile] | None) -> Comparator | None:

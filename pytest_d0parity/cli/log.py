@@ -12,12 +12,13 @@ from ..util.text import counted, listed, printable
 from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..capture.dask_cluster import DaskCluster
     from ..evidence.file import LogFile
     from ..evidence.model import EvidenceLog
     from ..scenario.scenario import Scenario
+    from ..statistics.frames.frame_pictures import FramePictures
     from .terminal import Terminal
 
 
@@ -61,7 +62,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     # Started before anything else is imported, so that workers and this process import at the same time.
     n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
     with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
-        from ..capture.run import CaptureInterrupted, capture_evidence
+        from ..capture.run import CaptureInterrupted, capture_with_pictures
         from ..compare.compare_log import read_references
         from ..evidence.artifacts import prepare_folder
 
@@ -71,14 +72,17 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
         interrupted: CaptureInterrupted | None = None
         try:
             executor = pool if options.cluster is None else stack.enter_context(_cluster(options.cluster))
-            log = capture_evidence(scenario, terminal, executor=executor, cache=cache, references=references)
+            log, pictures = capture_with_pictures(
+                scenario, terminal, executor=executor, cache=cache, references=references
+            )
         except CaptureInterrupted as interrupt:
-            log, interrupted = interrupt.log, interrupt
+            log, pictures, interrupted = interrupt.log, interrupt.pictures, interrupt
             kept = "stand in the log" if cache is None else "are kept, and a rerun takes them from the cache"
             measured = f"{log.total_datasets} of {counted(interrupt.planned, 'dataset')} measured"
             terminal.note(f"interrupted: {measured}; those {kept}")
     _say_what_else_is_there(log, scenario, terminal)
-    is_published = _publish(log, scenario, output, references[0] if references else None, options.history, terminal)
+    reference = references[0] if references else None
+    is_published = _publish(log, pictures, scenario, output, reference, options.history, terminal)
     if interrupted is not None:
         raise interrupted
     if log.has_errors or not is_published or log.verdict == "incomplete":
@@ -146,6 +150,7 @@ def _sizes(scenario: Scenario) -> dict[str, int]:
 
 def _publish(
     log: EvidenceLog,
+    pictures: Mapping[str, FramePictures],
     scenario: Scenario,
     output: str,
     reference: LogFile | None,
@@ -154,7 +159,7 @@ def _publish(
 ) -> bool:
     from ..handover.publish import publish
 
-    publication = publish(log, scenario, output, reference, terminal.note, history=history)
+    publication = publish(log, pictures, scenario, output, reference, terminal.note, history=history)
     for error in publication.errors:
         terminal.error(error)
     terminal.done(log, output if publication.is_written else None)

@@ -13,20 +13,21 @@ from .arguments import DONE
 
 if TYPE_CHECKING:
     from ..evidence.file import LogFile
-    from ..evidence.probe_archive import Probes
+    from ..evidence.pictures import Pictures
     from .terminal import Terminal
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser.description = (
-        "Make dose_parity_report.html from a log and the probes.npz beside it; the data are not needed. With a "
-        "reference the log is compared anew, as by 'compare', and exit code 3 means drift."
+        "Make dose_parity_report.html from a log and the pictures.npz beside it; the data are not needed. With a "
+        "reference the log is compared anew, as by 'compare'. Of several logs the latest is shown, and all of them "
+        "side by side, over time."
     )
-    parser.add_argument("log", metavar="LOG", help="the evidence log that is shown")
+    parser.add_argument("logs", metavar="LOG", nargs="+", help="the evidence log that is shown, or several of them")
     parser.add_argument("--reference", metavar="LOG", help="the evidence log that it is compared with")
     add_comparison_options(parser.add_argument)
-    parser.add_argument("--output", metavar="DIR", help="where the page goes (beside LOG)")
+    parser.add_argument("--output", metavar="DIR", help="where the page goes (beside LOG; needed for several)")
     parser.set_defaults(run=_report)
 
 
@@ -35,7 +36,7 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
 
     from ..evidence.artifacts import PAGE, prepare_folder, write_artifact
     from ..evidence.file import read_log
-    from ..evidence.probe_archive import read_probes
+    from ..evidence.pictures import pictures_beside, read_pictures
     from ..evidence.siblings import strangers_beside
     from ..reports.outcome import outcome_of
     from ..reports.writer import render_page
@@ -45,9 +46,12 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
     for name in ("threshold", "compare"):
         if getattr(options, name) and options.reference is None:
             raise UsageError(f"--{name} is for a comparison: give a --reference as well")
-    project, folder = find_project("."), os.path.dirname(options.log)
-    file, code = read_log(options.log), DONE
-    reference: tuple[LogFile, Probes] | None = None
+    if len(options.logs) > 1 and options.output is None:
+        raise UsageError("of several logs: give an --output for the page, so that it replaces that of none of them")
+    files = [read_log(path) for path in options.logs]
+    file, code = max(files, key=lambda each: str(each.log.metadata.timestamp)), DONE
+    project, folder = find_project("."), os.path.dirname(file.path)
+    reference: tuple[LogFile, Pictures] | None = None
     log, outcome = file.log, outcome_of(file.log)
     if options.reference is not None:
         file_of_reference = read_log(options.reference)
@@ -56,12 +60,13 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
         verdict = "incomplete" if log.verdict == "incomplete" else outcome.verdict
         outcome = replace(outcome, verdict=verdict, from_cache=len(log.metadata.from_cache))
         log = replace(log, verdict=outcome.verdict, reference=record, findings=outcome.findings)
-        reference = file_of_reference, read_probes(os.path.dirname(options.reference))
+        reference = file_of_reference, read_pictures(pictures_beside(options.reference))
     output = folder if options.output is None else options.output
     prepare_folder(output or ".")
     if found := strangers_beside(file):
         terminal.note(found)
-    page = render_page(log, file.sha256, read_probes(folder), reference, outcome)
+    pictures = read_pictures(pictures_beside(file.path))
+    page = render_page(log, file.sha256, pictures, reference, outcome, [each.log for each in files])
     write_artifact(os.path.join(output, PAGE), page)
     terminal.say(f"Look at {printable(os.path.join(output, PAGE))}.")
     return code

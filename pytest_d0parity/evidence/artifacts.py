@@ -12,7 +12,7 @@ from ..util.text import printable
 LOG = "dose_parity_log.json"
 DIGEST = "dose_parity_log.md"
 PAGE = "dose_parity_report.html"
-PROBES = "probes.npz"
+PICTURES = "pictures.npz"
 PROBE_TABLE = "probe_stats.csv"
 STAGE_TABLE = "stage_stats.csv"
 SUMS = "SHA256SUMS"

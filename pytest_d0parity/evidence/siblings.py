@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ..util.files import open_regular
 from ..util.text import listed, printable
-from .artifacts import DIGEST, LOG_SHA256, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE, STATEMENT, SUMS
+from .artifacts import DIGEST, LOG_SHA256, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, STATEMENT, SUMS
 from .file import LogFile
 
 
@@ -67,7 +67,7 @@ def _are_sums_of(data: bytes, file: LogFile) -> bool:
     return found == [dataset.sha256 for dataset in file.log.datasets if dataset.sha256 is not None]
 
 
-def _are_probes_of(data: bytes, file: LogFile) -> bool | None:
+def _are_pictures_of(data: bytes, file: LogFile) -> bool | None:
     import zipfile  # slow to import, and verify does without it where there are no probes
 
     try:
@@ -94,6 +94,6 @@ _TELLS: Mapping[str, Callable[[bytes, LogFile], bool | None]] = {
     PROBE_TABLE: _is_table_of,
     STAGE_TABLE: _is_table_of,
     SUMS: _are_sums_of,
-    PROBES: _are_probes_of,
+    PICTURES: _are_pictures_of,
     STATEMENT: _is_statement_of,
 }

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..attest.attestation import is_about
-from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PROBES
+from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PICTURES
 from ..evidence.expected_files import (
     ExpectedFile,
     expected_attachments,
@@ -26,7 +26,7 @@ from ..util.text import printable, text_as_name
 from .bundle_reader import ATTACHMENTS, DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
 from .files.file_tree import ByteRange
 
-_BESIDE = (DIGEST, PAGE, PROBES)
+_BESIDE = (DIGEST, PAGE, PICTURES)
 _BAG_SPACE = 1 << 20  # bytes for what the bag and its README say
 _TAR_SPACE = 2048  # bytes that a tar adds to each file, at most
 _MAX_NAME = 100
@@ -133,7 +133,7 @@ def plan_bundle(
     abouts = {
         DIGEST: "its digest for people",
         PAGE: "its page",
-        PROBES: "the probes on the page",
+        PICTURES: "the pictures on the page",
         ATTESTATION: "its signed attestation",
     }
     for name in abouts:

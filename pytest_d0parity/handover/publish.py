@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..evidence.artifacts import LOG, PAGE, PROBES
-from ..evidence.file import LogFile
+from ..evidence.artifacts import LOG, PAGE, PICTURES, SUMS, write_artifact
+from ..evidence.file import LogFile, read_log
 from ..evidence.model import EvidenceLog
-from ..evidence.probe_archive import Probes, collect_probes, read_probes
+from ..evidence.pictures import (
+    Pictures,
+    collect_pictures,
+    named_after,
+    pictures_beside,
+    pictures_to_bytes,
+    read_pictures,
+)
+from ..reports.csv_tables import checksums
 from ..reports.history import append_to_history
 from ..reports.outcome import outcome_of
 from ..reports.writer import Artifacts, append_to_step_summary, is_log_of, render_page, write_artifacts
 from ..scenario.scenario import Scenario
+from ..statistics.frames.frame_pictures import FramePictures
 from ..util.errors import ParityError
 from ..util.text import printable
 
@@ -36,6 +45,7 @@ class Publication:
 
 def publish(
     log: EvidenceLog,
+    frames: Mapping[str, FramePictures],
     scenario: Scenario,
     output: str,
     reference: LogFile | None,
@@ -48,6 +58,8 @@ def publish(
 
     Parameters
     ----------
+    frames : mapping of str to FramePictures
+        What was seen of the frames of each dataset when it was measured, by file name.
     scenario : Scenario
         What it is about, and where the datasets and the reference lie.
     output : str
@@ -79,7 +91,7 @@ def publish(
     artifacts, more = Artifacts(log), dict[str, bytes]()
     if not (log.verdict != "match" and is_log_of(output, scenario.reference_path)):
         try:
-            attempt(lambda: more.update(_shown(artifacts, scenario, reference)))
+            attempt(lambda: more.update(_shown(artifacts, frames, scenario, reference)))
         except KeyboardInterrupt:
             write_artifacts(artifacts, output, {}, say, scenario.reference_path)
             path = printable(os.path.join(shown_output or output, LOG))
@@ -92,17 +104,41 @@ def publish(
     return Publication(is_written=written, errors=tuple(errors))
 
 
-def _shown(artifacts: Artifacts, scenario: Scenario, reference: LogFile | None) -> Iterator[tuple[str, bytes]]:
-    """Yield the probes, and the page that shows them."""
+def keep_beside_reference(path: str, output: str) -> None:
+    """Write what the page and a look at the files need beside a reference that was updated, named after it.
+
+    Parameters
+    ----------
+    path : str
+        The reference, which is there.
+    output : str
+        The folder of the run that it was updated from, whose pictures replace those of the same datasets.
+
+    Raises
+    ------
+    LogError, ReportError
+        If the reference cannot be read, or something cannot be written.
+    """
+    file = read_log(path)
+    old, new = read_pictures(pictures_beside(path)), read_pictures(os.path.join(output, PICTURES))
+    kept = old.joined(new).limited_to(file.log.datasets)
+    write_artifact(named_after(path, PICTURES), pictures_to_bytes(kept, file.sha256))
+    write_artifact(named_after(path, SUMS), checksums(file.log))
+
+
+def _shown(
+    artifacts: Artifacts, frames: Mapping[str, FramePictures], scenario: Scenario, reference: LogFile | None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the pictures, and the page that shows them."""
     log = artifacts.log
-    # Read before the probes of the run are written: those of the reference may lie in the same folder.
-    trusted = _with_probes(reference, scenario.reference_path) if log.reference is not None else None
-    probes = collect_probes(log.datasets, scenario.dataset_path)
-    yield PROBES, artifacts.probes(probes)
-    yield PAGE, render_page(log, artifacts.sha256, probes, trusted, outcome_of(log))
+    # Read before the pictures of the run are written: those of the reference may lie in the same folder.
+    trusted = _with_pictures(reference, scenario.reference_path) if log.reference is not None else None
+    pictures = collect_pictures(log.datasets, scenario.dataset_path, frames)
+    yield PICTURES, artifacts.pictures(pictures)
+    yield PAGE, render_page(log, artifacts.sha256, pictures, trusted, outcome_of(log))
 
 
-def _with_probes(reference: LogFile | None, path: str | None) -> tuple[LogFile, Probes] | None:
+def _with_pictures(reference: LogFile | None, path: str | None) -> tuple[LogFile, Pictures] | None:
     if reference is None or path is None:
         return None
-    return reference, read_probes(os.path.dirname(path))
+    return reference, read_pictures(pictures_beside(path))

@@ -22,7 +22,7 @@ from ..evidence.artifacts import prepare_folder
 from ..evidence.dataset import Problem
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
-from ..handover.publish import publish
+from ..handover.publish import keep_beside_reference, publish
 from ..reports.writer import Artifacts, disown_log, write_artifacts
 from ..scenario.scenario import named_output
 from ..util.errors import ParityError
@@ -291,6 +291,7 @@ class Controller:
             prepare_folder(settings.output)
         publication = self._conclusion.publication = publish(
             log,
+            self._results.pictures,
             self._scenario,
             settings.output,
             self._reference,
@@ -336,7 +337,9 @@ class Controller:
             return
 
         try:
-            self._conclusion.update = update_reference(path, shown_as, checked)
+            self._conclusion.update = update = update_reference(path, shown_as, checked)
+            if update.is_written:
+                keep_beside_reference(path, self._settings.output)
         except ParityError as error:
             self._conclusion.errors += error.sentences
             return

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from ..capture.job import CaptureResult
-from ..capture.run import build_log
+from ..capture.run import build_log, pictures_of
 from ..compare.comparator import Comparator
 from ..compare.compare_log import explain, explain_checked
 from ..compare.difference import Comparison
@@ -17,6 +17,7 @@ from ..compare.values import Values, values_of
 from ..evidence.dataset import Problem
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Check, EvidenceLog
+from ..statistics.frames.frame_pictures import FramePictures
 from ..util.provenance import GitQuery
 from ..util.text import listed, printable, valid_utf8
 from .collection import PlannedCheck
@@ -92,6 +93,11 @@ class CheckResults:
     def _captured(self) -> dict[str, CaptureResult]:
         """The datasets that were measured, and that a test has looked at: what others skip shows nothing."""
         return {name: result for name, result in self._data.captured.items() if name in self._seen}
+
+    @property
+    def pictures(self) -> dict[str, FramePictures]:
+        """What a page shows of the frames of these datasets."""
+        return pictures_of(self._captured)
 
     def _renamed(self) -> dict[str, str]:
         """Return the ids of the checks whose node id was changed after they were collected, by the new one."""

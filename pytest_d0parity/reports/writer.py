@@ -14,8 +14,8 @@ from ..evidence.artifacts import (
     DIGEST,
     LOG,
     PAGE,
+    PICTURES,
     PROBE_TABLE,
-    PROBES,
     STAGE_TABLE,
     STATEMENT,
     SUMS,
@@ -25,7 +25,7 @@ from ..evidence.dataset import Problem
 from ..evidence.encoding import to_json
 from ..evidence.file import LogError, LogFile, read_log
 from ..evidence.model import EvidenceLog
-from ..evidence.probe_archive import Probes, probes_to_bytes
+from ..evidence.pictures import Pictures, pictures_to_bytes
 from ..evidence.siblings import strangers_beside
 from ..util.atomic import replace_together
 from ..util.files import describe_os_error
@@ -64,9 +64,9 @@ class Artifacts:
             SUMS: checksums(self.log),
         }
 
-    def probes(self, probes: Probes) -> bytes:
-        """Return the archive of probes."""
-        return probes_to_bytes(probes.arrays, self.sha256)
+    def pictures(self, pictures: Pictures) -> bytes:
+        """Return the archive of pictures."""
+        return pictures_to_bytes(pictures, self.sha256)
 
 
 def is_log_of(folder: str, path: str | None) -> bool:
@@ -88,7 +88,7 @@ def write_artifacts(
     folder : str
         A folder that is there. What a killed run has left in it is swept.
     more : mapping of str to bytes
-        Page and probes, by name; those of an older log are removed where there are none.
+        Page and pictures, by name; those of an older log are removed where there are none.
     say : callable
         Is told of a run that is waited for, and of files of two runs.
     reference : str, optional
@@ -111,7 +111,7 @@ def write_artifacts(
         if found := strangers_beside(read_log(path)):
             say(f"{found}; they are replaced")
     contents = {**artifacts.tables(), **more, LOG: artifacts.json}
-    stale = [name for name in (PAGE, PROBES, STATEMENT) if name not in contents]
+    stale = [name for name in (PAGE, PICTURES, STATEMENT) if name not in contents]
     try:
         replace_together(
             {os.path.join(folder, name): content for name, content in contents.items()},
@@ -156,7 +156,12 @@ def disown_log(folder: str, references: Sequence[str], why: str, say: Callable[[
 
 
 def render_page(
-    log: EvidenceLog, log_sha256: str, probes: Probes, reference: tuple[LogFile, Probes] | None, outcome: Outcome
+    log: EvidenceLog,
+    log_sha256: str,
+    pictures: Pictures,
+    reference: tuple[LogFile, Pictures] | None,
+    outcome: Outcome,
+    runs: Sequence[EvidenceLog] = (),
 ) -> bytes:
     """Render the page of a log.
 
@@ -164,12 +169,14 @@ def render_page(
     ----------
     log_sha256 : str
         The SHA-256 of the log's file.
-    probes : Probes
+    pictures : Pictures
         Those of the log.
-    reference : (LogFile, Probes) or None
+    reference : (LogFile, Pictures) or None
         The log that it was compared with, where it is at hand, and what lies beside it.
     outcome : Outcome
         What came of the comparison.
+    runs : sequence of EvidenceLog
+        Several runs that are shown side by side, the log among them.
 
     Raises
     ------
@@ -182,8 +189,9 @@ def render_page(
             from .page.render import to_html
             from .page.shown_log import ShownLog
 
-            run = ShownLog(log, probes, log_sha256)
-            return to_html(run, reference and ShownLog(reference[0].log, reference[1]), outcome).encode()
+            run = ShownLog(log, pictures, log_sha256)
+            trusted = reference and ShownLog(reference[0].log, reference[1])
+            return to_html(run, trusted, outcome, runs).encode()
     # A defect in the page must not end the run, whose log is complete.
     except Exception as error:
         raise ReportError(

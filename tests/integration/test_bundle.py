@@ -93,7 +93,7 @@ def test_a_bag_that_everybody_can_check(bag: Path, verify: Any) -> None:
         "data/dose_parity_log.json",
         "data/dose_parity_log.md",
         f"data/{PAGE}",
-        "data/probes.npz",
+        "data/pictures.npz",
         "data/params.dill",
         "data/datasets/data_p1e4.npz",
         "data/datasets/data_p1e6.npz",
@@ -375,10 +375,10 @@ def test_a_scenario_with_a_long_name(here: Path, output: str, verify: Any) -> No
 
 
 def test_probes_of_another_log(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    np.savez(here / "parity" / "probes.npz", other=np.zeros(3))
+    np.savez(here / "parity" / "pictures.npz", other=np.zeros(3))
     assert bundle() == 1
-    assert "probes.npz is not of this log" in capsys.readouterr().err
-    (here / "parity" / "probes.npz").write_bytes(b"junk")
+    assert "pictures.npz is not of this log" in capsys.readouterr().err
+    (here / "parity" / "pictures.npz").write_bytes(b"junk")
     assert bundle() == 1
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from pytest_d0parity import json_schema, sha256_file
-from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE
+from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE
 from pytest_d0parity.util.lock import LockError, locked
 from tests.support.command import COMMAND, LOG, d0parity, read_log
 from tests.support.processes import ENDLESS, make_endless, reads, started, wait_for
@@ -547,7 +547,7 @@ def test_a_signal_leaves_what_was_finished(root: Path, output: Path, name: signa
 
 # --- the files of one run belong together ------------------------------------------------------
 
-OTHERS = [DIGEST, PAGE, PROBES, PROBE_TABLE, STAGE_TABLE]
+OTHERS = [DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE]
 
 
 def test_each_file_names_the_log_that_it_tells_of(root: Path, output: Path) -> None:
@@ -558,7 +558,7 @@ def test_each_file_names_the_log_that_it_tells_of(root: Path, output: Path) -> N
     for name in (PROBE_TABLE, STAGE_TABLE):
         rows = list(csv.reader((output / name).read_text(encoding="utf-8").splitlines()))
         assert {row[-1] for row in rows} == {"log_sha256", sha256}
-    with np.load(output / PROBES) as probes:
+    with np.load(output / PICTURES) as probes:
         assert str(probes["log_sha256"]) == sha256
 
 
@@ -570,7 +570,7 @@ def test_files_of_two_runs_are_told(root: Path, output: Path, tmp_path: Path) ->
     assert "two runs" not in d0parity("report", output / LOG).stderr
     for name, content in kept.items():  # as a kill before they had their names leaves them
         (output / name).write_bytes(content)
-    said = f"{output} holds files of two runs: {', '.join([DIGEST, PAGE, PROBE_TABLE, STAGE_TABLE, PROBES])} are of "
+    said = f"{output} holds files of two runs: {', '.join([DIGEST, PAGE, PROBE_TABLE, STAGE_TABLE, PICTURES])} are of "
     done = d0parity("verify", output / LOG, "--dataset-root", root, "--output", tmp_path / "receipt")
     assert (done.returncode, said in done.stderr) == (3, True)  # 3: there is a dataset more
     done = d0parity("bundle", output / LOG, "--dataset-root", root, "--output", tmp_path / "bag")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE, SUMS
+from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from tests.support.command import COMMAND, LOG
 from tests.support.parity import LOCK
 
@@ -85,7 +85,7 @@ def test_before_anything_is_measured(
     ("place", "there", "said"),
     [
         ("pytest_d0parity.reports.page.view", ALL_BUT_SHOWN, "out/dose_parity_log.json is written without its page"),
-        ("os.replace", {*ALL_BUT_SHOWN, PAGE, PROBES}, ""),  # of the first of them
+        ("os.replace", {*ALL_BUT_SHOWN, PAGE, PICTURES}, ""),  # of the first of them
     ],
 )
 def test_the_files_of_a_run_are_all_there_whenever_it_ends(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.command import LOG, without_log
-from tests.support.parity import PROBES, Parity
+from tests.support.parity import PICTURES, Parity
 
 OK, FAILED = 0, 1
 CHECKS = 30
@@ -58,13 +58,13 @@ def test_xdist_writes_the_same_log_and_opens_each_file_once(parity: Parity, opti
     result = run(parity, "-q", *options)
     assert result.ret == OK
     assert comparable(parity.log()) == comparable(parity.log("serial"))
-    opened = [name for name in (parity.pytester.path / "opened.txt").read_text().split() if name != PROBES]
+    opened = [name for name in (parity.pytester.path / "opened.txt").read_text().split() if name != PICTURES]
     # Twice more the first: whether there are probes at all is seen in it, and the probe is kept beside the log.
     assert sorted(opened) == ["data_p1e4.npz"] * 3 + ["data_p1e6.npz"]
     folders = parity.pytester.path / "out", parity.pytester.path / "serial"
     for name in ("probe_stats.csv", "stage_stats.csv", "SHA256SUMS"):
         assert len({without_log(folder / name) for folder in folders}) == 1
-    one, other = ({**np.load(folder / PROBES)} for folder in folders)
+    one, other = ({**np.load(folder / PICTURES)} for folder in folders)
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[name], other[name]) for name in one.keys() - {"log_sha256"})
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.support.command import LOG
-from tests.support.parity import LOCK, PAGE, PROBES, Parity
+from tests.support.parity import LOCK, PAGE, PICTURES, Parity
 from tests.support.processes import started, wait_for
 
 OK, FAILED, INTERRUPTED, INTERNAL, USAGE, NO_TESTS = 0, 1, 2, 3, 4, 5
@@ -78,7 +78,7 @@ def test_without_a_reference_the_values_are_recorded(parity: Parity) -> None:
             expected |= {f"{part}.{name}": value for name, value in dataset[part].items()}
         assert raw["values"] == {"raw.nan_count": 0, "raw.inf_count": 0} | expected
     assert sorted(os.listdir(parity.pytester.path / "out")) == sorted(
-        [LOG, "dose_parity_log.md", PAGE, PROBES, "probe_stats.csv", "stage_stats.csv", "SHA256SUMS", LOCK]
+        [LOG, "dose_parity_log.md", PAGE, PICTURES, "probe_stats.csv", "stage_stats.csv", "SHA256SUMS", LOCK]
     )
     result.stdout.fnmatch_lines(["d0parity: scenario T,*", "*d0parity: T*", "recorded: *", "*out/dose_parity_log.md*"])
 

@@ -28,7 +28,7 @@ from PIL import Image
 from pytest_d0parity.cli import main
 from pytest_d0parity.evidence.drift import Difference, Reference
 from pytest_d0parity.evidence.model import EvidenceLog
-from pytest_d0parity.evidence.probe_archive import Probes, collect_probes, read_probes
+from pytest_d0parity.evidence.pictures import Pictures, collect_pictures, read_pictures
 from pytest_d0parity.reports.outcome import outcome_of
 from pytest_d0parity.reports.page.drawing.colors import cyclic, sequential
 from pytest_d0parity.reports.page.render import to_html
@@ -36,7 +36,7 @@ from pytest_d0parity.reports.page.shown_log import ShownLog
 from pytest_d0parity.util.text import valid_utf8
 from tests.support.command import COMMAND, LOG, d0parity
 from tests.support.logs import renamed
-from tests.support.parity import PAGE, PROBES, Parity
+from tests.support.parity import PAGE, PICTURES, Parity
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def alone(logs: Path, tmp_path: Path) -> Path:
     """The log and its probes, and nothing else."""
     folder = tmp_path / "alone"
     folder.mkdir()
-    for name in (LOG, PROBES):
+    for name in (LOG, PICTURES):
         shutil.copy(logs / "ours" / name, folder)
     return folder
 
@@ -146,12 +146,12 @@ def test_an_older_log_has_a_page(logs: Path, alone: Path) -> None:
             del dataset["histograms"], dataset["scans"]
 
     edited(alone, make_older)
-    (alone / PROBES).unlink()
+    (alone / PICTURES).unlink()
     done = d0parity("report", alone / LOG)
     assert (done.returncode, done.stderr) == (0, "")
     page = unescape((alone / PAGE).read_text(encoding="utf-8"))
     assert page.count("The log holds no histogram of it.") == 3
-    assert f"There is no picture of it. {PROBES} cannot be read: there is no such file" in page
+    assert f"There is no picture of it. {PICTURES} cannot be read: there is no such file" in page
 
 
 def test_a_real_older_log_has_a_page(request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -167,14 +167,14 @@ def test_a_real_older_log_has_a_page(request: pytest.FixtureRequest, tmp_path: P
 @pytest.mark.parametrize("content", [b"", b"no archive", None])
 def test_probes_that_cannot_be_read_cost_their_pictures_only(alone: Path, content: bytes | None) -> None:
     if content is None:
-        damaged = bytearray((alone / PROBES).read_bytes())
+        damaged = bytearray((alone / PICTURES).read_bytes())
         damaged[1000] ^= 1
         content = bytes(damaged)
-    (alone / PROBES).write_bytes(content)
+    (alone / PICTURES).write_bytes(content)
     done = d0parity("report", alone / LOG)
     assert (done.returncode, done.stderr) == (0, "")
     page = (alone / PAGE).read_text(encoding="utf-8")
-    assert f"{PROBES} cannot be read: " in page
+    assert f"{PICTURES} cannot be read: " in page
     assert "The dose ladder" in page
 
 
@@ -193,7 +193,8 @@ def pictures(page: str) -> list[np.ndarray]:
 
 
 def test_amplitude_and_phase_are_those_of_the_probe(logs: Path, sweep: Path) -> None:
-    amplitude, phase = pictures((logs / "ours" / PAGE).read_text(encoding="utf-8"))
+    page = (logs / "ours" / PAGE).read_text(encoding="utf-8")
+    amplitude, phase = pictures(page[page.index('<section id="probe">') : page.index('<section id="object">')])
     with np.load(sweep / "data_p1e5.npz") as arrays:
         probe = arrays["probeGuess"]
     share = np.abs(probe) / np.abs(probe).max()
@@ -216,16 +217,18 @@ def test_the_difference_of_two_probes(log: EvidenceLog) -> None:
     trusted = dataclasses.replace(log, datasets=(dataset,))
     name = f"{dataset.arrays['probeGuess'].crc32}-{info.size_bytes}"
     page = to_html(
-        ShownLog(run, Probes({f"00000001-{info.size_bytes}": after})),
-        ShownLog(trusted, Probes({name: before})),
+        ShownLog(run, Pictures({f"probeGuess-00000001-{info.size_bytes}": after})),
+        ShownLog(trusted, Pictures({f"probeGuess-{name}": before})),
         outcome_of(run),
     )
-    ours, _, theirs, _, magnitude, turned = pictures(page)
+    ours, _, theirs, _, magnitude, turned, left = pictures(page)
     strongest = np.abs(before).argmax()
     for picture, value in ((ours, 255), (theirs, 128), (magnitude, 255)):  # the first two on one scale
         assert picture.reshape(-1, 3)[strongest] == pytest.approx(sequential()[value], abs=3)
     assert turned.reshape(-1, 3)[strongest] == pytest.approx(cyclic()[192], abs=3)  # a quarter of a turn more
     assert f"up to {np.abs(after - before).max():.4g}" in page
+    assert "Once a factor of 2.0000 and a phase of +1.571 rad are taken out, 0 % of the power differ." in page
+    assert (left.reshape(-1, 3) == sequential()[0]).all()
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,9 @@ def test_the_difference_of_two_probes(log: EvidenceLog) -> None:
 )
 def test_any_probe(log: EvidenceLog, probe: np.ndarray, told: str) -> None:
     info = log.datasets[0].arrays["probeGuess"]
-    page = to_html(ShownLog(log, Probes({f"{info.crc32}-{info.size_bytes}": probe})), None, outcome_of(log))
+    page = to_html(
+        ShownLog(log, Pictures({f"probeGuess-{info.crc32}-{info.size_bytes}": probe})), None, outcome_of(log)
+    )
     assert told in unescape(page)
     assert all(max(picture.shape) <= 256 for picture in pictures(page))
 
@@ -266,8 +271,11 @@ def test_what_the_pictures_of_two_probes_do_not_show_is_said(
         log, datasets=(dataclasses.replace(dataset, arrays={**dataset.arrays, "probeGuess": other}),)
     )
     page = to_html(
-        ShownLog(dataclasses.replace(log, datasets=(dataset,)), Probes({f"{info.crc32}-{info.size_bytes}": ours + 0j})),
-        ShownLog(trusted, Probes({f"00000001-{info.size_bytes}": theirs + 0j})),
+        ShownLog(
+            dataclasses.replace(log, datasets=(dataset,)),
+            Pictures({f"probeGuess-{info.crc32}-{info.size_bytes}": ours + 0j}),
+        ),
+        ShownLog(trusted, Pictures({f"probeGuess-00000001-{info.size_bytes}": theirs + 0j})),
         outcome_of(log),
     )
     assert told in unescape(page)
@@ -362,7 +370,7 @@ def tags(log: EvidenceLog) -> list[tuple[str, ...]]:
     drifted = dataclasses.replace(
         log, verdict="drift", drift=(drift,), reference=Reference(path=log.datasets[0].filename, sha256="0" * 64)
     )
-    run = ShownLog(drifted, Probes({}))
+    run = ShownLog(drifted, Pictures({}))
     page = to_html(run, None, outcome_of(run.log))
     assert "; drifts in " in page
     return Tags(page).found
@@ -420,11 +428,11 @@ def test_the_page_is_small_even_where_nothing_is_the_same(log: EvidenceLog, numb
             )
     size = entry.arrays["probeGuess"].size_bytes
     noise = rng.normal(size=(300, 300)) + 1j * rng.normal(size=(300, 300))
-    arrays = {f"{place:08x}-{size}": np.roll(noise, place, axis=0) for place in range(2 * number)}
-    ours = ShownLog(dataclasses.replace(log, datasets=tuple(run)), Probes(arrays))
-    theirs = ShownLog(dataclasses.replace(log, datasets=tuple(reference)), Probes(arrays))
+    arrays = {f"probeGuess-{place:08x}-{size}": np.roll(noise, place, axis=0) for place in range(2 * number)}
+    ours = ShownLog(dataclasses.replace(log, datasets=tuple(run)), Pictures(arrays))
+    theirs = ShownLog(dataclasses.replace(log, datasets=tuple(reference)), Pictures(arrays))
     page = to_html(ours, theirs, outcome_of(ours.log))
-    assert len(pictures(page)) == 6 * number
+    assert len(pictures(page)) == 7 * min(number, 24)  # of more, the first are shown
     assert len(page.encode()) < most
 
 
@@ -447,29 +455,32 @@ def test_each_distinct_probe_is_kept_once(sweep: Path, tmp_path: Path) -> None:
     content = json.loads((tmp_path / "out" / LOG).read_text())
     infos = [dataset["arrays"]["probeGuess"] for dataset in content["datasets"]]
     names = list(dict.fromkeys(f"{info['crc32']}-{info['size_bytes']}" for info in infos))
-    with np.load(tmp_path / "out" / PROBES, allow_pickle=False) as kept:
-        assert kept.files == [*names, "log_sha256"]
+    with np.load(tmp_path / "out" / PICTURES, allow_pickle=False) as kept:
+        assert [name for name in kept.files if name.startswith("probeGuess-")] == [
+            f"probeGuess-{name}" for name in names
+        ]
         assert len(names) == 2
         for name, factor in zip(names, (1, 1j), strict=True):
-            np.testing.assert_array_equal(kept[name], members["probeGuess"] * factor)
-            assert name_of(kept[name]) == name
+            np.testing.assert_array_equal(kept[f"probeGuess-{name}"], members["probeGuess"] * factor)
+            assert name_of(kept[f"probeGuess-{name}"]) == name
 
 
 def test_a_file_that_changed_meanwhile_gives_no_probe(log: EvidenceLog, tmp_path: Path) -> None:
     with np.load(log.metadata.dataset_root + "/data_p1e5.npz") as arrays:
         np.savez(tmp_path / "other.npz", **dict(arrays) | {"probeGuess": arrays["probeGuess"] * 2})
-    probes = collect_probes(log.datasets, lambda _: str(tmp_path / "other.npz"))
+    probes = collect_pictures(log.datasets, lambda _: str(tmp_path / "other.npz"), {})
     assert probes.arrays == {}
     assert "the file has changed since it was measured" in probes.remark
-    probes = collect_probes(log.datasets, lambda name: str(tmp_path / name))
+    probes = collect_pictures(log.datasets, lambda name: str(tmp_path / name), {})
     assert (probes.arrays, "no such file" in probes.remark) == ({}, True)
 
 
 def test_large_and_renamed_probes_are_left_out_of_what_is_read(tmp_path: Path) -> None:
     arrays = {"fits": np.zeros((1 << 21) - 100), "large": np.zeros(1 << 21), "text": np.array(["text"])}
-    named = {name_of(array): array for array in arrays.values()} | {"12345678-152": np.ones(3)}
-    np.savez(tmp_path / PROBES, **named)
-    assert list(read_probes(str(tmp_path)).arrays) == [name_of(arrays["fits"])]
+    named = {f"probeGuess-{name_of(array)}": array for array in arrays.values()}
+    named |= {"probeGuess-12345678-152": np.ones(3), name_of(np.ones(4)): np.ones(4)}
+    np.savez(tmp_path / PICTURES, **named)
+    assert list(read_pictures(str(tmp_path / PICTURES)).arrays) == [f"probeGuess-{name_of(arrays['fits'])}"]
 
 
 # --- the plugin --------------------------------------------------------------------------------

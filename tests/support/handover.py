@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PROBE_TABLE, PROBES, STAGE_TABLE, SUMS
+from pytest_d0parity.evidence.artifacts import DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 
 Verify = Callable[..., tuple[int, str, Any]]
 
@@ -26,5 +26,5 @@ def edit(path: Path, change: Callable[[Any], None]) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
     path.write_text(json.dumps(content), encoding="utf-8")
-    for name in (DIGEST, PAGE, PROBES, PROBE_TABLE, STAGE_TABLE, SUMS):  # they are of the log as it was
+    for name in (DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS):  # they are of the log as it was
         (path.parent / name).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from tests.support.command import LOG, read_log
 MODULES = (controller, rich.console, rich.table)
 
 PAGE = "dose_parity_report.html"
-PROBES = "probes.npz"
+PICTURES = "pictures.npz"
 LOCK = ".d0parity.lock"
 
 

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from ...evidence.dataset import ArrayInfo, Frames, Histograms, Pattern, Scalar, Scan, Stats
 from ...readers.zip_member import NpzError
 from ...statistics.distribution import Distribution
+from ...statistics.frames.frame_pictures import FramePictures
 from ...statistics.records import PartStats, Photons, ProbeStats, StageStats
 from ...util.files import describe_os_error
 
@@ -43,6 +44,7 @@ class Measurement:
     photons: Photons | None = None
     standard_errors: dict[str, float] = field(default_factory=dict)
     probe: ProbeStats | None = None
+    pictures: FramePictures | None = None
     problems: list[FileProblem] = field(default_factory=list)
     is_repeatable: bool = True  # False after a failure of the disk or for lack of memory, which may not come again
 

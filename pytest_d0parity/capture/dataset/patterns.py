@@ -15,6 +15,7 @@ from ...readers.zip_member import NpzError
 from ...scenario.layout import Layout
 from ...statistics.distribution import Distribution, describe
 from ...statistics.frames.fingerprints import FrameFingerprints
+from ...statistics.frames.frame_pictures import frame_pictures
 from ...statistics.frames.frame_statistics import FrameStatistics
 from ...statistics.frames.standard_errors import stack_errors
 from ...statistics.histograms import ValueCounts, count_values
@@ -107,7 +108,9 @@ def _measure_stack(result: Measurement, name: str, stack: Stack, index: NDArray[
         photons = with_frames(photons, frames)
         centre = frames.sample.centre()
         result.pattern = None if centre is None else Pattern(row=centre[0], column=centre[1])
-        result.standard_errors = stack_errors(frames, index, photons_of_frames(photons, frames))
+        in_frames = photons_of_frames(photons, frames)
+        result.pictures = frame_pictures(frames, in_frames)
+        result.standard_errors = stack_errors(frames, index, in_frames)
         warn_of_patterns(result, name, values, top, frames, photons)
     result.photons = photons
 

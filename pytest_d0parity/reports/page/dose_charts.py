@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ...evidence.dataset import Scalar
 from ...util.text import counted, listed, printable
 from .compared_parts import ComparedParts
-from .drawing.charts import Chart, Curve, Point, dose_ladder, over_dose
+from .drawing.charts import Chart, Curve, Point, deviations, dose_ladder, over_dose
 from .drawing.histogram import Bars, draw_bars
 from .shown_log import ShownDataset, ShownLog
 
@@ -53,6 +54,19 @@ class DoseCharts:
         if uncounted := [point.name for point in points if not point.counted]:
             alt += f"; not quantized: {listed(uncounted, _LISTED)}"
         return dose_ladder(points, reference, alt)
+
+    def deviations(self) -> Chart | None:
+        """Draw by how much counted and told photons differ; None where there is nothing to draw."""
+        points = []
+        for name, dataset in self._run.datasets.items():
+            point, frames = _point(name, dataset), dataset.record.frames
+            if point is not None and point.counted and 0.5 < point.counted / point.dose < 2 and frames is not None:
+                points.append((point, 1 / math.sqrt(max(point.counted * frames.count, 1))))
+        if not points:
+            return None
+        farthest = max(points, key=lambda pair: abs(pair[0].counted / pair[0].dose - 1))[0]
+        alt = f"Counted over told photons less one, of {counted(len(points), 'dataset')}; the largest is "
+        return deviations(points, f"{alt}{farthest.counted / farthest.dose - 1:+.3g} of {farthest.name}")
 
     def off_the_ladder(self) -> list[str]:
         """Return sentences about the datasets that stand out on the ladder, or are not on it."""
@@ -123,7 +137,8 @@ class DoseCharts:
         for name, dataset in self._run.datasets.items():
             other = self._reference.datasets.get(name) if self._reference else None
             raw = dataset.record.histograms.raw
-            yield name, draw_bars(raw, other.record.histograms.raw if other else None, _count(dataset)) if raw else None
+            reference = other.record.histograms.raw if other else None
+            yield name, draw_bars(raw, reference, _count(dataset), dataset.record.photons) if raw else None
 
 
 def _point(name: str, dataset: ShownDataset) -> Point | None:

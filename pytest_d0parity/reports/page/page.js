@@ -61,3 +61,37 @@ for (const tools of document.querySelectorAll(".tools")) {
     output.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
   });
 }
+
+// A hash is shown shortly, and copied whole.
+for (const hash of document.querySelectorAll(".hash")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "copy";
+  button.setAttribute("aria-label", `Copy the SHA-256 ${hash.dataset.copy.slice(0, 12)}…`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(hash.dataset.copy);
+      button.textContent = "copied";
+    } catch {  // a page from the disk may not write to the clipboard in every browser
+      hash.textContent = hash.dataset.copy;
+      getSelection().selectAllChildren(hash);
+    }
+  });
+  hash.after(" ", button);
+}
+
+// A table that is wider than the page says so.
+const wide = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    target.previousElementSibling.hidden = target.scrollWidth <= target.clientWidth + 1;
+  }
+});
+for (const scroll of document.querySelectorAll(".scroll")) {
+  const hint = document.createElement("p");
+  hint.className = "hint";
+  hint.hidden = true;
+  hint.textContent = "This table is wider than the page: scroll it sideways. →";
+  scroll.before(hint);
+  wide.observe(scroll);
+}

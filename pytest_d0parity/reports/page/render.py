@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from importlib.util import cache_from_source
@@ -18,22 +19,27 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
+from ...evidence.artifacts import DIGEST, LOG, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from ...evidence.encoding import convert_for_json
+from ...evidence.model import EvidenceLog
+from ...util.files import is_sha256
 from ...util.records import ABSENT
 from ...util.text import printable
 from ..difference_table import difference_cells
 from ..digest import INTERPRETATION
 from ..outcome import Outcome
+from .array_views import array_views
 from .compared_parts import ComparedParts
 from .dose_charts import DoseCharts
 from .drawing.pictures import scales
-from .probe_views import probe_views
+from .pattern_views import pattern_views, position_views
+from .run_table import run_table
 from .shown_log import ShownLog
 from .sigma_strips import place, sigma_strips
 from .view import PageView
 
 
-def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
+def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome, runs: Sequence[EvidenceLog] = ()) -> str:
     """Return the page of a log.
 
     Parameters
@@ -44,6 +50,8 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
         The log that it was compared with, where it can be read.
     outcome : Outcome
         What came of the comparison.
+    runs : sequence of EvidenceLog
+        Several runs that are shown side by side, the log among them.
 
     Returns
     -------
@@ -77,14 +85,41 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome) -> str:
         charts=DoseCharts(run, reference, parts),
         strips=list(sigma_strips(outcome.rows, run.datasets)),
         strip_marks=[(place(sigma), f"{sigma:+g}" if sigma else "0") for sigma in (-10, -5, 0, 5, 10)],
-        probes=probe_views(run, reference),
+        patterns=pattern_views(run, reference, parts),
+        positions=position_views(run, reference),
+        probes=array_views(run, reference, "probeGuess"),
+        objects=array_views(run, reference, "objectGuess"),
+        runs=run_table(runs),
         scales=scales(),
+        contents=_contents(run, outcome, runs),
+        artifacts=[LOG, DIGEST, PROBE_TABLE, STAGE_TABLE, SUMS, PICTURES],
         log=run.log,
         run=run,
         reference=reference,
         outcome=outcome,
         interpretation=INTERPRETATION.removeprefix("- ").split("\n- "),
     )
+
+
+def _contents(run: ShownLog, outcome: Outcome, runs: Sequence[EvidenceLog]) -> list[tuple[str, str]]:
+    """Return id and title of the parts of the page that are there."""
+    datasets, compared = bool(run.datasets), outcome.reference is not None
+    parts = [
+        ("problems", "problems", bool(run.log.all_problems)),
+        ("start", "where it starts", compared),
+        ("drift", "what differs", bool(outcome.rows)),
+        ("runs", "runs side by side", len(runs) > 1),
+        ("ladder", "dose ladder", datasets),
+        ("stages", "stages", datasets),
+        ("distributions", "distributions", datasets),
+        ("patterns", "mean patterns", datasets),
+        ("probe", "probe", datasets),
+        ("baseline", "parameters and metrics", True),
+        ("attachments", "attachments", bool(run.log.attachments)),
+        ("datasets", "datasets", datasets),
+        ("reading", "how to read it", True),
+    ]
+    return [(name, title) for name, title, is_there in parts if is_there]
 
 
 class _BytecodeCache(jinja2.FileSystemBytecodeCache):
@@ -134,6 +169,8 @@ def number(value: Any, digits: int = 6) -> Markup:
     """Return a value rounded, in an element that holds every digit."""
     if value is None:
         return Markup('<span class="none">-</span>')
+    if is_sha256(value):
+        return Markup("<data value='{0}'>{1}…</data>").format(value, str(value)[:12])
     if not isinstance(value, float) or not math.isfinite(value):
         return Markup("<data value='{0}'>{0}</data>").format(full_text(value))
     return Markup("<data value='{}'>{}</data>").format(full_text(value), f"{value:.{digits}g}")

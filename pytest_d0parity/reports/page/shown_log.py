@@ -1,4 +1,4 @@
-"""A log as the page shows it: its records, the values that are compared, and the probes beside it."""
+"""A log as the page shows it: its records, the values that are compared, and the pictures beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from ...compare.values import Named, Values, values_of
 from ...evidence.dataset import Dataset
 from ...evidence.model import EvidenceLog
-from ...evidence.probe_archive import Probes, name_of_probe
+from ...evidence.pictures import Pictures, name_of
 from ...util.text import valid_utf8
 
 
@@ -23,7 +23,7 @@ class ShownDataset:
     dose : float or None
         Photons per pattern, as the name says.
     probe : str or None
-        Name of its probe in the archive of probes.
+        Name of its probe in the archive of pictures.
     """
 
     record: Dataset
@@ -34,10 +34,10 @@ class ShownDataset:
 
 @dataclass(frozen=True)
 class ShownLog:
-    """A log, the SHA-256 of its file, and the probes that lie beside it."""
+    """A log, the SHA-256 of its file, and the pictures that lie beside it."""
 
     log: EvidenceLog
-    probes: Probes
+    pictures: Pictures
     sha256: str = ""
 
     @cached_property
@@ -52,7 +52,7 @@ class ShownLog:
         for record in self.log.datasets:
             name = valid_utf8(record.filename)
             values, dose = self.values.datasets[name], record.claimed_photons
-            shown[name] = ShownDataset(record, values, dose, name_of_probe(record))
+            shown[name] = ShownDataset(record, values, dose, name_of(record, "probeGuess"))
         return shown
 
     @property

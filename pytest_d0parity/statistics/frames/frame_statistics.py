@@ -213,6 +213,7 @@ class FrameSample:
         height, columns = self._shape or (0, 0)
         kept = len(self.frames) if self._stride > 1 else 0
         self._rows, self._columns = np.zeros((kept, height)), np.zeros((kept, columns))
+        self._total = np.zeros(pixels if kept and self._shape is not None else 0)  # of all pixels of these frames
 
     def add(self, piece: _Piece) -> None:
         """Add consecutive pixels of consecutive frames."""
@@ -222,7 +223,9 @@ class FrameSample:
             return
         places, pixels = places[chosen], piece.pixels
         if self._shape is not None and self._stride > 1:
-            self._add_to_axes(places, pixels, piece.values[chosen])
+            values = piece.values[chosen]
+            self._total[pixels] += np.add.reduce(values, axis=0)
+            self._add_to_axes(places, pixels, values)
         first = -pixels.start % self._stride
         kept = piece.stored[chosen, first :: self._stride]
         if piece.missing is not None:
@@ -265,6 +268,16 @@ class FrameSample:
             rows.append(pairwise_sum(mean.T))
             columns.append(pairwise_sum(mean))
         return rows, columns
+
+    def mean_pattern(self) -> NDArray[np.float64] | None:
+        """Return the mean of the frames, of shape (h, w); None where they are no patterns of rows and columns."""
+        if self._shape is None:
+            return None
+        total = self._total
+        if self._stride == 1:
+            values = np.nan_to_num(self.values) if self._has_nan else self.values
+            total = np.add.reduce(values, axis=0, dtype=np.float64)
+        return total.reshape(self._shape, order="F" if self._columns_first else "C") / max(len(self.frames), 1)
 
     def centre(self) -> tuple[float, float] | None:
         """Return row and column of the centre of mass of the mean of the frames; None where there is none."""

@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .axis import Axis, Tick, linear_axis, logarithmic_axis
+from .axis import Axis, Tick, linear_axis, logarithmic_axis, spelled
+from .colors import LEVELS, sequential
 
 _WIDE = 50.0  # values that span more than this factor are shown on a logarithmic axis
 _NAMED = 12  # points with their names beside them
+_HOVERS = 40  # points that say their values
+_COLORS = 8  # of a map
 _LINE = 10.0  # height of a line of text
 _GAP = 5.0  # between what is labelled and its label
 
@@ -38,10 +41,20 @@ class Curve:
 
 @dataclass(frozen=True)
 class Trace:
-    """A path of an SVG, and its class in the style sheet."""
+    """A path of an SVG, its class in the style sheet, and its colour where that stands for a number."""
 
     kind: str
     path: str
+    color: str = ""
+
+
+@dataclass(frozen=True)
+class Hover:
+    """A place on a chart that says its value to whoever points at it."""
+
+    x: float
+    y: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,7 @@ class Chart:
     alt: str
     traces: Sequence[Trace]
     texts: Sequence[Text]
+    hovers: Sequence[Hover] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,12 @@ class _Drawing:
     y: Axis
     traces: list[Trace] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+    hovers: list[Hover] = field(default_factory=list)
+
+    def hover(self, named: Sequence[tuple[Place, str]]) -> None:
+        """Let points say their values, where there are not too many."""
+        if len(named) <= _HOVERS:
+            self.hovers += [Hover(self.x.place(x), self.y.place(y), text) for (x, y), text in named]
 
     def places(self, places: Iterable[Place]) -> list[Place]:
         return [(self.x.place(x), self.y.place(y)) for x, y in places]
@@ -141,7 +161,9 @@ class _Drawing:
 
     def chart(self, alt: str) -> Chart:
         frame = self.frame
-        return Chart(width=frame.width, height=frame.height, alt=alt, traces=self.traces, texts=self.texts)
+        return Chart(
+            width=frame.width, height=frame.height, alt=alt, traces=self.traces, texts=self.texts, hovers=self.hovers
+        )
 
 
 def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> Chart:
@@ -172,6 +194,13 @@ def dose_ladder(run: Sequence[Point], reference: Sequence[Point], alt: str) -> C
         ((across, up),) = drawing.places([(point.dose, point.counted)])
         side = -1 if across > (frame.left + frame.right) / 2 else 1
         drawing.texts.append(Text(across + 8 * side, up + 3, point.name, "end" if side < 0 else "start", "bad"))
+    drawing.hover(
+        [
+            ((p.dose, p.counted), f"{p.name}: told {spelled(p.dose, 4)}, counted {spelled(p.counted, 6)}")
+            for p in run
+            if p.counted
+        ]
+    )
     _draw_uncounted(drawing, [point for point in run if not point.counted])
     return drawing.chart(alt)
 
@@ -210,9 +239,118 @@ def over_dose(title: str, curves: Sequence[Curve], doses: tuple[float, float], a
         drawing.line("reference", curve.reference)
         drawing.line("run", curve.run)
         drawing.crosses(curve.drifting)
+        drawing.hover(
+            [(place, f"{curve.label} at {spelled(place[0], 4)}: {spelled(place[1], 6)}") for place in curve.run]
+        )
     if len(curves) > 1:
         drawing.texts += _labels_at_ends(drawing, curves)
     return drawing.chart(alt)
+
+
+def deviations(run: Sequence[tuple[Point, float]], alt: str) -> Chart:
+    """Draw counted over told photons, less one, over the dose, with bars of what counting scatters.
+
+    Parameters
+    ----------
+    run : sequence of (Point, float)
+        Datasets, and the share by which a Poisson count of all their photons scatters.
+    alt : str
+        What the picture shows.
+    """
+    frame = _Frame(460, 200, left=62, top=8, right=446, bottom=162)
+    shares = [(point, point.counted / point.dose - 1, scatter) for point, scatter in run]
+    values = [share + sign * scatter for _, share, scatter in shares for sign in (-1, 1)] + [0.0]
+    x = logarithmic_axis([point.dose for point, _ in run] or [3e2, 3e9], frame.left, frame.right, margin=3)
+    drawing = _Drawing(frame, x, linear_axis(values, frame.bottom, frame.top))
+    drawing.axes(10, 6, "dose that was told (photons per pattern)")
+    middle = (frame.top + frame.bottom) / 2
+    drawing.texts.append(Text(11, middle, "counted / told - 1", "middle", "quiet", -90))
+    drawing.traces.append(Trace("equal", f"M{frame.left} {drawing.y.place(0):.1f}H{frame.right}"))
+    for point, share, scatter in shares:
+        (left, low), (_, high) = drawing.places([(point.dose, share - scatter), (point.dose, share + scatter)])
+        drawing.traces.append(Trace("line bars run", f"M{left:.1f} {low:.1f}V{high:.1f}"))
+    drawing.dots("run", [(point.dose, share) for point, share, _ in shares if not point.stands_out])
+    drawing.crosses([(point.dose, share) for point, share, _ in shares if point.stands_out])
+    drawing.hover([((p.dose, share), f"{p.name}: {share:+.3g} ± {scatter:.2g}") for p, share, scatter in shares])
+    return drawing.chart(alt)
+
+
+def over_number(
+    title: str,
+    label: str,
+    run: Sequence[Place],
+    reference: Sequence[Place],
+    *,
+    joined: bool = True,
+    logarithmic: bool = True,
+    upright: str = "",
+) -> Chart:
+    """Draw values over a number, such as a radius, the reference under the run.
+
+    Parameters
+    ----------
+    label : str
+        Of the axis that lies; `upright` is that of the other one.
+    joined : bool
+        Whether the values are a curve.
+    logarithmic : bool
+        Whether values above zero that span much may have a logarithmic axis.
+    """
+    frame = _Frame(240, 164, left=48, top=28, right=230, bottom=130)
+    values = [value for _, value in (*run, *reference)]
+    wide = logarithmic and bool(values) and min(values) > 0 and max(values) / min(values) > _WIDE
+    drawing = _Drawing(
+        frame,
+        linear_axis([x for x, _ in (*run, *reference)], frame.left, frame.right),
+        (logarithmic_axis if wide else linear_axis)(values, frame.bottom, frame.top),
+    )
+    drawing.axes(5, 5, label)
+    drawing.texts.append(Text(frame.left, _LINE + 1, title, kind="title"))
+    if upright:
+        drawing.texts.append(Text(9, (frame.top + frame.bottom) / 2, upright, "middle", "quiet", -90))
+    for kind, places in (("reference", reference), ("run", run)):
+        drawn = drawing.places(places)
+        if joined and len(drawn) > 1:
+            drawing.traces.append(Trace(f"line {kind}", "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in drawn)))
+        else:
+            drawing.dots(f"small {kind}", places)
+    span = f", from {min(values):.4g} to {max(values):.4g}" if values else ""
+    return drawing.chart(f"{title} over {label}{span}")
+
+
+def scan_map(title: str, points: Sequence[tuple[float, float, float]]) -> Chart:
+    """Draw values where they stand in the plane, by colours.
+
+    Parameters
+    ----------
+    points : sequence of (float, float, float)
+        x, y and value.
+    """
+    frame = _Frame(256, 204, left=48, top=28, right=196, bottom=170)
+    x_axis = linear_axis([x for x, _, _ in points], frame.left, frame.right)
+    y_axis = linear_axis([y for _, y, _ in points], frame.bottom, frame.top)
+    drawing = _Drawing(frame, x_axis, y_axis)
+    drawing.axes(4, 5, "x, in the unit of the file")
+    drawing.texts.append(Text(frame.left, _LINE + 1, title, kind="title"))
+    drawing.texts.append(Text(9, (frame.top + frame.bottom) / 2, "y", "middle", "quiet", -90))
+    values = [value for _, _, value in points] or [0.0]
+    low, high = min(values), max(values)
+    for step in range(_COLORS):
+        red, green, blue = sequential()[step * (LEVELS - 1) // (_COLORS - 1)].tolist()
+        color, edges = f"#{red:02x}{green:02x}{blue:02x}", [low + (high - low) * k / _COLORS for k in (step, step + 1)]
+        inside = [
+            (x, y)
+            for x, y, value in points
+            if edges[0] <= value < edges[1] or (step == _COLORS - 1 and value >= edges[1])
+        ]
+        path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in drawing.places(inside))
+        if path:
+            drawing.traces.append(Trace("dots map", path, color))
+        top = frame.bottom - (frame.bottom - frame.top) * (step + 1) / _COLORS
+        height = (frame.bottom - frame.top) / _COLORS
+        drawing.traces.append(Trace("key", f"M204 {top + height / 2:.1f}h10", color))
+    drawing.texts += [Text(218, frame.bottom, spelled(low, 3)), Text(218, frame.top + 8, spelled(high, 3))]
+    return drawing.chart(f"{title}, from {low:.4g} to {high:.4g}")
 
 
 def _labels_at_ends(drawing: _Drawing, curves: Sequence[Curve]) -> Iterator[Text]:

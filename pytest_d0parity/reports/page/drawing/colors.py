@@ -39,6 +39,13 @@ def sequential() -> Colors:
 
 
 @cache
+def diverging() -> Colors:
+    """Return colours for numbers on both sides of zero: blue below, light grey at zero, orange above."""
+    share = np.linspace(-1, 1, LEVELS)
+    return _screen(0.95 - 0.5 * np.abs(share), 0.16 * np.abs(share), np.radians(np.where(share < 0, 255, 50)))
+
+
+@cache
 def cyclic() -> Colors:
     """Return colours for angles from -pi to pi, which are one colour; all are equally light."""
     turn = np.linspace(0, 2 * np.pi, LEVELS, endpoint=False)

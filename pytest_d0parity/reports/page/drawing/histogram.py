@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ....statistics.records import Histogram
+from ....statistics.records import Histogram, Photons
 
 _WIDTH, _HEIGHT = 240.0, 100.0
 _BAR = 0.9  # width of a bar, as a share of its slot
@@ -20,10 +20,11 @@ class Bars:
     reference: str
     decades: Sequence[tuple[float, str]]
     ticks: Sequence[tuple[float, str, str]]
+    label: str
     alt: str
 
 
-def draw_bars(raw: Histogram, other: Histogram | None, count: int | None) -> Bars:
+def draw_bars(raw: Histogram, other: Histogram | None, count: int | None, photons: Photons | None) -> Bars:
     """Draw a histogram with one slot for each bin, and a height by the logarithm of the count.
 
     Parameters
@@ -32,6 +33,8 @@ def draw_bars(raw: Histogram, other: Histogram | None, count: int | None) -> Bar
         Of the run, and of the reference where it has one.
     count : int or None
         How many values there are, of which the histogram may count a part.
+    photons : Photons or None
+        Those of the run: where they are counted, places are labelled by the photons in a pixel.
     """
     edges = sorted({*raw.edges, *(other.edges if other else ())})
     places = {edge: number * _WIDTH / (len(edges) - 1) for number, edge in enumerate(edges)}
@@ -47,15 +50,23 @@ def draw_bars(raw: Histogram, other: Histogram | None, count: int | None) -> Bar
     alt += f", from {raw.edges[0]:.3g} to {raw.edges[-1]:.3g}, most between {raw.edges[most]:.3g} and "
     alt += f"{raw.edges[most + 1]:.3g}"
     middle = edges[len(edges) // 2]
+    quantum = photons.quantum if photons is not None and photons.quantized is True else None
+
+    def spelled(edge: float) -> str:
+        if not quantum or not isinstance(quantum, float):
+            return f"{edge:.3g}"
+        return f"{(edge * edge if photons and photons.domain == 'amplitude' else edge) / quantum:.3g}"
+
     return Bars(
         run="".join(_bar_paths(raw, places, top)),
         reference=_outline(other, places, top) if other else "",
         decades=[(_HEIGHT - _height(10**power, top), f"1e{power}" if power else "1") for power in decades],
         ticks=[
-            (0.0, f"{edges[0]:.3g}", "start"),
-            *([(places[middle], f"{middle:.3g}", "middle")] if len(edges) > 2 else []),
-            (_WIDTH, f"{edges[-1]:.3g}", "end"),
+            (0.0, spelled(edges[0]), "start"),
+            *([(places[middle], spelled(middle), "middle")] if len(edges) > 2 else []),
+            (_WIDTH, spelled(edges[-1]), "end"),
         ],
+        label="photons in a pixel" if quantum else "value of diff3d, as stored",
         alt=alt,
     )
 

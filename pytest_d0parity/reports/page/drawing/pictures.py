@@ -1,4 +1,4 @@
-"""Pictures of probes: amplitude, phase, and what differs."""
+"""Pictures of probes and mean patterns: amplitude, phase, and what differs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .colors import LEVELS, cyclic, sequential
+from .colors import LEVELS, cyclic, diverging, sequential
 from .png import encode_png
 
 _GREY = 128  # the phase fades to it where there is no amplitude; it is no colour of the map
@@ -39,6 +39,8 @@ class Picture:
         Which colour bar is for it.
     top : float
         The value at the end of the colour bar.
+    bottom : float
+        The value at its beginning.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Picture:
     bar: int
     scale: str
     top: float
+    bottom: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def scales() -> list[Scale]:
     steps = np.linspace(0, LEVELS - 1, _STEPS).astype(int)
     return [
         Scale(name, [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colors[steps].tolist()])
-        for name, colors in (("amplitude", sequential()), ("phase", cyclic()))
+        for name, colors in (("amplitude", sequential()), ("phase", cyclic()), ("difference", diverging()))
     ]
 
 
@@ -129,6 +132,46 @@ def difference_pictures(plane: Plane, reference: Plane, side: int) -> tuple[Pict
     return magnitude, _phase("difference of phase", plane * reference.conj(), side, weight=np.abs(plane))
 
 
+def magnitude_picture(title: str, plane: Plane, side: int) -> Picture:
+    """Return a picture of the magnitude of an array."""
+    return _amplitude(title, plane, side, float(np.abs(plane).max()))
+
+
+def logarithmic_pictures(title: str, patterns: Sequence[NDArray[np.floating]], side: int, binned: int) -> list[Picture]:
+    """Return pictures of mean patterns on one logarithmic scale, of six decades at most.
+
+    Parameters
+    ----------
+    patterns : sequence of (h, w) ndarray
+        Not negative; what is not finite or not positive is drawn as the smallest value.
+    binned : int
+        Pixels of a frame in a row of one pixel of a pattern.
+    """
+    positive = [values[np.isfinite(values) & (values > 0)] for values in patterns]
+    top = max((float(values.max()) for values in positive if values.size), default=1.0)
+    bottom = min((float(values.min()) for values in positive if values.size), default=top / 10)
+    bottom = min(max(bottom, top * 1e-6), top / 1.001)
+    pictures = []
+    for values in patterns:
+        pooled = _pooled(np.nan_to_num(values.astype(np.float64), posinf=top, neginf=0), _step(values, side))
+        share = np.log(np.clip(pooled, bottom, top) / bottom) / math.log(top / bottom)
+        image = encode_png((share * (LEVELS - 1)).round().astype(np.uint8), sequential())
+        pictures.append(_picture(title, image, values, "logarithmic", top, bottom=bottom, binned=binned))
+    return pictures
+
+
+def difference_picture(
+    values: NDArray[np.floating], reference: NDArray[np.floating], side: int, binned: int
+) -> Picture:
+    """Return a picture of the difference of two mean patterns of one shape, blue where the run has less."""
+    with np.errstate(all="ignore"):
+        difference = np.nan_to_num(values.astype(np.float64) - reference, posinf=0, neginf=0)
+    top = float(np.abs(difference).max())
+    share = _pooled(difference, _step(values, side)) / (top or 1.0) / 2 + 0.5
+    image = encode_png((np.clip(share, 0, 1) * (LEVELS - 1)).round().astype(np.uint8), diverging())
+    return _picture("difference", image, difference, "difference", top, bottom=-top, binned=binned)
+
+
 def _amplitude(title: str, plane: Plane, side: int, top: float) -> Picture:
     step = _step(plane, side)
     values = _pooled(np.abs(plane), step) / (top or 1.0)
@@ -146,7 +189,7 @@ def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | No
     return _picture(title, image, plane, "phase", np.pi)
 
 
-def _step(plane: Plane, side: int) -> int:
+def _step(plane: NDArray[Any], side: int) -> int:
     return math.ceil(float(max(plane.shape)) / side)
 
 
@@ -160,10 +203,12 @@ def _pooled(values: NDArray[Any], step: int) -> NDArray[Any]:
     return np.asarray(sums / counts)
 
 
-def _picture(title: str, png: bytes, plane: Plane, scale: str, top: float) -> Picture:
+def _picture(
+    title: str, png: bytes, plane: NDArray[Any], scale: str, top: float, *, bottom: float = 0.0, binned: int = 1
+) -> Picture:
     source = "data:image/png;base64," + base64.b64encode(png).decode()
-    rows, columns = plane.shape
-    return Picture(title, source, (rows, columns), _bar(columns), scale, top)
+    rows, columns = plane.shape[0] * binned, plane.shape[1] * binned
+    return Picture(title, source, (rows, columns), _bar(columns), scale, top, bottom)
 
 
 def _bar(columns: int) -> int:
