@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .api.compare import compare
+    from .api.logs import read_log
+    from .api.scan import scan
+    from .api.verify import verify
     from .capture.run import CaptureInterrupted, capture_evidence
     from .evidence.encoding import convert_for_json, to_json
     from .evidence.file import LogError
@@ -37,14 +41,18 @@ __all__ = [
     "Threshold",
     "__version__",
     "capture_evidence",
+    "compare",
     "convert_for_json",
     "json_schema",
     "load_params",
+    "read_log",
+    "scan",
     "sha256_file",
     "summarize_array",
     "summarize_grouped",
     "summarize_probe",
     "to_json",
+    "verify",
 ]
 
 _MODULES = {
@@ -58,14 +66,18 @@ _MODULES = {
     "Scenario": "scenario.scenario",
     "Threshold": "scenario.thresholds",
     "capture_evidence": "capture.run",
+    "compare": "api.compare",
     "convert_for_json": "evidence.encoding",
     "json_schema": "evidence.schema",
     "load_params": "readers.params.reader",
+    "read_log": "api.logs",
+    "scan": "api.scan",
     "sha256_file": "util.files",
     "summarize_array": "statistics.stages",
     "summarize_grouped": "statistics.stages",
     "summarize_probe": "statistics.stages",
     "to_json": "evidence.encoding",
+    "verify": "api.verify",
 }
 
 

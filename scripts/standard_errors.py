@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_d0parity import EvidenceLog, Scenario, capture_evidence
-from pytest_d0parity.compare.comparator import Comparator
-from pytest_d0parity.compare.difference import Comparison
-from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.comparison.comparator import Comparator
+from pytest_d0parity.comparison.difference import Comparison
+from pytest_d0parity.comparison.values import values_of
 from pytest_d0parity.evidence.file import LogFile
 from pytest_d0parity.scenario.thresholds import parse_threshold
 

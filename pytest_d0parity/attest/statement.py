@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..compare.difference import MISSING, PRESENT, dataset_at
+from ..comparison.difference import MISSING, PRESENT, dataset_at
 from ..evidence.artifacts import LOG, STATEMENT, write_artifact
 from ..evidence.dataset import Problem
 from ..evidence.drift import Difference

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..compare.difference import are_same
+from ..comparison.difference import are_same
 from ..evidence.dataset import Problem, Scalar
 from ..evidence.model import Attachment, ParamValue
 from ..readers.params.baseline import METRICS, Baseline, read_baseline, read_metrics

@@ -19,7 +19,7 @@ from .dataset.measurement import Measurement
 from .records.dataset_record import make_dataset
 
 if TYPE_CHECKING:
-    from ..compare.comparator import Comparator
+    from ..comparison.comparator import Comparator
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class CaptureJob:
         """Return whether the reference has the same arrays in a file of other bytes."""
         if self.comparator is None:
             return False
-        from ..compare.values import values_of_dataset  # which takes long to import
+        from ..comparison.values import values_of_dataset  # which takes long to import
 
         values = values_of_dataset(self._record(filename, measurement))
         return self.comparator.is_repacked(valid_utf8(filename), values)

@@ -27,7 +27,7 @@ from .records.sweep_record import sweep_record
 from .selection import DatasetSelection, expects_probe, select_datasets, sizes_of
 
 if TYPE_CHECKING:
-    from ..compare.comparator import Comparator
+    from ..comparison.comparator import Comparator
 
 # What compares is imported where there is a reference.
 
@@ -135,7 +135,7 @@ def _capture(
     log = build_log(scenario, baseline_run, selection, captured, git)
     if comparator is None:
         return log, pictures_of(captured)
-    from ..compare.compare_log import compare_log
+    from ..comparison.compare_log import compare_log
 
     compared = compare_log(log, comparator)
     _report(listener, compared.problems[len(log.problems) :])
@@ -148,7 +148,7 @@ def pictures_of(captured: Mapping[str, CaptureResult]) -> dict[str, FramePicture
 
 
 def _comparator_for(scenario: Scenario, references: Sequence[LogFile] | None) -> Comparator | None:
-    from ..compare.compare_log import comparator_for, read_references  # which take long to import
+    from ..comparison.compare_log import comparator_for, read_references  # which take long to import
 
     return comparator_for(scenario, read_references(scenario) if references is None else references)
 

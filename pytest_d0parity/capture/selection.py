@@ -18,7 +18,7 @@ from .dataset.roles import PROBE, find_roles
 from .records.acceptance import accepted
 
 if TYPE_CHECKING:
-    from ..compare.comparator import Comparator
+    from ..comparison.comparator import Comparator
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ class DatasetSelection:
 def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
     """Return the bytes of each dataset, by file name; zero if it cannot be accessed."""
     return {name: size_of(scenario.dataset_path(name)) for name in filenames}
+
+
+def sweep_sizes(scenario: Scenario) -> dict[str, int]:
+    """Return the bytes of the datasets of a scenario, by file name, without those that cannot be looked at."""
+    try:
+        names = scenario.limit_datasets or [*find_sweep(scenario.root_path, scenario.layout).claims]
+    except SweepError:
+        return {}
+    return {name: size for name, size in sizes_of(scenario, names).items() if size}
 
 
 def select_datasets(scenario: Scenario) -> DatasetSelection:

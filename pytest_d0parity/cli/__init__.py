@@ -12,16 +12,17 @@ from .._version import __version__
 from ..util.errors import ParityError
 from ..util.runtime import Interruption
 from ..util.text import printable
-from .arguments import INTERRUPTED
+from .arguments import DONE, INTERRUPTED
+from .guide import complete, completed_command, epilog_of
 from .log import add_log
 from .terminal import Terminal
 
 # A subcommand is imported when it is asked for, and what it needs when it runs: --help and schema answer at once.
 _COMMANDS = {
     "log": "record a sweep and its params",
-    "compare": "compare a log with a reference",
+    "compare": "compare two logs, or folders of datasets",
     "report": "make the page for people who look, from logs alone",
-    "verify": "check that files are those of a log, or of a bundle",
+    "verify": "check that files are those of a log, or of a bundle; read a receipt",
     "bundle": "put a log and all that it tells of into a bundle",
     "attest": "say what a log attests, signed or not, for others to verify",
     "scan": "say what a folder of NPZ files holds, and how to log it",
@@ -55,18 +56,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="d0parity", description="Evidence that two sides hold the same photon-dose sweep, probe and parameters."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND")
     arguments = sys.argv[1:] if argv is None else argv
+    asked = completed_command() or next(iter(arguments), None)
     for name, summary in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary)
-        if name == next(iter(arguments), None):
+        command = commands.add_parser(name, help=summary, **epilog_of(name))
+        if name == asked:
             getattr(import_module(f".{name}", __package__), f"add_{name}")(command)
+    complete(parser)
+    if not arguments:
+        parser.print_help()
+        return DONE
     return _run(parser.parse_args(arguments))
 
 
 def log_main(argv: Sequence[str] | None = None) -> int:
     """Run ``d0parity log`` under the name of the script: see `main`."""
-    parser = _Parser()
+    parser = _Parser(**epilog_of("log"))
     add_log(parser)
     return _run(parser.parse_args(argv))
 

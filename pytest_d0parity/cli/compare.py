@@ -1,13 +1,14 @@
-"""``d0parity compare``: compare two logs."""
+"""``d0parity compare``: compare two logs, or folders that are measured."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from ..scenario.options import add_comparison_options
+from ..scenario.options import DEFAULT_ID, add_comparison_options, add_layout_options
+from ..util.errors import UsageError
 from ..util.text import printable
-from .arguments import DONE, DRIFT, UNREADABLE
+from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options
 
 if TYPE_CHECKING:
     from ..evidence.drift import Reference
@@ -20,29 +21,80 @@ if TYPE_CHECKING:
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser.description = (
-        "Compare two evidence logs: what differs, by how much, and where it starts. Exit code 3 means drift. "
-        "The thresholds of the project that you stand in count as well."
+        "Compare two evidence logs or folders: what differs, by how much, and where it starts. A folder that holds a "
+        "log is that log; any other is measured, or taken from the cache where it is known. The thresholds of the "
+        "project that you stand in count as well."
     )
-    parser.add_argument("reference", metavar="REFERENCE", help="the evidence log that is trusted")
-    parser.add_argument("log", metavar="LOG", help="the evidence log that is compared with it")
+    what = "a log, a folder, a pipe, or - for standard input"
+    parser.add_argument("reference", metavar="REFERENCE", help=f"what is trusted: {what}")
+    parser.add_argument("log", metavar="LOG", help=f"what is compared with it: {what}")
     add_comparison_options(parser.add_argument)
+    parser.add_argument(
+        "--scenario-id",
+        default=DEFAULT_ID,
+        metavar="ID",
+        help="measure folders as the table [tool.d0parity.scenarios.ID] in pyproject.toml says",
+    )
+    add_layout_options(parser.add_argument)
     parser.add_argument(
         "--format", choices=("table", "markdown", "json"), default="table", help="how to tell (%(default)s)"
     )
+    add_terminal_options(parser)
     parser.set_defaults(run=_compare)
 
 
 def _compare(options: argparse.Namespace, terminal: Terminal) -> int:
-    from ..evidence.file import read_log
     from ..reports.sweep_table import sweep_table
     from ..scenario.pyproject import find_project
 
-    project, file = find_project("."), read_log(options.log)
-    outcome, _ = compare_with(read_log(options.reference), file, project, options, terminal)
-    terminal.say(outcome.render(options.format))
+    project = find_project(".")
+    reference, file = _sides(options, project, terminal)
+    outcome, _ = compare_with(reference, file, project, options, terminal)
+    (terminal.say_always if outcome.verdict == "drift" else terminal.say)(outcome.render(options.format))
     if options.format == "table":
         terminal.say(f"\n{sweep_table(file.log, outcome)}")
     return exit_code_of(outcome, file, terminal)
+
+
+def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) -> tuple[LogFile, LogFile]:
+    """Read the logs; measure the folders that hold none.
+
+    Raises
+    ------
+    ParityError
+        If one of them cannot be read or measured.
+    """
+    from ..api.source import (
+        STANDARD_INPUT,
+        log_in,
+        measure_folder,
+        read_source,
+        scenario_of_folder,
+        without_baseline,
+    )
+
+    given = (options.reference, options.log)
+    if given == (STANDARD_INPUT, STANDARD_INPUT):
+        raise UsageError("standard input holds one log: name the other one by its path")
+    paths = [log_in(path) for path in given]
+    for folder, path in zip(given, paths, strict=True):
+        if path is not None and path != folder:
+            terminal.note(f"{printable(folder)} holds a log, which is compared; the files beside it were not looked at")
+    logs = [None if path is None else read_source(path) for path in paths]
+    sides = []
+    for number, (folder, log) in enumerate(zip(given, logs, strict=True)):
+        if log is None:
+            scenario = scenario_of_folder(project, options.scenario_id, vars(options), folder, logs[1 - number])
+            log = measure_folder(scenario, terminal, terminal.note)
+        sides.append(log)
+    if None in logs:
+        if any(side.log.params or side.log.metrics or side.log.attachments for side in sides):
+            terminal.note(
+                "params, metrics and attachments are not compared, for a folder that is measured has none: record it "
+                "by d0parity log --baseline-params FILE"
+            )
+        sides = [without_baseline(side) for side in sides]
+    return sides[0], sides[1]
 
 
 def compare_with(
@@ -64,32 +116,16 @@ def compare_with(
     record : Reference
         As it stands in a log.
     """
-    from ..compare.comparator import Comparator
-    from ..compare.compare_log import explain
-    from ..compare.values import values_of
-    from ..reports.outcome import Outcome
+    from ..api.compare import judge
     from ..scenario.scenario import level_of, thresholds_of
 
-    observed = values_of(file.log)
     # The scenario of the trusted log names the thresholds.
     scenario_id = str(reference.log.metadata.scenario_id)
     thresholds = thresholds_of(project, scenario_id, options.threshold)
-    comparator = Comparator.of(reference, thresholds, level_of(project, scenario_id, options.compare))
-    comparison = comparator.compare(observed)
+    level = level_of(project, scenario_id, options.compare)
+    outcome, record, comparator, observed, comparison = judge(reference, file, level, thresholds)
     for problem in comparator.problems(observed, comparison):
         terminal.problem(problem)
-    record = comparator.record_beside(observed.checks, comparison)
-    outcome = Outcome(
-        verdict=comparison.verdict,
-        differences=comparison.differences,
-        findings=explain(comparator, observed, comparison),
-        filenames=tuple(observed.datasets),
-        reference=reference.path,
-        left_out=record.left_out,
-        not_compared=record.not_compared,
-        compared=record.compared,
-        verified=False,
-    )
     return outcome, record
 
 

@@ -63,7 +63,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
     with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
         from ..capture.run import CaptureInterrupted, capture_with_pictures
-        from ..compare.compare_log import read_references
+        from ..comparison.compare_log import read_references
         from ..evidence.artifacts import prepare_folder
 
         prepare_folder(output)

@@ -13,6 +13,18 @@ from ..util.text import printable, quoted, valid_utf8
 from .decoding import StructureError, decode_log
 from .model import SCHEMA_VERSION, EvidenceLog
 
+_BUNDLE = "it is an archive; of a bundle: d0parity verify"
+# What people give in place of a log, by its first bytes, and what takes it.
+_OTHER_KINDS = {
+    b"PK\x03\x04": "it is a zip, as NPZ files are: give the folder of the datasets to d0parity compare or d0parity log",
+    b"\x1f\x8b": _BUNDLE,
+    b"<!DOCTYPE html": "it is a page; the log lies beside it: dose_parity_log.json",
+    b"# D0 Parity": "it is a digest or a receipt for people; the JSON of the same name lies beside it",
+    b"\x80": "it is a pickle, as params.dill is: give it to d0parity log --baseline-params",
+}
+_START = 512
+_TAR = slice(257, 262)  # where a tar says what it is
+
 
 class LogError(ParityError, ValueError):
     """An evidence log that cannot be read. The message names the file and the reason."""
@@ -69,6 +81,8 @@ def parse_log(data: bytes, shown_as: str) -> LogFile:
         content = parse_object(data)
     except (ValueError, RecursionError) as error:
         raise LogError(f"log {printable(shown_as)} cannot be read: {error}") from None
+    if "receipt_version" in content:
+        raise LogError(f"{printable(shown_as)} is a receipt: d0parity verify {printable(shown_as)} --log LOG reads it")
     version = content.get("schema_version", 0)
     if type(version) is not int or version < 0:
         raise LogError(
@@ -100,6 +114,11 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """
     if data.startswith(LFS_POINTER):
         raise ValueError("it is a Git LFS pointer, not the file: run 'git lfs pull'")
+    for start, kind in _OTHER_KINDS.items():
+        if data[:_START].lstrip().startswith(start):
+            raise ValueError(kind)
+    if data[_TAR] == b"ustar":
+        raise ValueError(_BUNDLE)
     if not data.strip():
         raise ValueError("it is empty; copy it again")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ..scenario.layout import Layout
 from ..scenario.thresholds import Level
@@ -208,6 +208,17 @@ class EvidenceLog:
     def __repr__(self) -> str:
         """Tell which log it is: what it holds fills pages."""
         return f"<EvidenceLog {self.metadata.scenario_id!r}: {counted(len(self.datasets), 'dataset')}, {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        from .shown import html_of
+
+        return html_of(self)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the values of the datasets as columns by their dotted names, for any library of tables."""
+        from .shown import columns_of
+
+        return columns_of(self)
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:

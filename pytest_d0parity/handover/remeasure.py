@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ..capture.baseline_run import read_baseline_run
 from ..capture.executor import Executor
 from ..capture.job import CaptureJob
-from ..compare.comparator import Comparator
-from ..compare.difference import Comparison
-from ..compare.values import Named, baseline_values, values_of_dataset
+from ..comparison.comparator import Comparator
+from ..comparison.difference import Comparison
+from ..comparison.values import Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset, Problem
 from ..evidence.file import LogFile
 from ..scenario.layout import DEFAULT_LAYOUT, Layout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -60,6 +61,17 @@ class Verification:
     differences: tuple[Difference, ...] = ()
     problems: tuple[str, ...] = ()
     litter: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Tell the verdict: the files may fill pages."""
+        counts = Counter(each.outcome.replace("_", " ") for each in self.files)
+        return f"<Verification {self.verdict}: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}>"
+
+    def _repr_html_(self) -> str:
+        from ..util.html import html_table
+
+        rows = [[each.name, each.outcome.replace("_", " "), each.remark] for each in self.files]
+        return html_table("; ".join([repr(self).strip("<>"), *self.problems]), ["file", "outcome", "what"], rows)
 
     @property
     def is_complete(self) -> bool:

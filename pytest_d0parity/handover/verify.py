@@ -303,7 +303,7 @@ class _Verifier:
     def _differences(self) -> tuple[Difference, ...]:
         if not self._remeasured:
             return ()
-        from ..compare.difference import Comparison
+        from ..comparison.difference import Comparison
 
         return Comparison.of(remeasured.comparison for remeasured in self._remeasured.values()).differences
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..compare.comparator import Comparator
-from ..compare.difference import Comparison, within
-from ..compare.values import Named
+from ..comparison.comparator import Comparator
+from ..comparison.difference import Comparison, within
+from ..comparison.values import Named
 from ..evidence.dataset import Problem
 from ..evidence.model import SCHEMA_VERSION
 from ..readers.params.baseline import FLAGS, METRICS

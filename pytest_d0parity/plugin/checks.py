@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ..compare.comparator import Comparator
-from ..compare.difference import MISSING
-from ..compare.values import Named
+from ..comparison.comparator import Comparator
+from ..comparison.difference import MISSING
+from ..comparison.values import Named
 from ..evidence.dataset import Problem
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import STAGES

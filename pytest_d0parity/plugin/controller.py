@@ -16,8 +16,8 @@ from ..capture.cache import open_user_cache
 from ..capture.job import CaptureJob
 from ..capture.local_pool import LocalPool, pool_size
 from ..capture.selection import sizes_of
-from ..compare.compare_log import comparator_for
-from ..compare.reference_update import update_reference
+from ..comparison.compare_log import comparator_for
+from ..comparison.reference_update import update_reference
 from ..evidence.artifacts import prepare_folder
 from ..evidence.dataset import Problem
 from ..evidence.file import LogFile

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ..compare.values import CheckValues, limits_of_check
+from ..comparison.values import CheckValues, limits_of_check
 from ..evidence.dataset import Scalar
 from ..evidence.encoding import convert_for_json
 from ..scenario.thresholds import ThresholdError, threshold_of

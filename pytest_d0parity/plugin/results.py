@@ -10,10 +10,10 @@ import pytest
 
 from ..capture.job import CaptureResult
 from ..capture.run import build_log, pictures_of
-from ..compare.comparator import Comparator
-from ..compare.compare_log import explain, explain_checked
-from ..compare.difference import Comparison
-from ..compare.values import Values, values_of
+from ..comparison.comparator import Comparator
+from ..comparison.compare_log import explain, explain_checked
+from ..comparison.difference import Comparison
+from ..comparison.values import Values, values_of
 from ..evidence.dataset import Problem
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Check, EvidenceLog

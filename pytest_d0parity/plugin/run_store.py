@@ -20,7 +20,7 @@ from ..capture.job import CaptureJob, CaptureResult
 from ..capture.local_pool import LocalPool
 from ..capture.selection import DatasetSelection, expects_probe, select_datasets
 from ..capture.worker import BEAT
-from ..compare.values import BaselineValues, Named, baseline_values, values_of_dataset
+from ..comparison.values import BaselineValues, Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset
 from ..util.atomic import write_atomically
 from ..util.errors import ParityError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ..compare.comparator import Comparator
+from ..comparison.comparator import Comparator
 from ..evidence.drift import Difference
 from ..readers.params.reader import ParamsError, load_params
 from ..reports.difference_table import difference_table

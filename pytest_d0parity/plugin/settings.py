@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..compare.compare_log import read_references
+from ..comparison.compare_log import read_references
 from ..evidence.file import LogError, LogFile
 from ..reports.writer import is_log_of
 from ..scenario.options import OPTIONS

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ..compare.compare_log import OFFER
-from ..compare.reference_update import ReferenceUpdate
+from ..comparison.compare_log import OFFER
+from ..comparison.reference_update import ReferenceUpdate
 from ..evidence.artifacts import DIGEST, PAGE, STATEMENT
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..compare.difference import is_rounding
-from ..compare.levels import is_about_bytes
+from ..comparison.difference import is_rounding
+from ..comparison.levels import is_about_bytes
 from ..evidence.drift import Difference, Finding, NotCompared
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog, Verdict
+from ..util.html import html_table
 from ..util.markdown import escape
 from ..util.text import counted, listed, more_than, printable, valid_utf8
-from .difference_table import difference_markdown, difference_table, merged
+from .difference_table import difference_cells, difference_markdown, difference_table, merged
 
 _MOST_FINDINGS = 12
 _MOST_NAMES = 3  # of datasets
@@ -61,6 +62,15 @@ class Outcome:
     compared: int = 0
     verified: bool = True
     from_cache: int = 0
+
+    def __repr__(self) -> str:
+        """Tell the verdict: the differences may fill pages."""
+        return f"<Outcome {self.verdict}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        columns = ["value", "reference", "observed", "difference", "allowed", "verdict"]
+        rows = [[*difference_cells(each)[:5], each.verdict.replace("_", " ")] for each in self.rows]
+        return html_table("; ".join([f"{self.verdict}: {self.sentence}", *self.remarks]), columns, rows)
 
     @property
     def sentence(self) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..compare.difference import MISSING, PRESENT, dataset_at
+from ..comparison.difference import MISSING, PRESENT, dataset_at
 from ..evidence.dataset import Dataset, Scalar
 from ..evidence.model import EvidenceLog
 from ..statistics.records import STAGES

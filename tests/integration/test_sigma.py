@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_d0parity import EvidenceLog, Scenario, capture_evidence, to_json
-from pytest_d0parity.compare.comparator import Comparator
-from pytest_d0parity.compare.difference import Comparison, find_difference
-from pytest_d0parity.compare.scatter import Scatter
-from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.comparison.comparator import Comparator
+from pytest_d0parity.comparison.difference import Comparison, find_difference
+from pytest_d0parity.comparison.scatter import Scatter
+from pytest_d0parity.comparison.values import values_of
 from pytest_d0parity.evidence.file import LogFile
 from pytest_d0parity.scenario.thresholds import ThresholdError, parse_threshold
 from pytest_d0parity.simulator import simulate_sweep

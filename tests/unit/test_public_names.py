@@ -26,14 +26,18 @@ NAMES = {
     "Threshold",
     "__version__",
     "capture_evidence",
+    "compare",
     "convert_for_json",
     "json_schema",
     "load_params",
+    "read_log",
+    "scan",
     "sha256_file",
     "summarize_array",
     "summarize_grouped",
     "summarize_probe",
     "to_json",
+    "verify",
 }
 OF_THE_SCRIPT = {
     "convert_for_json",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...compare.difference import dataset_at
-from ...compare.values import BUILT_IN
+from ...comparison.difference import dataset_at
+from ...comparison.values import BUILT_IN
 from ...evidence.drift import Difference
 from ...util.text import printable, valid_utf8
 from ..outcome import Outcome

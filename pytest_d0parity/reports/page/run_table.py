@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...compare.difference import is_finite_number
-from ...compare.values import Values, values_of
+from ...comparison.difference import is_finite_number
+from ...comparison.values import Values, values_of
 from ...evidence.dataset import Scalar
 from ...evidence.model import EvidenceLog
 from .drawing.charts import Chart, over_number

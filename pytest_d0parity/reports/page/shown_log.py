@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...compare.values import Named, Values, values_of
+from ...comparison.values import Named, Values, values_of
 from ...evidence.dataset import Dataset
 from ...evidence.model import EvidenceLog
 from ...evidence.pictures import Pictures, name_of

@@ -154,3 +154,11 @@ def test_what_is_too_much_is_counted() -> None:
     for _ in range(300):
         deep = {"k" * 4000: deep}
     assert leaves_of({"a": 1, "deep": deep}).left_out == 1
+
+
+@pytest.mark.parametrize("empty", [{}, [], (), set(), frozenset(), deque()])
+def test_of_many_values_empty_containers_count_once(empty: Any) -> None:
+    """What is left out is counted without looking at each name."""
+    many = {f"key{number}": number for number in range(10_000)}
+    leaves = leaves_of({**many, "more": [empty, [1, empty], {"a": empty}], "z": complex(1, 2)})
+    assert (len(leaves.values), leaves.left_out) == (10_000, 6)

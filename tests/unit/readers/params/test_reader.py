@@ -556,3 +556,37 @@ def test_a_trusted_file_that_dill_cannot_load_is_refused_in_words(tmp_path: Path
     with pytest.raises(ParamsError, match="No module named 'tensorflow'"):
         load_params(path, trusted=True)
     assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("function", "argument"),
+    [
+        ("bytes", [0, -1]),
+        ("bytes", [256]),
+        ("bytearray", [-1]),
+        ("dict", [(1, 2, 3)]),
+        ("dict", [(1,)]),
+    ],
+)
+def test_builtins_that_python_refuses_are_placeholders(load: Any, function: str, argument: Any) -> None:
+    params = load(wrap(call(name("builtins", function), value(argument))))
+    assert (params["good"], params["after"]) == (7, 8)
+    assert isinstance(params["bad"], Placeholder)
+
+
+def test_builtins_that_python_makes_are_made(load: Any) -> None:
+    assert load(wrap(call(name("builtins", "bytes"), value([0, 255]))))["bad"] == b"\0\xff"
+    assert load(wrap(call(name("builtins", "dict"), value([("a", 1), ["b", 2]]))))["bad"] == {"a": 1, "b": 2}
+
+
+def test_keywords_of_an_object_stay_among_its_arguments(load: Any) -> None:
+    """NEWOBJ_EX: a class, its arguments, and keywords."""
+    made = name("some.module", "Thing") + args(integer(1)) + value({"size": 2}) + b"\x92"
+    placeholder = load(wrap(made))["bad"]
+    assert "size" in repr(placeholder.arguments)
+
+
+def test_where_an_instruction_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "params.dill").write_bytes(b"\x80\x04}\xff")
+    with pytest.raises(ParamsError, match=r"at 3 is no instruction"):
+        load_params(tmp_path / "params.dill")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_d0parity import Scenario, capture_evidence
-from pytest_d0parity.compare.comparator import Comparator
-from pytest_d0parity.compare.diagnosis.diagnose import diagnose
-from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.comparison.comparator import Comparator
+from pytest_d0parity.comparison.diagnosis.diagnose import diagnose
+from pytest_d0parity.comparison.values import values_of
 from pytest_d0parity.evidence.drift import Finding
 from pytest_d0parity.evidence.file import LogFile
 from pytest_d0parity.evidence.model import EvidenceLog
@@ -156,6 +156,45 @@ def test_swapped_arrays() -> None:
         "xcoords and ycoords are swapped",
         "xcoords_start and ycoords_start are swapped",
     ]
+
+
+def test_where_several_arrays_are_the_same_x_belongs_to_y() -> None:
+    before = arrays()
+    x, y = before.pop("xcoords"), before.pop("ycoords")
+    found = findings(
+        before | {"xcoords": x, "between": y, "ycoords": y}, before | {"xcoords": y, "between": x, "ycoords": x}
+    )
+    assert "xcoords and ycoords are swapped" in [finding.sentence for finding in found]
+
+
+@pytest.mark.parametrize(("frames", "rule"), [(512, "changed"), (513, "frame_order")])
+def test_frames_in_another_order_have_one_centre_where_all_are_looked_at(frames: int, rule: str) -> None:
+    """A frame turned round has the same fingerprint: of up to 512 frames, the centre of the mean tells it."""
+    before = arrays()
+    rng = np.random.default_rng(1)
+    stack = np.sqrt(rng.poisson(3, (frames, 4, 4)) * np.arange(1, 5) / 1000).astype(np.float32)
+    before |= {"diff3d": stack, "scan_index": np.zeros(frames, np.int64)}
+    before |= {name: np.resize(before[name], frames) for name in ("xcoords", "ycoords")}
+    found = rules(findings(before, before | {"diff3d": stack[::-1, ::-1, ::-1]}))
+    assert [proof for root, proof in found if root == "patterns"] == [rule]
+
+
+def test_fewer_frames_are_told_where_both_sides_count_them() -> None:
+    log, other = log_of({NAME: arrays()}), log_of({NAME: arrays(noise=1)})
+    (dataset,) = log.datasets
+    uncounted = replace(log, datasets=(replace(dataset, frames=None),))
+    for pair in ((uncounted, other), (other, uncounted)):
+        assert ("patterns", "frames") not in rules(between(*pair))
+
+
+def test_values_below_the_smallest_normal_float32_are_the_same_to_its_precision() -> None:
+    """There, neighbours are a fixed distance apart, and not a share of the value."""
+    before = arrays()
+    before["diff3d"] = before["diff3d"].astype(np.float64) * 2e-38 / before["diff3d"].max()
+    after = before | {"diff3d": before["diff3d"].astype(np.float32)}
+    assert rules(findings(before, after)) == [("patterns", "precision")]
+    coarser = np.round(before["diff3d"] / 2.0**-148) * 2.0**-148  # twice the distance
+    assert ("patterns", "precision") not in rules(findings(before, before | {"diff3d": coarser.astype(np.float32)}))
 
 
 def test_a_factor_that_a_recorded_value_explains() -> None:

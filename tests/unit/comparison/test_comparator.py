@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from pytest_d0parity import convert_for_json, json_schema
 from pytest_d0parity.cli import main
-from pytest_d0parity.compare.comparator import Comparator
-from pytest_d0parity.compare.values import values_of
+from pytest_d0parity.comparison.comparator import Comparator
+from pytest_d0parity.comparison.values import values_of
 from pytest_d0parity.evidence.file import parse_log, read_log
 from pytest_d0parity.scenario.thresholds import DEFAULT, Threshold, parse_threshold
 

@@ -1,0 +1,1 @@
+"""What scripts and notebooks call: logs read, compared and verified, and folders looked at."""

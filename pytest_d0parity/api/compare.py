@@ -1,0 +1,115 @@
+"""Logs and folders compared, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..comparison.comparator import Comparator
+from ..comparison.compare_log import explain
+from ..comparison.difference import Comparison
+from ..comparison.values import Values, values_of
+from ..evidence.drift import Reference
+from ..evidence.file import LogFile
+from ..evidence.model import EvidenceLog
+from ..reports.outcome import Outcome
+from ..scenario.options import DEFAULT_ID
+from ..scenario.pyproject import Project
+from ..scenario.scenario import Scenario
+from ..scenario.thresholds import Level, Threshold, parse_threshold, threshold_of
+from .source import in_memory, log_in, measure_folder, read_source, scenario_of_folder, without_baseline
+
+Source = str | os.PathLike[str] | EvidenceLog
+
+
+def compare(
+    reference: Source,
+    log: Source,
+    *,
+    level: Level = "bytes",
+    thresholds: Sequence[str] | Mapping[str, Any] = (),
+) -> Outcome:
+    """Compare a log, or a folder of datasets, with one that is trusted.
+
+    Parameters
+    ----------
+    reference, log : path or EvidenceLog
+        A log, the path of one, or a folder. A folder that holds a log is that log; any other is measured.
+    level : {"bytes", "statistics"}
+        How much has to agree.
+    thresholds : sequence of str, or mapping
+        As on the command line, ``["raw.mean:5%"]``, or as in ``pyproject.toml``, ``{"raw.mean": "5%"}``.
+
+    Returns
+    -------
+    Outcome
+        `verdict`, `sentence`, `findings` and `differences`; a notebook shows it as a table.
+
+    Raises
+    ------
+    ParityError
+        If something cannot be read, or a threshold is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pytest_d0parity.simulator import simulate_sweep
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = simulate_sweep(folder, doses=("1e4",), n_frames=40)
+    ...     compare(folder, folder)
+    <Outcome match: every compared value equals the reference ...>
+    """
+    trusted, file = _files(reference, log)
+    return judge(trusted, file, level, _thresholds(thresholds))[0]
+
+
+def judge(
+    reference: LogFile, file: LogFile, level: Level, thresholds: Sequence[Threshold]
+) -> tuple[Outcome, Reference, Comparator, Values, Comparison]:
+    """Compare two logs. Return the outcome, the record for a log, and what a caller needs to tell of problems."""
+    observed = values_of(file.log)
+    comparator = Comparator.of(reference, thresholds, level)
+    comparison = comparator.compare(observed)
+    record = comparator.record_beside(observed.checks, comparison)
+    outcome = Outcome(
+        verdict=comparison.verdict,
+        differences=comparison.differences,
+        findings=explain(comparator, observed, comparison),
+        filenames=tuple(observed.datasets),
+        reference=reference.path,
+        left_out=record.left_out,
+        not_compared=record.not_compared,
+        compared=record.compared,
+        verified=False,
+    )
+    return outcome, record, comparator, observed, comparison
+
+
+def _thresholds(given: Sequence[str] | Mapping[str, Any]) -> list[Threshold]:
+    if isinstance(given, Mapping):
+        return [threshold_of(pattern, limit) for pattern, limit in given.items()]
+    return [parse_threshold(text) for text in given]
+
+
+def _files(reference: Source, log: Source) -> tuple[LogFile, LogFile]:
+    """Read or measure both sides; a folder is kept as the log beside it says."""
+    read = [_read(each) for each in (reference, log)]
+    files = [
+        each if isinstance(each, LogFile) else measure_folder(_scenario(each, read[1 - number]))
+        for number, each in enumerate(read)
+    ]
+    if not all(isinstance(each, LogFile) for each in read):
+        files = [without_baseline(each) for each in files]
+    return files[0], files[1]
+
+
+def _read(source: Source) -> LogFile | str:
+    if isinstance(source, EvidenceLog):
+        return in_memory(source)
+    path = log_in(os.fspath(source))
+    return os.fspath(source) if path is None else read_source(path)
+
+
+def _scenario(folder: str, other: LogFile | str) -> Scenario:
+    return scenario_of_folder(Project(), DEFAULT_ID, {}, folder, other if isinstance(other, LogFile) else None)

@@ -1,0 +1,52 @@
+"""Files checked against a log, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import os
+
+from ..handover.remeasure import Remeasurement
+from ..handover.submission import open_submission
+from ..handover.verification import Verification
+from ..handover.verify import verify as verify_files
+
+
+def verify(log: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> Verification:
+    """Check that files are those of a log, or that a bundle holds what it says.
+
+    Parameters
+    ----------
+    log : path
+        The evidence log, or a bundle: a folder, ``.tar`` or ``.tar.gz``.
+    root : path, optional
+        The folder of the files; for a bundle, leave it out.
+
+    Returns
+    -------
+    Verification
+        `verdict`, and an entry of `files` for each file; a notebook shows it as a table. Nothing is written.
+
+    Raises
+    ------
+    ParityError
+        If log, folder or bundle cannot be read.
+    """
+    folder = None if root is None else os.fspath(root)
+    with open_submission(
+        os.fspath(log),
+        None,
+        dataset_root=folder,
+        baseline_params=None,
+        attachments=(),
+        limit_datasets=None,
+        has_key=False,
+    ) as submission:
+        file = submission.file
+
+        def look() -> Remeasurement:
+            from ..evidence.file import LogError
+
+            if file is None:
+                raise LogError("without its log, nothing is known of the values in a bundle")
+            return Remeasurement(file, (), "bytes")
+
+        return verify_files(submission.expected_files, submission.tree, look, is_expected=submission.is_expected)
