@@ -1,0 +1,229 @@
+"""``d0parity compare`` over logs, folders and pipes, and the same from Python."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pytest_d0parity
+from pytest_d0parity import ParityError, compare, read_log, scan, verify
+from pytest_d0parity.cli import main
+from tests.support.command import COMMAND, LOG
+
+
+@pytest.fixture
+def here(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sweep, its log in ``parity``, a copy of which one array is scaled, and a copy that is whole."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("sweep", "copy", "scaled"):
+        shutil.copytree(pair, tmp_path / name)
+    with np.load("scaled/data_p1e4.npz") as npz:
+        members = dict(npz)
+    np.savez("scaled/data_p1e4.npz", **members | {"diff3d": members["diff3d"] * np.float32(2)})
+    assert (
+        main(["log", "--dataset-root", "sweep", "--baseline-params", "sweep/params.dill", "--output", "parity", "-q"])
+        == 0
+    )
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["compare", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_folders_are_measured(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(here.rglob("*"))
+    code, out, _ = run(capsys, "sweep", "copy")
+    assert (code, out.splitlines()[0]) == (0, "match: every compared value equals the reference sweep")
+    code, out, _ = run(capsys, "sweep", "scaled")
+    assert code == 3
+    assert "every statistic of raw is the reference's times 2.0000" in out
+    assert sorted(here.rglob("*")) == before
+
+
+def test_a_folder_beside_a_log(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for pair, code in (((f"parity/{LOG}", "copy"), 0), (("copy", f"parity/{LOG}"), 0), (("parity", "scaled"), 3)):
+        found, _, err = run(capsys, *pair)
+        assert found == code, pair
+        assert "params, metrics and attachments are not compared" in err
+    assert "parity holds a log, which is compared; the files beside it were not looked at" in err
+
+
+def test_a_folder_is_kept_as_the_log_says(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under names that no convention finds."""
+    for name in ("sweep", "copy"):
+        for path in sorted((here / name).glob("data_p*.npz")):
+            path.rename(path.with_name(path.name.replace("data_p", "run_")))
+    options = ["--datasets", "run_*.npz", "--dose", r"run_(?P<photons>[0-9e]+)\.npz"]
+    assert main(["log", "--dataset-root", "sweep", "--output", "named", "-q", *options]) == 0
+    assert run(capsys, "named", "copy")[0] == 0
+    code, _, err = run(capsys, "sweep", "copy")
+    assert code == 1
+    assert "d0parity scan says what is there" in err
+    assert run(capsys, "sweep", "copy", *options)[0] == 0
+
+
+def test_standard_input_and_pipes(here: Path) -> None:
+    command = f'cat parity/{LOG} | "$@" - parity && "$@" <(cat parity/{LOG}) <(cat parity/{LOG})'
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command, "bash", *COMMAND, "compare"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=here,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("match: every compared value equals the reference standard input")
+    assert done.stdout.count("match: ") == 2
+
+
+def test_standard_input_holds_one_log(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "-", "-")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("data.npz", b"PK\x03\x04", "give the folder of the datasets to d0parity compare"),
+        ("bag.tar.gz", b"\x1f\x8b\x08", "it is an archive; of a bundle: d0parity verify"),
+        ("bag.tar", bytes(257) + b"ustar\x0000" + bytes(300), "it is an archive; of a bundle: d0parity verify"),
+        ("page.html", b"<!DOCTYPE html>", "the log lies beside it"),
+        ("params.dill", b"\x80\x04}.", "give it to d0parity log --baseline-params"),
+        ("receipt.json", b'{"receipt_version": 1}', "d0parity verify receipt.json --log LOG reads it"),
+    ],
+)
+def test_what_is_no_log_is_told_which_command_takes_it(
+    here: Path, name: str, content: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / name).write_bytes(content)
+    for arguments in ((name, "parity"), ("parity", name)):
+        code, _, err = run(capsys, *arguments)
+        assert code == 1
+        assert said in err
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+COMMANDS = ["log", "compare", "report", "verify", "bundle", "attest", "scan", "demo", "schema"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_two_examples_and_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    examples, codes = said.partition("examples:\n")[2].split("\nexit codes:\n")
+    assert len([line for line in examples.splitlines() if f"d0parity {command}" in line]) == 2
+    assert [line.split()[0] for line in codes.splitlines()][:3] == ["0", "1", "2"]
+    assert ("  3  drift" in codes) == (command in ("log", "compare", "report", "verify"))
+
+
+def test_alone_it_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n    {command}" in said for command in COMMANDS)
+
+
+def test_shells_complete_commands_and_options(tmp_path: Path) -> None:
+    def completions(line: str) -> list[str]:
+        environment = os.environ | {
+            "_ARGCOMPLETE": "1",
+            "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"),
+            "_ARGCOMPLETE_IFS": "\n",
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+        }
+        program = str(Path(sys.executable).parent / "d0parity")
+        subprocess.run([program], env=environment, check=False, capture_output=True, timeout=120)
+        return (tmp_path / "said").read_text().split("\n")
+
+    assert "compare " in completions("d0parity comp")
+    assert "--public-key " in completions("d0parity verify --pub")
+
+
+# --- from Python ---------------------------------------------------------------------------------
+
+
+def test_logs_and_folders_are_compared(here: Path) -> None:
+    assert compare("sweep", "copy").verdict == "match"
+    outcome = compare(f"parity/{LOG}", Path("scaled"))
+    assert (outcome.verdict, outcome.findings[0].proof) == ("drift", "factor")
+    assert repr(outcome).startswith("<Outcome drift: ")
+    html = outcome._repr_html_()
+    assert "data_p1e4.npz:raw.mean" in html
+    assert "<script" not in html
+    log = read_log("parity")
+    assert compare(log, log).verdict == "match"
+    assert compare(log, "scaled", level="statistics", thresholds=["*:200%"]).verdict in ("within_thresholds", "drift")
+    assert compare(log, "scaled", thresholds={"*": "ignore"}).verdict == "incomplete"
+    with pytest.raises(ParityError, match="nowhere"):
+        compare("nowhere.json", "sweep")
+    with pytest.raises(ParityError):
+        compare(log, log, thresholds=["raw.mean"])
+
+
+def test_a_log_is_read_and_shows_itself(here: Path) -> None:
+    log = read_log("parity")
+    assert repr(log) == "<EvidenceLog 'UNKNOWN': 2 datasets, recorded>"
+    columns = log.columns()
+    assert {len(column) for column in columns.values()} == {2}
+    assert columns["filename"] == ["data_p1e4.npz", "data_p1e6.npz"]
+    content = json.loads(Path("parity", LOG).read_text(encoding="utf-8"))
+    for name, (first, second) in {
+        "raw.mean": ("stats", "raw"),
+        "photons.per_pattern": ("photons", "per_pattern"),
+        "probe.amplitude.max": ("probe", "amplitude"),
+    }.items():
+        value = content["datasets"][0][first][second]
+        assert columns[name][0] == (value if isinstance(value, float) else value[name.rpartition(".")[2]])
+    assert columns["arrays.diff3d.shape"][0] == "x".join(map(str, content["datasets"][0]["arrays"]["diff3d"]["shape"]))
+    html = log._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "data_p1e6.npz" in html
+
+
+def test_what_a_file_says_is_no_markup(here: Path) -> None:
+    path = Path("parity", LOG)
+    path.write_text(path.read_text(encoding="utf-8").replace("data_p1e4.npz", "<b>x</b>"), encoding="utf-8")
+    assert "<b>" not in read_log(path)._repr_html_()
+
+
+def test_files_are_verified_and_folders_looked_at(here: Path) -> None:
+    before = sorted(here.rglob("*"))
+    verification = verify(f"parity/{LOG}")
+    assert (verification.verdict, repr(verification)) == ("match", "<Verification match: 2 same>")
+    changed = verify(f"parity/{LOG}", "scaled")
+    assert changed.verdict == "drift"
+    assert "not as in the log: diff3d" in changed._repr_html_()
+    found = scan("sweep")
+    assert repr(found) == "<Scan 'sweep': 2 NPZ files>"
+    assert "patterns" not in found.table
+    assert "[tool.d0parity.scenarios." in found.table
+    assert "data_p1e4.npz" in found._repr_html_()
+    with pytest.raises(ParityError):
+        scan("nowhere")
+    assert sorted(here.rglob("*")) == before
+
+
+def test_the_package_shows_its_public_names_alone(here: Path) -> None:
+    read_log("parity"), compare("parity", "parity")  # whatever was imported meanwhile
+    assert dir(pytest_d0parity) == sorted(pytest_d0parity.__all__)
+    assert callable(pytest_d0parity.compare)
+
+
+def test_standard_input_from_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data: Any = io.TextIOWrapper(io.BytesIO(Path("parity", LOG).read_bytes()))
+    monkeypatch.setattr(sys, "stdin", data)
+    assert len(read_log("-").datasets) == 2
