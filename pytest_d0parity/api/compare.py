@@ -56,7 +56,7 @@ def compare(
     >>> import tempfile
     >>> from pytest_d0parity.simulator import simulate_sweep
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = simulate_sweep(folder, doses=("1e4",), n_frames=40)
+    ...     _ = simulate_sweep(folder, doses=("1e4",), frames=40)
     ...     compare(folder, folder)
     <Outcome match: every compared value equals the reference ...>
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..capture.folder_scan import ScannedFile, scan_folder
 from ..capture.suggested_table import suggest_table
-from ..util.html import html_table
+from ..evidence.shown import html_table
 from ..util.text import counted
 
 

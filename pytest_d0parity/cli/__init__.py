@@ -12,8 +12,7 @@ from .._version import __version__
 from ..util.errors import ParityError
 from ..util.runtime import Interruption
 from ..util.text import printable
-from .arguments import DONE, INTERRUPTED
-from .guide import complete, completed_command, epilog_of
+from .arguments import DONE, INTERRUPTED, complete, completed_command, epilog_of
 from .log import add_log
 from .terminal import Terminal
 

@@ -1,13 +1,14 @@
-"""A log as a table: a column for each value, a row for each dataset."""
+"""A log as a table: a column for each value, a row for each dataset; and tables for notebooks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..util.html import html_table
 from ..util.records import ABSENT
+from ..util.text import printable
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -57,3 +58,28 @@ def html_of(log: EvidenceLog) -> str:
         [value[:12] if name == "sha256" else value for name, value in zip(names, row, strict=True)] for row in rows
     ]
     return html_table(repr(log), names, short)
+
+
+def html_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], most: int = 60) -> str:
+    """Return a table as HTML, in which no text from a file can act as markup.
+
+    Parameters
+    ----------
+    rows : iterable of sequence
+        Numbers are rounded to six digits; of more than `most`, the others are counted.
+    """
+    rows = [*rows]
+    head = "".join(f"<th>{_cell(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows[:most])
+    left = f"<p>… and {len(rows) - most} more</p>" if len(rows) > most else ""
+    return (
+        f"<table><caption>{_cell(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}"
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return escape(printable(str(value)))

@@ -68,7 +68,7 @@ class Verification:
         return f"<Verification {self.verdict}: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}>"
 
     def _repr_html_(self) -> str:
-        from ..util.html import html_table
+        from ..evidence.shown import html_table
 
         rows = [[each.name, each.outcome.replace("_", " "), each.remark] for each in self.files]
         return html_table("; ".join([repr(self).strip("<>"), *self.problems]), ["file", "outcome", "what"], rows)

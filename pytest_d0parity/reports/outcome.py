@@ -14,7 +14,7 @@ from ..comparison.levels import is_about_bytes
 from ..evidence.drift import Difference, Finding, NotCompared
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog, Verdict
-from ..util.html import html_table
+from ..evidence.shown import html_table
 from ..util.markdown import escape
 from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .difference_table import difference_cells, difference_markdown, difference_table, merged

@@ -439,7 +439,7 @@ def test_trusting_the_params_is_recorded(root: Path, output: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
+        ["no-such-command"],
         ["log", "--no-such-option"],
         ["log", "--limit-datasets", ","],
         ["demo", "--frames", "0"],
