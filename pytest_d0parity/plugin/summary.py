@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from ..comparison.compare_log import OFFER
 from ..comparison.reference_update import ReferenceUpdate
+from ..comparison.values import BUILT_IN
 from ..evidence.artifacts import DIGEST, PAGE, STATEMENT
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
@@ -24,6 +26,7 @@ from ..reports.outcome import outcome_of
 from ..util.text import counted, more_than, printable, quoted
 from .settings import Settings
 
+_MAX_ANNOTATIONS = 10  # that GitHub shows of a step
 _MAX_PROBLEMS = 20
 
 
@@ -100,6 +103,9 @@ class Summary:
         if end.log is not None:
             for line in (*_log_lines(end.log), *self._file_lines()):
                 terminalreporter.write_line(line)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            for line in _annotations(terminalreporter):
+                terminalreporter.write_line(line)
 
     def _file_lines(self) -> Iterator[str]:
         end = self.conclusion
@@ -162,6 +168,16 @@ class Summary:
         json_report["d0parity"] = convert_for_json(section)
 
 
+def _annotations(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    """Yield the built-in checks that failed in the form in which GitHub Actions makes annotations of a run of them."""
+    reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+    failed = [report for report in reports if report.nodeid.startswith(BUILT_IN)]
+    for report in failed[:_MAX_ANNOTATIONS]:
+        said = next((line for line in report.longreprtext.splitlines() if line.strip()), "failed")
+        name, said = (re.sub("[%\r\n:,]", lambda mark: f"%{ord(mark[0]):02X}", text) for text in (report.nodeid, said))
+        yield f"::error title={printable(name)}::{printable(said)}"
+
+
 def write_errors(conclusion: Conclusion, config: pytest.Config) -> None:
     """Write the errors to standard error if pytest writes no summary in the terminal."""
     if config.getoption("no_summary", False) or not config.pluginmanager.hasplugin("terminal"):
@@ -175,7 +191,9 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     counts = Counter(check.outcome for check in log.checks)
     tally = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
     yield f"{len(log.checks)} checks, {counted(log.total_datasets, 'dataset')}: {tally or 'none'}"
-    if text := outcome.text():
+    # The rows were told by the checks that failed.
+    failed = any(check.outcome in ("failed", "error") for check in log.checks)
+    if text := "\n".join(outcome.remarks) if failed else outcome.text():
         yield text.replace(OFFER, "--parity-compare=statistics '--parity-threshold=*:5sigma'")
     if log.verdict == "drift":
         yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."

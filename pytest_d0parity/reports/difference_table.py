@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Sequence
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..evidence.dataset import Scalar
 from ..evidence.drift import Difference
 from ..evidence.encoding import convert_for_json
+from ..util.files import is_sha256
 from ..util.markdown import table
 from ..util.text import printable, quoted
 
@@ -32,21 +36,52 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     prefix : str
         Left out at the beginning of the names, where all are about one dataset.
     """
+    rows = merged(differences)
+    groups = _grouped(rows[:_ROWS], prefix)
+    table = _drawn(groups, _COLUMNS)
+    if max(map(len, table), default=0) > _width():
+        table = _drawn(groups, _COLUMNS[:-1])
+    return "\n".join([*table, *_more_rows_line(rows)])
+
+
+def _grouped(rows: Sequence[Difference], prefix: str) -> dict[str, list[list[str]]]:
+    """Return the cells of rows by their dataset, in the order of the first of each; those beside datasets by ""."""
+    groups: dict[str, list[list[str]]] = {}
+    for row in rows:
+        dataset, colon, name = row.where.removeprefix(prefix).rpartition(":")
+        cells = difference_cells(row, prefix)
+        groups.setdefault(dataset, []).append([f"  {quoted(name)}", *cells[1:]] if colon else cells)
+    return groups
+
+
+def _drawn(groups: Mapping[str, Sequence[Sequence[str]]], columns: Sequence[str]) -> list[str]:
+    """Return the lines of a table, with the name of a dataset above its rows."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in _COLUMNS:
+    for column in columns:
         grid.add_column(column, justify="left" if column == "value" else "right", no_wrap=True)
-    rows = merged(differences)
-    for difference in rows[:_ROWS]:
-        grid.add_row(*(Text(cell) for cell in difference_cells(difference, prefix)))
+    headings = []
+    for dataset, rows in groups.items():
+        if dataset:
+            headings.append((len(grid.rows), f"{quoted(dataset)}:"))
+            grid.add_row(Text(""))
+        for cells in rows:
+            grid.add_row(*(Text(cell) for cell in cells[: len(columns)]))
     console = Console(file=io.StringIO(), width=10_000, color_system=None)
     with console.capture() as capture:
         console.print(grid)
     lines = [line.rstrip() for line in capture.get().rstrip().splitlines()]
-    return "\n".join([*lines, *_more_rows_line(rows)])
+    for number, heading in headings:
+        lines[number + 1] = heading
+    return lines
+
+
+def _width() -> int:
+    """Return how wide a table may be: as wide as the terminal, or as it needs where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000
 
 
 def difference_markdown(differences: Sequence[Difference]) -> str:
@@ -93,6 +128,9 @@ def _both_values(expected: Scalar, observed: Scalar) -> tuple[str, str]:
     is_text = [isinstance(value, str) for value in (expected, observed)]
     if is_text[0] != is_text[1] and _looks_like_a_number(expected if is_text[0] else observed):
         return _as_json(expected), _as_json(observed)
+    if is_sha256(expected) and is_sha256(observed):
+        expected, observed = str(expected), str(observed)
+        return next((expected[:n], observed[:n]) for n in (12, 64) if n == 64 or expected[:n] != observed[:n])
     for told in (_rounded, _with_all_digits, _as_json):
         pair = told(expected), told(observed)
         if pair[0] != pair[1]:

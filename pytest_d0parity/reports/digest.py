@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ..evidence.artifacts import LOG, PAGE
 from ..evidence.dataset import Dataset, severity_of
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
@@ -19,6 +20,7 @@ from .outcome import outcome_of
 
 HALVES = ("train (amplitude)", "test (phase)")  # what the log's format calls the two numbers, and what they are
 _TITLES = {"raw": "Raw Diffraction", "normalized": "Normalized Diffraction", "grouped": "Grouped Intensity"}
+_STATISTICS = ("min", "max", "mean", "std", "median", "p01", "p99", "nonzero_fraction")
 _PROBLEM_STATEMENT = """\
 Two maintainers compare ptychographic reconstructions, and one of them cannot run the other's legacy pipeline. Before
 any reconstruction is compared, both need proof that they hold the same photon-dose sweep, the same probe, the same
@@ -61,15 +63,17 @@ def to_markdown(log: EvidenceLog, log_sha256: str) -> str:
     """
     sections = [
         "# D0 Parity Log",
-        _PROBLEM_STATEMENT,
         "## Verdict",
         outcome_of(log).headline,
-        f"This is the digest of the log with the SHA-256 `{log_sha256}`.",
-        *_checks(log),
+        f"This is the digest of the log with the SHA-256 `{log_sha256}`. Every digit is in [{LOG}]({LOG}); look at "
+        f"[the page]({PAGE}).",
+        "## Drift",
+        *_drift(log),
         *_problems(log),
-        "## Metadata",
-        table(["key", "value"], _metadata(log)),
-        *_layout(log),
+        *_checks(log),
+        "## Datasets",
+        _dataset_table(log.datasets) or "No dataset was read.",
+        *_stages_over_datasets(log.datasets),
         "## Baseline Parameters",
         table(["parameter", "value"], log.baseline_params.items()) or "No baseline parameters were read.",
         "## Baseline Metrics",
@@ -78,14 +82,16 @@ def to_markdown(log: EvidenceLog, log_sha256: str) -> str:
         "## Probe Flags",
         table(["flag", "value"], ([flag, log.baseline_params[flag]] for flag in FLAGS if flag in log.baseline_params))
         or "No probe flags were read.",
-        "## Datasets",
-        _dataset_table(log.datasets) or "No dataset was read.",
+        *_attachments(log),
+        "## Metadata",
+        table(["key", "value"], _metadata(log)),
+        *_layout(log),
         "## Stage-Level Stats by Dataset",
         *(part for dataset in log.datasets for part in _stages(dataset)),
         "## Probe Percentiles by Dataset",
         *_probes(log.datasets),
-        "## Drift",
-        *_drift(log),
+        "## Why This Log",
+        _PROBLEM_STATEMENT,
         "## How to Read These Numbers",
         INTERPRETATION,
     ]
@@ -100,6 +106,21 @@ def _metadata(log: EvidenceLog) -> Iterator[tuple[str, Any]]:
 def _layout(log: EvidenceLog) -> list[str]:
     rows = layout_rows(log)
     return ["## Layout", table(["what", "how it was applied"], rows)] if rows else []
+
+
+def _attachments(log: EvidenceLog) -> list[str]:
+    rows = ([each.name, each.role, each.size_bytes, each.sha256] for each in log.attachments)
+    return ["## Attachments", table(["file", "role", "size (bytes)", "SHA-256"], rows)] if log.attachments else []
+
+
+def _stages_over_datasets(datasets: Sequence[Dataset]) -> Iterator[str]:
+    """Yield a table for each stage, with a row for each dataset."""
+    for stage, title in _TITLES.items():
+        stats = [(dataset.filename, getattr(dataset.stats, stage)) for dataset in datasets]
+        rows = [[name, *(getattr(each, key) for key in _STATISTICS)] for name, each in stats if each is not None]
+        if rows:
+            yield f"### {title} of All Datasets"
+            yield table(["dataset", *_STATISTICS], rows)
 
 
 def _checks(log: EvidenceLog) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..util.markdown import escape
 from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .difference_table import difference_cells, difference_markdown, difference_table, merged
 
+_UNREAD = ("missing", "damaged")  # proofs that a file could not be read: each of its values is missing then
 _MOST_FINDINGS = 12
 _MOST_NAMES = 3  # of datasets
 _MOST_LEFT_OUT = 12  # names of what was left out for one reason
@@ -174,7 +175,15 @@ class Outcome:
 
     def text(self) -> str:
         """Return remarks and table as plain text; empty if there are none."""
-        return "\n".join([*self.remarks, *self._tables(difference_table)])
+        shown, note = self._readable()
+        return "\n".join([*self.remarks, *shown._tables(difference_table), *note])
+
+    def _readable(self) -> tuple[Outcome, list[str]]:
+        """Return the outcome without the values of files that could not be read, and a line on these."""
+        unread = {name for finding in self.findings if finding.proof in _UNREAD for name in finding.datasets}
+        shown = replace(self, differences=tuple(each for each in self.differences if not _is_about(each, unread)))
+        left = len(self.differences) - len(shown.differences)
+        return shown, [f"Not listed: {counted(left, 'value')} of what could not be read."] if left else []
 
     def render(self, format: str) -> str:  # noqa: A002 - the name of the option
         """Return everything, verdict first, as ``table``, ``markdown`` or ``json``."""
@@ -199,7 +208,8 @@ class Outcome:
 
     def markdown(self) -> str:
         """Return remarks and table as Markdown."""
-        return "\n\n".join([*map(escape, self.remarks), *self._tables(difference_markdown)])
+        shown, note = self._readable()
+        return "\n\n".join([*map(escape, self.remarks), *shown._tables(difference_markdown), *note])
 
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
         parts = []
@@ -257,6 +267,10 @@ def _differing(item: NotCompared) -> str:
     if item.values == 1:
         return "differs"
     return f"{item.differ} of {item.values} differ" if item.differ > 1 else f"1 of {item.values} differs"
+
+
+def _is_about(difference: Difference, datasets: set[str]) -> bool:
+    return difference.where.rpartition(":")[0] in datasets
 
 
 def _values(count: int) -> str:
