@@ -1,0 +1,108 @@
+"""What a terminal, a digest and a CI system show of drift: grouped, told once, and as wide as there is room."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.command import LOG, d0parity
+from tests.support.parity import Parity
+
+
+@pytest.fixture
+def drifted(pair: Path, tmp_path: Path) -> Path:
+    """The log of a sweep, and the sweep with one dataset scaled."""
+    assert d0parity("log", "--dataset-root", pair, "--output", tmp_path / "reference").returncode == 0
+    shutil.copytree(pair, tmp_path / "sweep")
+    with np.load(tmp_path / "sweep" / "data_p1e4.npz") as npz:
+        arrays = dict(npz)
+    np.savez(tmp_path / "sweep" / "data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(1.5)})
+    return tmp_path
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_tables_fit_the_terminal_and_are_grouped_by_dataset(
+    drifted: Path, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = d0parity("compare", drifted / "reference", drifted / "sweep")
+    assert done.returncode == 3
+    table = done.stdout[done.stdout.index("value  ") :].partition("Within the thresholds:")[0]
+    lines = [line for line in table.splitlines() if line]
+    assert max(map(len, lines)) <= columns
+    assert ("times allowed" in lines[0]) == (columns > 80)
+    assert lines[1] == "data_p1e4.npz:"
+    assert sum("data_p1e4.npz" in line for line in lines[:12]) == 1
+    sums = re.findall(r"^  sha256 +([0-9a-f]+) +([0-9a-f]+) ", table, re.MULTILINE)
+    assert [len(each) for each in sums[0]] == [12, 12]
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(drifted: Path) -> None:
+    path = drifted / "sweep" / "data_p1e4.npz"
+    path.write_bytes(path.read_bytes()[:5000])
+    options = ["--dataset-root", drifted / "sweep", "--reference", drifted / "reference" / LOG]
+    done = d0parity("log", *options, "--output", drifted / "out")
+    assert done.returncode == 1
+    assert "nothing in the file could be read here" in done.stdout
+    assert re.search(r"^Not listed: \d{2,} values of what could not be read\.$", done.stdout, re.MULTILINE)
+    assert "raw.mean" not in done.stdout
+    assert len(json.loads((drifted / "out" / LOG).read_bytes())["drift"]) > 50
+    digest = (drifted / "out" / "dose_parity_log.md").read_text(encoding="utf-8")
+    assert "data_p1e4.npz:raw.mean" not in digest
+
+
+def test_the_digest_begins_with_what_matters(drifted: Path) -> None:
+    options = ["--dataset-root", drifted / "sweep", "--reference", drifted / "reference" / LOG]
+    assert d0parity("log", *options, "--output", drifted / "out").returncode == 3
+    digest = (drifted / "out" / "dose_parity_log.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^##? .+$", digest, re.MULTILINE)
+    assert headings[:3] == ["# D0 Parity Log", "## Verdict", "## Drift"]
+    assert headings[-2:] == ["## Why This Log", "## How to Read These Numbers"]
+    assert digest.index("every statistic of raw is the reference's times 1.5000") < 1500
+    table = digest.partition("### Raw Diffraction of All Datasets\n\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| data_p1e4.npz", "| data_p1e6.npz"]
+    assert "(dose_parity_report.html)" in digest
+
+
+def test_rows_are_told_once_and_annotated_in_github_actions(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = parity.reference()
+    with np.load(parity.root / "data_p1e4.npz") as npz:
+        arrays = dict(npz)
+    np.savez(parity.root / "data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(1.5)})
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    said = parity.run(reference).stdout.str()
+    assert said.count("raw.mean  ") == 1
+    summary = said[said.index("= d0parity: T") :]
+    assert "every statistic of raw is the reference's times 1.5000" in summary
+    assert "raw.mean  " not in summary
+    assert "::error" not in said
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    annotations = [line for line in parity.run(reference).stdout.str().splitlines() if line.startswith("::error")]
+    assert "::error title=d0parity%3A%3Atest_stage[data_p1e4.npz-raw]::data_p1e4.npz%3A " in "\n".join(annotations)
+    assert len(annotations) <= 10
+
+
+@pytest.fixture
+def parity(pytester: pytest.Pytester, pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Parity:
+    return Parity(pytester, pair, tmp_path_factory.mktemp("root"))
+
+
+def test_the_hook_of_pre_commit_and_the_action_run_what_is_there() -> None:
+    """Their files are read as the tools read them; what they run is asked for its options."""
+    root = Path(__file__).parents[2]
+    hook = (root / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    assert re.search(r"^  entry: d0parity verify$", hook, re.MULTILINE)
+    action = (root / ".github" / "actions" / "parity" / "action.yml").read_text(encoding="utf-8")
+    options = set(re.findall(r"--parity-[a-z]+", action))
+    assert options == {"--parity-scenario", "--parity-output"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert all(option in done.stdout for option in options)
