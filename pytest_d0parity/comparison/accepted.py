@@ -76,6 +76,11 @@ class AcceptedRuns:
             return name.startswith("metrics.")
         return key in self.values[0].checks or all(name in each.errors.get(key, ()) for each in self.values)
 
+    def may_differ(self, key: str | None, name: str) -> bool:
+        """Whether the runs may differ in a value, since it may scatter, or follows from one that may."""
+        followed = "photons.per_pattern" if name == "photons.ratio" else name.replace("normalized.", "raw.", 1)
+        return self.may_scatter(key, name) or self.may_scatter(key, followed)
+
     def spread_of(self, key: str | None) -> dict[str, float]:
         """Return s k / (k - 3) of the values that may scatter, with the standard deviation s over the k runs.
 

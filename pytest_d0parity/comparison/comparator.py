@@ -79,7 +79,7 @@ class Comparator:
         for other in others:
             for difference in first.compare(other.values).drifted:
                 key, name = _key_and_name(difference.where, first.values)
-                if not accepted.may_scatter(key, name):
+                if not accepted.may_differ(key, name):
                     raise disagreement(first.record.path, other.record.path, difference.where)
         record = replace(first.record, accepted=accepted.runs)
         return cls(record, accepted.mean(), tuple(thresholds), level, accepted)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +17,8 @@ import pytest
 from pytest_d0parity.scenario.layout import LAYOUT_KEYS, WARNINGS
 from pytest_d0parity.scenario.options import OPTIONS
 from pytest_d0parity.scenario.pyproject import find_project
+from pytest_d0parity.simulator import simulate_sweep, write_params
+from tests.support.command import LOG, d0parity
 from tests.support.parity import Parity
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +101,70 @@ def test_every_command_runs_as_it_stands_in_this_order(tmp_path: Path) -> None:
     shown = [line for block in blocks("console") for line in block.splitlines() if line and not line.startswith("$ ")]
     for line in shown:
         assert any(line in output for output in said.values()), line
+
+
+STUDY = "PGRID-20250826-P1E5-T1024"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands in docs/ speak of: sweeps, one simulated again, references, a project in git."""
+    folder = tmp_path_factory.mktemp("docs")
+    doses = ("1e4", "1e6")
+    for name, redraw in (("sweep", 0), ("again", 1), ("run1", 2), ("run2", 3), ("run3", 4), ("run4", 5)):
+        simulate_sweep(str(folder / name), doses, 80, redraw=redraw)
+        write_params(str(folder / name / "params.dill"), 80)
+    (folder / "metrics.json").write_text(json.dumps({"psnr": [60.0, 50.0]}))
+    shutil.copytree(folder / "sweep", folder / "photon_grid_study")
+    shutil.copytree(folder / "sweep", folder / "DIR")
+    for root in ("sweep", "again", "run1", "run2", "run3", "run4"):
+        output, options = f"logs/{root}", ["--baseline-metrics", "metrics.json"] if root.startswith("run") else []
+        if not options:
+            options = ["--baseline-params", f"{root}/params.dill", "--scenario-id", STUDY]
+        done = d0parity("log", "--dataset-root", root, *options, "--output", output, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        if root.startswith("run"):
+            shutil.copy(folder / output / LOG, folder / f"{root}.json")
+    shutil.copy(folder / "logs" / "sweep" / LOG, folder / "reference.json")
+    shutil.copy(folder / "logs" / "again" / LOG, folder / "again")
+    for name in ("reference.json", LOG):
+        (folder / "parity").mkdir(exist_ok=True)
+        shutil.copy(folder / "logs" / "sweep" / LOG, folder / "parity" / name)
+    user = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
+    for command in (["init", "--quiet"], ["add", "parity"], [*user, "commit", "--quiet", "--message", "x"]):
+        subprocess.run(["git", *command], cwd=folder, check=True, timeout=120)
+    return folder
+
+
+@pytest.mark.parametrize("name", [page.name for page in PAGES[1:] if blocks("console", page)])
+def test_every_command_of_the_docs_runs(world: Path, tmp_path: Path, name: str) -> None:
+    """In a folder that holds what they speak of; each ends as the page says."""
+    shutil.copytree(world, tmp_path / "here")
+    if name == "ci.md":  # which speaks of a project that has a table
+        shutil.copytree(world / "again", tmp_path / "here" / "photon_grid_study", dirs_exist_ok=True)
+        table = 'dataset_root = "photon_grid_study"\nreference = "parity/reference.json"\n'
+        table += 'baseline_params = "photon_grid_study/params.dill"\n'
+        (tmp_path / "here" / "pyproject.toml").write_text(f"[tool.d0parity.scenarios.{STUDY}]\n{table}")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    names = ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL")
+    environment = (
+        os.environ | {"PATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache")} | dict.fromkeys(names, "t@e.org")
+    )
+    for block in blocks("console", ROOT / "docs" / name):
+        for step in block.replace("\\\n", " ").split("$ ")[1:]:
+            command, _, shown = step.partition("\n")
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path / "here",
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+            expected = 3 if shown.startswith("drift") else 0
+            assert done.returncode == expected, (command, done.stdout, done.stderr)
+            assert done.stdout.startswith(shown.partition(":")[0]), (command, done.stdout)
 
 
 def test_the_notebooks_course(tmp_path: Path) -> None:
