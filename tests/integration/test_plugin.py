@@ -692,7 +692,9 @@ def test_an_update_says_what_changed(parity: Parity) -> None:
     reference = parity.reference(edit(*STATS, "raw", "mean", factor=1.1))
     result = parity.run(reference, "--parity-update-reference")
     assert result.ret == OK
-    result.stdout.fnmatch_lines(["Reference * is updated; 1 value changed:", "value *", "data_p1e4.npz:raw.mean *"])
+    result.stdout.fnmatch_lines(
+        ["Reference * is updated; 1 value changed:", "value *", "data_p1e4.npz:", "  raw.mean *"]
+    )
     assert parity.run(reference).ret == OK
     assert parity.log()["verdict"] == "match"
     parity.run(reference, "--parity-update-reference").stdout.fnmatch_lines(["* is left as it was: no value changed."])

@@ -407,7 +407,7 @@ def test_drift_is_told_also_when_quiet(sweep: Path, tmp_path: Path, record: Any,
     assert log(sweep, tmp_path / "out", "-q", *params, "--reference", reference)[0] == DRIFT
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "data_p1e5.npz:raw.p99" in printed.err
+    assert "\ndata_p1e5.npz:\n  raw.p99 " in printed.err
 
 
 def test_what_the_limit_leaves_out_of_the_reference_is_said(

@@ -66,7 +66,7 @@ def test_the_digest_holds_what_the_contract_names(log: EvidenceLog, tmp_path: Pa
 
 def test_every_row_of_every_table_has_its_columns(log: EvidenceLog, tmp_path: Path) -> None:
     found = tables(render(digest(log, tmp_path)))
-    assert len(found) == 5 + 1 + 3 * 3 + 3
+    assert len(found) == 5 + 1 + 3 + 3 * 3 + 3  # of all datasets, and of each
     for table in found:
         assert {len(row) for row in table} == {len(table[0])}
 
