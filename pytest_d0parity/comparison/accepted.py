@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..evidence.drift import AcceptedRun
 from ..evidence.file import LogFile
+from ..statistics.moments import sample_deviation
 from ..util.errors import UsageError
 from ..util.text import listed, printable
 from .difference import is_finite_number
@@ -90,7 +91,7 @@ class AcceptedRuns:
             A dataset, or one of the users' own checks; None for the metrics.
         """
         k = len(self.values)
-        return {name: _standard_deviation(values) * k / (k - 3) for name, values in self._scattering(key)}
+        return {name: sample_deviation(values) * k / (k - 3) for name, values in self._scattering(key)}
 
     def _means(self, key: str | None) -> dict[str, float]:
         return {name: math.fsum(values) / len(values) for name, values in self._scattering(key)}
@@ -135,8 +136,3 @@ def disagreement(first: str, other: str, where: str) -> AcceptedRunsError:
         f"the references {printable(first)} and {printable(other)} differ in {printable(where)}, which has no "
         "standard error: accepted runs must agree in all but what the frames, metrics and recorded values scatter"
     )
-
-
-def _standard_deviation(values: Sequence[float]) -> float:
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -22,7 +22,7 @@ from .difference_table import difference_cells, difference_markdown, difference_
 _UNREAD = ("missing", "damaged")  # proofs that a file could not be read: each of its values is missing then
 _MOST_FINDINGS = 12
 _MOST_NAMES = 3  # of datasets
-_MOST_LEFT_OUT = 12  # names of what was left out for one reason
+_MOST_LEFT_OUT = 5  # names of what was left out for one reason; of others, how many there are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +134,11 @@ class Outcome:
         remarks += more_than(_MOST_FINDINGS, len(self.findings), "findings, in the log")
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
-            names = ", ".join(map(printable, dict.fromkeys(repacked)))
+            names = listed([*dict.fromkeys(repacked)], _MOST_LEFT_OUT)
             remarks.append(f"Repacked, which is no drift: {names} ({self._repacked_explanation()}).")
         remarks += [_left_out(why, self.not_compared) for why in dict.fromkeys(item.why for item in self.not_compared)]
         if self.left_out:
-            names = ", ".join(map(printable, self.left_out))
+            names = listed(self.left_out, _MOST_LEFT_OUT)
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
 

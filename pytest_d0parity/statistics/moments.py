@@ -8,6 +8,8 @@ update formula of Chan, Golub and LeVeque (1979), so that the variance never com
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SHORT = 64  # up to this length plain Python is faster than NumPy
+_LARGEST_SQUARED = 1e140  # larger numbers have sums of squares beyond all floats
 _PARTIAL_SUMS = (256, 32)  # side by side in a row: first many, which vectorises well, then few
 
 
@@ -139,3 +142,22 @@ class MomentsTree:
         for waiting in rest:
             first = waiting.merge(first)
         return first
+
+
+def sample_deviation(values: Sequence[float]) -> float:
+    """Return the sample standard deviation (n - 1) of finite numbers, the same on every machine.
+
+    Infinity where it is larger than every float.
+    """
+    if min(values) == max(values):
+        return 0.0
+    largest = max(map(abs, values))
+    # By a power of two, which changes no digit, where squares would be beyond all floats, or below.
+    power = 0 if 1 / _LARGEST_SQUARED < largest < _LARGEST_SQUARED else math.frexp(largest)[1]
+    scaled = [math.ldexp(value, -power) for value in values]
+    mean = math.fsum(scaled) / len(values)  # sums that are rounded once are the same on every machine
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (len(values) - 1))
+    try:
+        return math.ldexp(deviation, power)
+    except OverflowError:
+        return math.inf

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blocks import is_measurable, magnitude
-from ..moments import Moments, pairwise_sum, row_sums
+from ..moments import Moments, pairwise_sum, row_sums, sample_deviation
 from ..scans import scan_means
 from .frame_statistics import GROUPS, FrameStatistics, centre_of, golden_order, groups_of
 
@@ -88,7 +88,8 @@ def array_errors(array: NDArray[Any], n_frames: int) -> dict[str, float]:
     statistics = []
     for part in groups_of(n_frames):
         values = magnitude(array[order[part]].reshape(-1)).astype(np.float64)  # of a group alone, since memory is dear
-        statistics.append(_statistics(values[np.isfinite(values)]))
+        with np.errstate(all="ignore"):  # a deviation may be larger than every float
+            statistics.append(_statistics(values[np.isfinite(values)]))
     names = ("mean", "std", "nonzero_fraction", *_EXTREMES)
     found = {name: _of(name)([each.get(name) for each in statistics]) for name in names}
     return {name: u for name, u in found.items() if u is not None}
@@ -125,10 +126,8 @@ def _spread(statistics: Sequence[float | None]) -> float | None:
     values = [float(value) for value in statistics if value is not None and math.isfinite(value)]
     if len(values) < GROUPS:
         return None
-    if min(values) == max(values):
-        return 0.0
-    mean = math.fsum(values) / GROUPS  # sums that are rounded once are the same on every machine
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (GROUPS - 1))
+    spread = sample_deviation(values)
+    return spread if math.isfinite(spread) else None
 
 
 def _statistics(values: Values) -> dict[str, float]:

@@ -174,3 +174,13 @@ def test_any_stack(n: int, dtype: str, order: Any, seed: int) -> None:
     )
     assert not any(name.startswith("photons") for name in found)
     assert golden_order(n).tolist() == order_of(n)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e139, 1e153, 1e200, 1e300, 1e307])
+def test_numbers_near_the_ends_of_all_floats_have_errors(scale: float) -> None:
+    """By a power of two: exactly those of the numbers themselves."""
+    array = np.random.default_rng(0).uniform(0.5, 1, 320)
+    factor = 2.0 ** np.floor(np.log2(scale))
+    found, plain = array_errors(array * factor, 320), array_errors(array, 320)
+    for name in ("mean", "min", "max"):
+        assert found[name] == plain[name] * factor
