@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..util.errors import ParityError
+from ..util.extras import how_to_install
 from ..util.text import printable
 from .executor import ExecutorError
 from .job import CaptureJob, CaptureResult
@@ -41,10 +42,7 @@ class DaskCluster:
             from distributed import Client
             from distributed.comm.addressing import parse_address, parse_host_port
         except ImportError:
-            raise ClusterError(
-                "--cluster needs the extra 'dask', here and on the workers: "
-                "python -m pip install 'pytest-d0parity[dask]'"
-            ) from None
+            raise ClusterError(f"for --cluster, here and on the workers, {how_to_install('dask')}") from None
         self._address = printable(address)
         self._version = version("pytest-d0parity")
         try:

@@ -101,7 +101,7 @@ def _pytest(folder: str, terminal: Terminal, expected: int, root: str, output: s
     command += [f"--parity-output={output}", *options]
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         command = ["-p", "d0parity", *command]
-    terminal.say(f"$ cd {shlex.quote(printable(folder))} && {shlex.join(['pytest', *command])}")
+    terminal.say(f"$ (cd {shlex.quote(printable(folder))} && {shlex.join(['pytest', *command])})")
     environment = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_IT}
     run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *command]
     code = subprocess.run(run, cwd=folder, env=environment, check=False).returncode  # noqa: S603 - our own words

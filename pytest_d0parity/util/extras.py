@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+_BRING = {"bundle": "bagit", "attest": "securesystemslib[crypto]", "dask": "distributed"}
+
 
 def missing_extra(module: str, extra: str) -> str:
-    """Return how to install the extra that provides a module; an empty text where the module is installed."""
+    """Return how to install what an extra brings; an empty text where the module is installed."""
     from importlib.util import find_spec
 
-    if find_spec(module) is not None:
-        return ""
-    return f"the extra '{extra}' is needed: python -m pip install 'pytest-d0parity[{extra}]'"
+    return "" if find_spec(module) is not None else how_to_install(extra)
+
+
+def how_to_install(extra: str) -> str:
+    """Return how to install what an extra brings, wherever pytest-d0parity itself came from."""
+    return f"what the extra '{extra}' brings is needed: python -m pip install '{_BRING[extra]}'"
