@@ -123,7 +123,8 @@ def mutate_npz(rng: random.Random, honest: bytes, tokens: list[bytes]) -> bytes:
             if name == chosen:
                 content = mutate(rng, content[:header], tokens) + content[header:]
                 name = name if rng.random() < 0.8 else mutate(rng, name.encode(), tokens).decode("latin1")
-            new.writestr(name if name.partition("\0")[0] else "x", content, rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+            known_as = name if name.partition("\0")[0] else "x"
+            new.writestr(known_as, content, rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
     return file.getvalue()
 
 
