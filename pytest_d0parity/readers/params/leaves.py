@@ -111,17 +111,6 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
     return None
 
 
-def _count(value: Any) -> int:
-    """Return how many leaves there are, without their names, which would take several times as long."""
-    if value is None or type(value) in (bool, int, float, str):
-        return 1
-    if isinstance(value, Mapping):
-        return sum(map(_count, value.values())) or 1
-    if isinstance(value, list | tuple | deque | set | frozenset):
-        return sum(map(_count, value)) or 1
-    return 2 if isinstance(value, complex) and not isinstance(value, np.generic) else 1
-
-
 def _leaf(value: Any) -> Any:
     """Return a value as a number, text, flag or None where it is one, in whatever form."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):

@@ -187,10 +187,11 @@ def test_fewer_frames_are_told_where_both_sides_count_them() -> None:
         assert ("patterns", "frames") not in rules(between(*pair))
 
 
-def test_values_below_the_smallest_normal_float32_are_the_same_to_its_precision() -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_values_below_the_smallest_normal_float32_are_the_same_to_its_precision(seed: int) -> None:
     """There, neighbours are a fixed distance apart, and not a share of the value."""
     before = arrays()
-    before["diff3d"] = before["diff3d"].astype(np.float64) * 2e-38 / before["diff3d"].max()
+    before["diff3d"] = np.random.default_rng(seed).uniform(1, 8, before["diff3d"].shape) * 2.0**-132
     after = before | {"diff3d": before["diff3d"].astype(np.float32)}
     assert rules(findings(before, after)) == [("patterns", "precision")]
     coarser = np.round(before["diff3d"] / 2.0**-148) * 2.0**-148  # twice the distance
