@@ -88,7 +88,7 @@ def measure_folder(
     """
     from ..capture.cache import open_user_cache
     from ..capture.local_pool import LocalPool, pool_size
-    from ..capture.selection import sweep_sizes
+    from ..scenario.sweep import sweep_sizes
 
     cache = open_user_cache(note)
     with LocalPool(pool_size(None, sweep_sizes(scenario), cache), note) as pool:

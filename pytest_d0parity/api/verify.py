@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from ..handover.remeasure import Remeasurement
 from ..handover.submission import open_submission
@@ -40,13 +41,5 @@ def verify(log: str | os.PathLike[str], root: str | os.PathLike[str] | None = No
         limit_datasets=None,
         has_key=False,
     ) as submission:
-        file = submission.file
-
-        def look() -> Remeasurement:
-            from ..evidence.file import LogError
-
-            if file is None:
-                raise LogError("without its log, nothing is known of the values in a bundle")
-            return Remeasurement(file, (), "bytes")
-
+        look = partial(Remeasurement, submission.file, (), "bytes")
         return verify_files(submission.expected_files, submission.tree, look, is_expected=submission.is_expected)

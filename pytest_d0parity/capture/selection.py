@@ -55,15 +55,6 @@ def sizes_of(scenario: Scenario, filenames: Iterable[str]) -> dict[str, int]:
     return {name: size_of(scenario.dataset_path(name)) for name in filenames}
 
 
-def sweep_sizes(scenario: Scenario) -> dict[str, int]:
-    """Return the bytes of the datasets of a scenario, by file name, without those that cannot be looked at."""
-    try:
-        names = scenario.limit_datasets or [*find_sweep(scenario.root_path, scenario.layout).claims]
-    except SweepError:
-        return {}
-    return {name: size for name, size in sizes_of(scenario, names).items() if size}
-
-
 def select_datasets(scenario: Scenario) -> DatasetSelection:
     """Select the datasets that a scenario asks for, as far as they exist.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
@@ -53,6 +52,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..capture.local_pool import LocalPool, pool_size
     from ..scenario.pyproject import find_project
     from ..scenario.scenario import default_output, make_scenario
+    from ..scenario.sweep import sweep_sizes
 
     with _disowning(options):
         project = find_project(".")
@@ -60,7 +60,7 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     output = options.output or default_output(project)
     cache = None if options.no_cache else open_user_cache(terminal.note)
     # Started before anything else is imported, so that workers and this process import at the same time.
-    n_workers = 0 if options.cluster else pool_size(options.jobs, _sizes(scenario), cache)
+    n_workers = 0 if options.cluster else pool_size(options.jobs, sweep_sizes(scenario), cache)
     with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
         from ..capture.run import CaptureInterrupted, capture_with_pictures
         from ..comparison.compare_log import read_references
@@ -134,18 +134,6 @@ def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Term
                 terminal.note(f"dose {printable(told)!r} finds nothing in the {where} of {n}; no dose is judged")
         elif any(problem.where in ("dataset_root", "datasets") for problem in log.problems):
             say_what_is_there(scenario.root_path, terminal)
-
-
-def _sizes(scenario: Scenario) -> dict[str, int]:
-    """Return the sizes of the datasets in bytes, without those that cannot be looked at."""
-    from ..scenario.sweep import SweepError, find_sweep
-
-    sizes = {}
-    with contextlib.suppress(SweepError):
-        for name in scenario.limit_datasets or find_sweep(scenario.root_path, scenario.layout).claims:
-            with contextlib.suppress(OSError):
-                sizes[name] = os.stat(scenario.dataset_path(name)).st_size
-    return sizes
 
 
 def _publish(

@@ -13,7 +13,7 @@ from ..comparison.comparator import Comparator
 from ..comparison.difference import Comparison
 from ..comparison.values import Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset, Problem
-from ..evidence.file import LogFile
+from ..evidence.file import LogError, LogFile
 from ..scenario.layout import DEFAULT_LAYOUT, Layout
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold
@@ -58,10 +58,12 @@ class Remeasurement:
     Raises
     ------
     LogError
-        If it is no evidence log.
+        If it is no evidence log, or there is none.
     """
 
-    def __init__(self, file: LogFile, thresholds: Sequence[Threshold], level: Level) -> None:
+    def __init__(self, file: LogFile | None, thresholds: Sequence[Threshold], level: Level) -> None:
+        if file is None:
+            raise LogError("without its log, nothing is known of the values in a bundle")
         self._comparator = Comparator.of(file, thresholds, level)
         layout = file.log.metadata.layout
         self._layout = layout if isinstance(layout, Layout) else DEFAULT_LAYOUT

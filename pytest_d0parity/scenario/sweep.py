@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..util.errors import ParityError
 from ..util.files import describe_os_error
@@ -14,6 +16,9 @@ from ..util.text import name_as_text, printable, text_as_name, valid_utf8
 from .dose import DoseClaim, claim_of_table, claims_of_name
 from .expression import find_doses
 from .layout import Layout
+
+if TYPE_CHECKING:
+    from .scenario import Scenario
 
 PATTERN = "data_p[0-9]*.npz"
 
@@ -159,3 +164,13 @@ def _match(parts: Sequence[str], globs: Sequence[str]) -> bool:
     if globs[0] == "**":
         return _match(parts, globs[1:] or ("*",)) or (len(parts) > 1 and _match(parts[1:], globs))
     return bool(parts) and fnmatch.fnmatchcase(parts[0], globs[0]) and _match(parts[1:], globs[1:])
+
+
+def sweep_sizes(scenario: Scenario) -> dict[str, int]:
+    """Return the bytes of the datasets of a scenario, by file name, without those that cannot be looked at."""
+    sizes = {}
+    with contextlib.suppress(SweepError):
+        for name in scenario.limit_datasets or find_sweep(scenario.root_path, scenario.layout).claims:
+            with contextlib.suppress(OSError):
+                sizes[name] = os.stat(scenario.dataset_path(name)).st_size
+    return sizes

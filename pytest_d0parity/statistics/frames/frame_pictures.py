@@ -63,7 +63,7 @@ def frame_pictures(frames: FrameStatistics, photons: NDArray[np.float64] | None)
     if pattern is None:
         return None
     binned = math.ceil(max(pattern.shape) / _SIDE)
-    kept = _binned(pattern, binned)
+    kept = average_squares(pattern, binned)
     values = frames.stack.in_order(frames.means() if photons is None else photons)
     every = math.ceil(len(values) / _FRAMES) or 1
     with np.errstate(all="ignore"):  # what float32 cannot hold is shown as infinite
@@ -76,7 +76,7 @@ def frame_pictures(frames: FrameStatistics, photons: NDArray[np.float64] | None)
         )
 
 
-def _binned(values: NDArray[Any], step: int) -> NDArray[Any]:
+def average_squares(values: NDArray[Any], step: int) -> NDArray[Any]:
     """Average squares of pixels; those at the lower and right edges may be smaller."""
     if step == 1:
         return values

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....statistics.frames.frame_pictures import average_squares
 from .colors import LEVELS, cyclic, diverging, sequential
 from .png import encode_png
 
@@ -153,7 +154,7 @@ def logarithmic_pictures(title: str, patterns: Sequence[NDArray[np.floating]], s
     bottom = min(max(bottom, top * 1e-6), top / 1.001)
     pictures = []
     for values in patterns:
-        pooled = _pooled(np.nan_to_num(values.astype(np.float64), posinf=top, neginf=0), _step(values, side))
+        pooled = average_squares(np.nan_to_num(values.astype(np.float64), posinf=top, neginf=0), _step(values, side))
         share = np.log(np.clip(pooled, bottom, top) / bottom) / math.log(top / bottom)
         image = encode_png((share * (LEVELS - 1)).round().astype(np.uint8), sequential())
         pictures.append(_picture(title, image, values, "logarithmic", top, bottom=bottom, binned=binned))
@@ -167,14 +168,14 @@ def difference_picture(
     with np.errstate(all="ignore"):
         difference = np.nan_to_num(values.astype(np.float64) - reference, posinf=0, neginf=0)
     top = float(np.abs(difference).max())
-    share = _pooled(difference, _step(values, side)) / (top or 1.0) / 2 + 0.5
+    share = average_squares(difference, _step(values, side)) / (top or 1.0) / 2 + 0.5
     image = encode_png((np.clip(share, 0, 1) * (LEVELS - 1)).round().astype(np.uint8), diverging())
     return _picture("difference", image, difference, "difference", top, bottom=-top, binned=binned)
 
 
 def _amplitude(title: str, plane: Plane, side: int, top: float) -> Picture:
     step = _step(plane, side)
-    values = _pooled(np.abs(plane), step) / (top or 1.0)
+    values = average_squares(np.abs(plane), step) / (top or 1.0)
     levels = (np.clip(values, 0, 1) * (LEVELS - 1)).round().astype(np.uint8)
     return _picture(title, encode_png(levels, sequential()), plane, "amplitude", top)
 
@@ -182,8 +183,8 @@ def _amplitude(title: str, plane: Plane, side: int, top: float) -> Picture:
 def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | None = None) -> Picture:
     step = _step(plane, side)
     weight = np.abs(plane) if weight is None else weight
-    share = _pooled(weight / (weight.max() or 1.0), step)[..., np.newaxis]
-    turn = np.angle(_pooled(plane / (np.abs(plane).max() or 1.0), step)) / (2 * np.pi) + 0.5
+    share = average_squares(weight / (weight.max() or 1.0), step)[..., np.newaxis]
+    turn = np.angle(average_squares(plane / (np.abs(plane).max() or 1.0), step)) / (2 * np.pi) + 0.5
     colors = cyclic()[(turn * LEVELS).astype(int) % LEVELS]
     image = encode_png((share * colors + (1 - share) * _GREY).astype(np.uint8))
     return _picture(title, image, plane, "phase", np.pi)
@@ -191,16 +192,6 @@ def _phase(title: str, plane: Plane, side: int, weight: NDArray[np.float64] | No
 
 def _step(plane: NDArray[Any], side: int) -> int:
     return math.ceil(float(max(plane.shape)) / side)
-
-
-def _pooled(values: NDArray[Any], step: int) -> NDArray[Any]:
-    """Average squares of pixels; those at the lower and right edges may be smaller."""
-    if step == 1:
-        return values
-    rows, columns = (np.arange(0, length, step) for length in values.shape)
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-    counts = np.outer(*(np.diff([*start, length]) for start, length in zip((rows, columns), values.shape, strict=True)))
-    return np.asarray(sums / counts)
 
 
 def _picture(
