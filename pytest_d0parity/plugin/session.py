@@ -88,9 +88,16 @@ class ParitySession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Add the id of the test to its report, and the dataset that it has looked at."""
+        """Add the id of the test to its report, and the dataset that it has looked at.
+
+        Where `CI` is set, pytest's short summary repeats messages whole: those of the checks are cut to their sentence,
+        for their table has been shown.
+        """
         report = yield
         report.d0parity_id, report.d0parity_seen = id_of(item), item.stash.get(SEEN, None)
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if crash is not None and SPEC in item.stash:
+            crash.message = crash.message.partition("\n\n")[0]
         return report
 
     def parity_dataset(self, filename: str, item: pytest.Item) -> ParityDataset:

@@ -71,7 +71,14 @@ def test_the_digest_begins_with_what_matters(drifted: Path) -> None:
     assert "(dose_parity_report.html)" in digest
 
 
-def test_rows_are_told_once_and_annotated_in_github_actions(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_ci", [False, True])  # there, pytest's short summary repeats each message whole
+def test_rows_are_told_once_and_annotated_in_github_actions(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch, in_ci: bool
+) -> None:
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    if in_ci:
+        monkeypatch.setenv("CI", "true")
     reference = parity.reference()
     with np.load(parity.root / "data_p1e4.npz") as npz:
         arrays = dict(npz)
