@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,17 +97,3 @@ def test_rows_are_told_once_and_annotated_in_github_actions(
 @pytest.fixture
 def parity(pytester: pytest.Pytester, pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Parity:
     return Parity(pytester, pair, tmp_path_factory.mktemp("root"))
-
-
-def test_the_hook_of_pre_commit_and_the_action_run_what_is_there() -> None:
-    """Their files are read as the tools read them; what they run is asked for its options."""
-    root = Path(__file__).parents[2]
-    hook = (root / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
-    assert re.search(r"^  entry: d0parity verify$", hook, re.MULTILINE)
-    action = (root / ".github" / "actions" / "parity" / "action.yml").read_text(encoding="utf-8")
-    options = set(re.findall(r"--parity-[a-z]+", action))
-    assert options == {"--parity-scenario", "--parity-output"}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True, timeout=120
-    )
-    assert all(option in done.stdout for option in options)
