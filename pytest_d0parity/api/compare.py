@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..comparison.comparator import Comparator
 from ..comparison.compare_log import explain
@@ -19,6 +19,9 @@ from ..scenario.pyproject import Project
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold, parse_threshold, threshold_of
 from .source import in_memory, log_in, measure_folder, read_source, scenario_of_folder, without_baseline
+
+if TYPE_CHECKING:
+    from ..statistics.frames.frame_pictures import FramePictures
 
 Source = str | os.PathLike[str] | EvidenceLog
 
@@ -75,7 +78,7 @@ def judge(
     outcome = Outcome(
         verdict=comparison.verdict,
         differences=comparison.differences,
-        findings=explain(comparator, observed, comparison),
+        findings=explain(comparator, observed, comparison, (lambda: _frames(reference), lambda: _frames(file))),
         filenames=tuple(observed.datasets),
         reference=reference.path,
         left_out=record.left_out,
@@ -84,6 +87,12 @@ def judge(
         verified=False,
     )
     return outcome, record, comparator, observed, comparison
+
+
+def _frames(file: LogFile) -> Mapping[str, FramePictures]:
+    from ..evidence.pictures import frames_beside
+
+    return frames_beside(file.path) if file.frames is None else file.frames
 
 
 def _thresholds(given: Sequence[str] | Mapping[str, Any]) -> list[Threshold]:

@@ -92,15 +92,17 @@ def measure_folder(
 
     cache = open_user_cache(note)
     with LocalPool(pool_size(None, sweep_sizes(scenario), cache), note) as pool:
-        from ..capture.run import capture_evidence
+        from ..capture.run import capture_with_pictures
+        from ..evidence.pictures import frames_by_hash
 
-        log = capture_evidence(replace(scenario, references=()), listener, executor=pool, cache=cache)
+        measured = replace(scenario, references=())
+        log, frames = capture_with_pictures(measured, listener, executor=pool, cache=cache)
     if not log.datasets:
         raise LogError(
             f"there is no dataset in {printable(scenario.dataset_root)}: d0parity scan says what is there, and how to "
             "log it"
         )
-    return in_memory(log, scenario.dataset_root)
+    return replace(in_memory(log, scenario.dataset_root), frames=frames_by_hash(log, frames))
 
 
 def scenario_of_folder(

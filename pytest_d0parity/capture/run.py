@@ -28,6 +28,7 @@ from .selection import DatasetSelection, expects_probe, select_datasets, sizes_o
 
 if TYPE_CHECKING:
     from ..comparison.comparator import Comparator
+    from ..comparison.compare_log import BothFrames
 
 # What compares is imported where there is a reference.
 
@@ -137,9 +138,20 @@ def _capture(
         return log, pictures_of(captured)
     from ..comparison.compare_log import compare_log
 
-    compared = compare_log(log, comparator)
+    pictures = pictures_of(captured)
+    compared = compare_log(log, comparator, both_frames(scenario, log, pictures))
     _report(listener, compared.problems[len(log.problems) :])
-    return compared, pictures_of(captured)
+    return compared, pictures
+
+
+def both_frames(scenario: Scenario, log: EvidenceLog, pictures: Mapping[str, FramePictures]) -> BothFrames | None:
+    """Return how the mean patterns of the reference, and those of a run, given by file name, are to be had."""
+    path = scenario.reference_path
+    if path is None:
+        return None
+    from ..evidence.pictures import frames_beside, frames_by_hash
+
+    return lambda: frames_beside(path), lambda: frames_by_hash(log, pictures)
 
 
 def pictures_of(captured: Mapping[str, CaptureResult]) -> dict[str, FramePictures]:

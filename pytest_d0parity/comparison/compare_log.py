@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..evidence.drift import Finding
 from ..evidence.file import LogFile, read_log
@@ -14,13 +15,19 @@ from ..scenario.thresholds import parse_threshold
 from .accepted import without_doubles
 from .comparator import Comparator
 from .diagnosis.diagnose import diagnose
+from .diagnosis.patterns import MOVED
 from .difference import Comparison, dataset_at, is_finite_number, within
 from .values import Named, Values, values_of
+
+if TYPE_CHECKING:
+    from .diagnosis.moves import Frames
 
 OFFER = "--compare statistics --threshold '*:5sigma'"  # on the command line
 _SIGMA = 5
 _HARDLY = 0.01  # of the scatter of photons that are drawn anew; in 99 of 100 cases these differ by more
 _FIVE_SIGMA = f"*:{_SIGMA}sigma"
+
+BothFrames = tuple[Callable[[], "Frames"], Callable[[], "Frames"]]
 
 
 def read_references(scenario: Scenario) -> tuple[LogFile, ...]:
@@ -53,22 +60,26 @@ def comparator_for(scenario: Scenario, references: Sequence[LogFile]) -> Compara
     return replace(comparator, remark=twice).limited_to(scenario.limit_datasets)
 
 
-def compare_log(log: EvidenceLog, comparator: Comparator) -> EvidenceLog:
-    """Return a log with what a comparison with the reference found in it."""
+def compare_log(log: EvidenceLog, comparator: Comparator, frames: BothFrames | None = None) -> EvidenceLog:
+    """Return a log with what a comparison with the reference found in it; for the frames see `explain`."""
     observed = values_of(log)
     comparison = comparator.compare(observed)
     return replace(
         log,
         reference=comparator.record_beside(observed.checks, comparison),
         drift=comparison.differences,
-        findings=explain(comparator, observed, comparison),
+        findings=explain(comparator, observed, comparison, frames),
         verdict=comparison.verdict if log.verdict == "recorded" else log.verdict,
         problems=log.problems + comparator.problems(observed, comparison),
     )
 
 
 def explain_checked(
-    comparator: Comparator, observed: Values, comparison: Comparison, checked: Mapping[str, Sequence[str]]
+    comparator: Comparator,
+    observed: Values,
+    comparison: Comparison,
+    checked: Mapping[str, Sequence[str]],
+    frames: BothFrames | None = None,
 ) -> tuple[Finding, ...]:
     """Return why a log differs from the reference, from those values alone that were compared.
 
@@ -82,15 +93,27 @@ def explain_checked(
         parts = {name: within(each, checked.get(name, ())) for name, each in values.datasets.items()}
         return replace(values, datasets={name: part for name, part in parts.items() if part})
 
-    return explain(replace(comparator, values=limited(comparator.values)), limited(observed), comparison)
+    return explain(replace(comparator, values=limited(comparator.values)), limited(observed), comparison, frames)
 
 
-def explain(comparator: Comparator, observed: Values, comparison: Comparison) -> tuple[Finding, ...]:
+def explain(
+    comparator: Comparator, observed: Values, comparison: Comparison, frames: BothFrames | None = None
+) -> tuple[Finding, ...]:
     """Return why a log differs from the reference, and whether other frames of the same source would differ as much.
 
     Nobody who asked for no limit in standard errors knows that one would do, so it is offered where it would.
+
+    Parameters
+    ----------
+    frames : pair of callables, optional
+        Read the mean patterns of the reference and of the log: they are needed only where pixels moved.
     """
     findings = diagnose(comparator.values, observed, comparison)
+    if frames is not None and any(each.root == "patterns" and each.proof in MOVED for each in findings):
+        from .diagnosis.moves import name_moves  # with NumPy, which few comparisons need
+
+        trusted, here = (read() for read in frames)
+        findings = name_moves(findings, comparator.values, observed, trusted, here)
     if not any(_is_plain(finding) for finding in findings):
         return findings
     relaxed = replace(comparator, level="statistics", thresholds=(*comparator.thresholds, parse_threshold(_FIVE_SIGMA)))

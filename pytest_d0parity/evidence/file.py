@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, describe_os_error, open_regular
 from ..util.text import printable, quoted, valid_utf8
 from .decoding import StructureError, decode_log
 from .model import SCHEMA_VERSION, EvidenceLog
+
+if TYPE_CHECKING:
+    from ..statistics.frames.frame_pictures import FramePictures
 
 _BUNDLE = "it is an archive; of a bundle: d0parity verify"
 # What people give in place of a log, by its first bytes, and what takes it.
@@ -42,11 +46,15 @@ class LogFile:
         Of its bytes.
     log : EvidenceLog
         Its `schema_version` is the file's: 0 for the logs from before there was one.
+    frames : dict of str to FramePictures, or None
+        The mean patterns, by the SHA-256 of the datasets, of a log that was measured just now; None where it was read,
+        and they lie beside it.
     """
 
     path: str
     sha256: str
     log: EvidenceLog
+    frames: Mapping[str, FramePictures] | None = None
 
 
 def read_log(path: str, shown_as: str | None = None) -> LogFile:

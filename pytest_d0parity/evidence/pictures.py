@@ -22,6 +22,7 @@ from ..util.records import ABSENT
 from ..util.text import counted
 from .artifacts import LOG_SHA256, PICTURES
 from .dataset import Dataset
+from .model import EvidenceLog
 
 _LARGEST = 1 << 24  # bytes of an array, at most
 _ALL = 1 << 26  # bytes of all together, at most
@@ -248,6 +249,16 @@ def _frames(parts: Mapping[tuple[str, str], tuple[int, NDArray[Any]]]) -> Iterat
                     every=every,
                 ),
             )
+
+
+def frames_beside(log: str) -> Mapping[str, FramePictures]:
+    """Return what is kept beside a log of the frames of its datasets, by their SHA-256."""
+    return read_pictures(pictures_beside(log)).frames
+
+
+def frames_by_hash(log: EvidenceLog, frames: Mapping[str, FramePictures]) -> dict[str, FramePictures]:
+    """Return what was seen of the frames of datasets by their SHA-256, given it by their file names."""
+    return {str(each.sha256): frames[each.filename] for each in log.datasets if each.filename in frames}
 
 
 def pictures_beside(log: str) -> str:

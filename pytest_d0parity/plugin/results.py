@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from ..capture.job import CaptureResult
-from ..capture.run import build_log, pictures_of
+from ..capture.run import both_frames, build_log, pictures_of
 from ..comparison.comparator import Comparator
 from ..comparison.compare_log import explain, explain_checked
 from ..comparison.difference import Comparison
@@ -160,10 +160,11 @@ class CheckResults:
         observed = values_of(log)
         everything = observed if complete else None
         comparison = Comparison.of(self._comparisons(checks, self._comparator, everything))
+        frames = both_frames(data.job.scenario, log, self.pictures)
         findings = (
-            explain(self._comparator, observed, comparison)
+            explain(self._comparator, observed, comparison, frames)
             if complete
-            else explain_checked(self._comparator, observed, comparison, self._checked(checks))
+            else explain_checked(self._comparator, observed, comparison, self._checked(checks), frames)
         )
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(

@@ -227,3 +227,75 @@ def test_standard_input_from_python(here: Path, monkeypatch: pytest.MonkeyPatch)
     data: Any = io.TextIOWrapper(io.BytesIO(Path("parity", LOG).read_bytes()))
     monkeypatch.setattr(sys, "stdin", data)
     assert len(read_log("-").datasets) == 2
+
+
+def _asymmetric(side: int) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    rows, columns = np.mgrid[:side, :side]
+    bright = 40 * np.exp(-((rows - side / 3) ** 2 + (columns - side / 2.2) ** 2) / 20)
+    return np.sqrt(rng.poisson(bright, (40, side, side))).astype(np.float32)
+
+
+MOVES = {
+    "transposed": lambda a: a.transpose(0, 2, 1),
+    "flipped top to bottom": lambda a: a[:, ::-1],
+    "flipped left to right": lambda a: a[:, :, ::-1],
+    "turned by 180 degrees": lambda a: a[:, ::-1, ::-1],
+    "turned counterclockwise by 90 degrees": lambda a: np.rot90(a, 1, (1, 2)),
+    "turned clockwise by 90 degrees": lambda a: np.rot90(a, -1, (1, 2)),
+    "transposed along the other diagonal": lambda a: a[:, ::-1, ::-1].transpose(0, 2, 1),
+    "shifted by half a frame (fftshift)": lambda a: np.fft.fftshift(a, (1, 2)),
+    "shifted back by half a frame (ifftshift)": lambda a: np.fft.ifftshift(a, (1, 2)),
+    "shifted by half a frame in its rows alone": lambda a: np.fft.fftshift(a, 1),
+    "flipped top to bottom and shifted by half a frame (fftshift)": lambda a: np.fft.fftshift(a[:, ::-1], (1, 2)),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("side", [16, 17])
+def test_how_pixels_moved_is_told(
+    move: str, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    patterns = _asymmetric(side)
+    for folder, array in (("sweep", patterns), ("moved", MOVES[move](patterns))):
+        Path(folder).mkdir()
+        np.savez(f"{folder}/data_p1e3.npz", diff3d=array)
+        assert main(["log", "--dataset-root", folder, "--output", f"log_{folder}", "-q"]) == 0
+    even = {"shifted back by half a frame (ifftshift)": "shifted by half a frame (fftshift)"}
+    told = f"the mean pattern is the reference's, {even.get(move, move) if side == 16 else move}"
+    for pair in (("sweep", "moved"), ("log_sweep", "log_moved"), ("log_sweep", "moved")):
+        code, out, _ = run(capsys, *pair)
+        assert code == 3
+        assert f"{told}." in " ".join(out.split()), pair
+    reference = f"log_sweep/{LOG}"
+    assert main(["log", "--dataset-root", "moved", "--reference", reference, "--output", "compared"]) == 3
+    capsys.readouterr()
+    (finding,) = json.loads(Path("compared", LOG).read_text())["findings"]
+    assert finding["sentence"].endswith(told)
+
+
+def test_a_move_that_the_mean_patterns_do_not_show_is_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each frame has another turned pixel; or the pictures are gone; or two moves would do."""
+    monkeypatch.chdir(tmp_path)
+    patterns = _asymmetric(16)
+    mirrored = np.sqrt(patterns**2 + patterns[:, :, ::-1] ** 2)
+    kinds = {
+        "sweep": patterns,
+        "permuted": patterns[:, np.random.default_rng(0).permutation(16)],
+        "transposed": patterns.transpose(0, 2, 1),
+        "mirrored": mirrored,
+        "turned": np.rot90(mirrored, 1, (1, 2)),  # or transposed: its left is its right
+    }
+    for folder, array in kinds.items():
+        Path(folder).mkdir()
+        np.savez(f"{folder}/data_p1e3.npz", diff3d=array)
+        assert main(["log", "--dataset-root", folder, "--output", f"log_{folder}", "-q"]) == 0
+    Path("log_transposed", "pictures.npz").unlink()
+    for pair in (("sweep", "permuted"), ("mirrored", "turned"), ("log_sweep", "log_transposed")):
+        _, out, _ = run(capsys, *pair)
+        said = " ".join(out.split())
+        assert "pixels moved within their frames, or are stored in another memory order" in said
+        assert "the mean pattern is the reference's" not in said

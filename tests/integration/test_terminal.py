@@ -94,6 +94,16 @@ def test_rows_are_told_once_and_annotated_in_github_actions(
     assert len(annotations) <= 10
 
 
+@pytest.mark.parametrize("more", [[], ["-n1"], ["-k", "data_p1e4 or test_datasets"]])
+def test_how_pixels_moved_is_told_by_pytest(parity: Parity, more: list[str]) -> None:
+    reference = parity.reference()
+    with np.load(parity.root / "data_p1e4.npz") as npz:
+        arrays = dict(npz)
+    np.savez(parity.root / "data_p1e4.npz", **arrays | {"diff3d": np.fft.fftshift(arrays["diff3d"], (1, 2))})
+    said = " ".join(parity.run(reference, *more).stdout.str().split())
+    assert "the mean pattern is the reference's, shifted by half a frame (fftshift)" in said
+
+
 @pytest.fixture
 def parity(pytester: pytest.Pytester, pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Parity:
     return Parity(pytester, pair, tmp_path_factory.mktemp("root"))

@@ -9,6 +9,7 @@ from ..difference import MISSING
 from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, largest_change, same_bytes_proof
 from .proofs import ORDER, factor, is_near, precision, same_values, square
 
+MOVED = ("pixels_moved", "shape")  # the rules of which mean patterns may show more: see `moves`
 GROUPS = ("raw", "frames", "pattern", "arrays.diff3d", "photons", "normalized", "grouped")
 
 _SAME_CONSTANT = 1e-6  # relative
