@@ -94,11 +94,16 @@ class LocalPool:
         """Have the workers capture datasets: see `Executor.capture`. Get the results by `result`."""
         self._job = job
         self._progress = progress or self._progress
-        # A dataset that takes longer than its fair share of the time would leave the other cores idle at the end.
-        fair_share = sum(sizes.values()) / (len(self._workers) + 1)
+        # A dataset that takes longer than its fair share of the time would leave the other cores idle at the end, and
+        # so do those of the last round, where there are fewer of them than processes.
+        processes = len(self._workers) + 1
+        fair_share = sum(sizes.values()) / processes
         may_overlap = available_cores() > 1 and bool(self._workers)
         largest_first = sorted(sizes, key=lambda name: -sizes[name])
-        self._queue = {name: may_overlap and sizes[name] > fair_share for name in largest_first}
+        last_round = largest_first[len(sizes) - len(sizes) % processes :]
+        self._queue = {
+            name: may_overlap and (sizes[name] > fair_share or name in last_round) for name in largest_first
+        }
         for worker in self._workers:
             threading.Thread(target=self._feed, args=(worker,), daemon=True).start()
 

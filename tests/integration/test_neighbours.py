@@ -132,8 +132,9 @@ def test_a_worker_that_dies_while_it_measures_is_waited_for_no_longer(parity: Pa
         import glob, os, time
         import pytest_d0parity.capture.job as capture
         measure = capture.measure
-        def pytest_runtest_setup():
-            open("begun-" + os.environ["PYTEST_XDIST_WORKER"], "w").close()
+        def pytest_runtest_logstart():  # before the setup, in which datasets are measured
+            if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+                open("begun-" + worker, "w").close()
         def fragile(*args, **options):
             try:
                 os.close(os.open("died", os.O_CREAT | os.O_EXCL))
