@@ -88,6 +88,12 @@ def check_attestation(data: bytes, shown_as: str, file: LogFile | None, key: SSl
     )
 
 
+def missing_attestation(shown_as: str) -> Attested:
+    """Return that there is no attestation where one was asked for."""
+    fault = "it is not there, and a signature was asked for: it was taken away on the way, or there never was one"
+    return Attested(path=valid_utf8(shown_as), sha256=None, key_id=None, result=None, faults=(fault,))
+
+
 def _problems(stated: Mapping[str, Any], file: LogFile | None) -> Iterator[str]:
     if (stated.get("_type"), stated.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
         yield f"it is no in-toto Statement v1 with the predicate {PREDICATE_TYPE}"
@@ -142,8 +148,8 @@ class Attested:
 
     Attributes
     ----------
-    sha256 : str
-        Of the file.
+    sha256 : str or None
+        Of the file; None where there is none.
     key_id : str or None
         Fingerprint of the public key that verified the signature, the SHA-256 of its DER form; None where the
         statement is not signed.
@@ -154,7 +160,7 @@ class Attested:
     """
 
     path: str
-    sha256: str
+    sha256: str | None
     key_id: str | None
     result: str | None
     faults: tuple[str, ...] = ()

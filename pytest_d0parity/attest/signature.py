@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 _MAX_KEY = 1 << 16  # bytes
-_MAKE = "openssl genpkey -algorithm ed25519 -out KEY.pem"
-_PUBLISH = "openssl pkey -in KEY.pem -pubout -out PUBLIC.pem"
+_MAKE = "openssl genpkey -algorithm ed25519 -out key.pem"
+_PUBLISH = "openssl pkey -in key.pem -pubout -out public.pem"
 
 K = TypeVar("K")
 

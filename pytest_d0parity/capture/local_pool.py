@@ -101,9 +101,7 @@ class LocalPool:
         may_overlap = available_cores() > 1 and bool(self._workers)
         largest_first = sorted(sizes, key=lambda name: -sizes[name])
         last_round = largest_first[len(sizes) - len(sizes) % processes :]
-        self._queue = {
-            name: may_overlap and (sizes[name] > fair_share or name in last_round) for name in largest_first
-        }
+        self._queue = {name: may_overlap and (sizes[name] > fair_share or name in last_round) for name in largest_first}
         for worker in self._workers:
             threading.Thread(target=self._feed, args=(worker,), daemon=True).start()
 

@@ -25,7 +25,7 @@ _EXAMPLES = {
     ),
     "verify": (
         "d0parity verify dose_parity_log.json --dataset-root my-copy",
-        "d0parity verify bundle.tar.gz --public-key KEY.pem --output receipt",
+        "d0parity verify bundle.tar.gz --public-key public.pem --output receipt",
     ),
     "bundle": (
         "d0parity bundle parity/dose_parity_log.json --output bundle.tar",
@@ -33,7 +33,7 @@ _EXAMPLES = {
     ),
     "attest": (
         "d0parity attest parity/dose_parity_log.json",
-        "d0parity attest parity/dose_parity_log.json --key KEY.pem",
+        "d0parity attest parity/dose_parity_log.json --key key.pem",
     ),
     "scan": ("d0parity scan sweep", "d0parity scan . | less"),
     "demo": ("d0parity demo", "d0parity demo --layout dose-ladder --output ladder"),

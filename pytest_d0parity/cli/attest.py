@@ -22,7 +22,7 @@ def add_attest(parser: argparse.ArgumentParser) -> None:
         "envelope, which needs the extra 'attest'. The key is read, and never written or printed."
     )
     parser.add_argument("log", metavar="LOG", help="the evidence log")
-    parser.add_argument("--key", metavar="KEY.pem", help="private key that signs: Ed25519 or ECDSA, in PEM")
+    parser.add_argument("--key", metavar="key.pem", help="private key that signs: Ed25519 or ECDSA, in PEM")
     parser.add_argument("--output", metavar="DIR", help="where it goes (beside LOG)")
     parser.set_defaults(run=_attest)
 

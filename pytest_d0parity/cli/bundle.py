@@ -62,7 +62,7 @@ def _bundle(options: argparse.Namespace, terminal: Terminal) -> int:
         f"{plan.file.sha256}"
     )
     signed = any(item.name == ATTESTATION_FILE for item in plan.items)
-    terminal.say(f"Check it: d0parity verify {printable(target)}{' --public-key KEY.pem' if signed else ''}")
+    terminal.say(f"Check it: d0parity verify {printable(target)}{' --public-key public.pem' if signed else ''}")
     return DONE
 
 

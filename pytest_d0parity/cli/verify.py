@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,7 +39,9 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         metavar="LOG|BUNDLE|RECEIPT",
         help="the evidence log, a bundle (a folder, .tar or .tar.gz), or a receipt that came back",
     )
-    parser.add_argument("--log", dest="sent", metavar="LOG", help="the log that a receipt should be about")
+    parser.add_argument(
+        "--log", dest="sent", metavar="LOG|BUNDLE", help="the log that a receipt should be about, or the bundle with it"
+    )
     parser.add_argument(
         "--dataset-root", metavar="DIR", help="folder of the files that are checked (the one that the log names)"
     )
@@ -66,7 +69,10 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         "--attestation", metavar="FILE", help="check this attestation of the log as well (the one in the bundle)"
     )
     parser.add_argument(
-        "--public-key", metavar="KEY", help="public key, in PEM, of whoever should have signed the attestation"
+        "--public-key",
+        metavar="KEY",
+        help="public key, in PEM, of whoever should have signed the attestation; for a receipt, the one that it should "
+        "have been checked by",
     )
     parser.add_argument(
         "--output",
@@ -122,16 +128,28 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
     OptionError
         If it is not said which log it should be about.
     """
-    from ..evidence.file import read_log
     from ..handover.returned_receipt import read_back, receipt_content
-    from ..handover.submission import OptionError
+    from ..handover.submission import OptionError, sent_log
 
     content = receipt_content(options.log)
     if content is None:
         return None
     if options.sent is None:
         raise OptionError(f"{printable(options.log)} is a receipt: name the log that you sent, by --log LOG")
-    returned = read_back(content, read_log(options.sent))
+    given = {
+        f"--{name.replace('_', '-')}": getattr(options, name)
+        for name in ("dataset_root", "baseline_params", "attach", "measure", "attestation", "output")
+    }
+    if extra := [name for name, value in given.items() if value]:
+        raise OptionError(
+            f"{', '.join(extra)}: a receipt is only read, beside --log, --public-key and --limit-datasets"
+        )
+    key_id = None
+    if options.public_key is not None:
+        from ..attest.signature import load_public_key
+
+        key_id = load_public_key(options.public_key).keyid
+    returned = read_back(content, sent_log(options.sent), key_id=key_id, limit_datasets=options.limit_datasets)
     terminal.say_always(returned.to_text())
     return _CODES[returned.verdict]
 
@@ -167,7 +185,7 @@ def _check(
         timestamp=timestamp(),
         tool=TOOL,
         log=_identity(submission, options.log),
-        checked=valid_utf8(submission.checked),
+        checked=_shareable(submission.checked),
         measured=measured,
         compare=level,
         thresholds=tuple(f"{each.pattern}:{each.text}" for each in thresholds),
@@ -179,7 +197,8 @@ def _check(
         litter=verification.litter,
         has_unchecked_signature=submission.has_unchecked_signature and attested is None,
     )
-    (terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always)(receipt.to_text())
+    say = terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always
+    say(receipt.to_text(faulty_only=options.quiet))
     if output is not None:
         terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
     if interrupted is not None:
@@ -249,18 +268,23 @@ def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold], level:
     return Remeasurement(file, thresholds, level)
 
 
+def _shareable(path: str) -> str:
+    """Return a path as given, or of an absolute one its last part: a receipt is sent away."""
+    return valid_utf8(os.path.basename(os.path.normpath(path)) if os.path.isabs(path) else path)
+
+
 def _identity(submission: Submission, path: str) -> LogIdentity:
     from ..handover.receipt import LogIdentity
 
     file = submission.file
     if file is None:
-        return LogIdentity(path=valid_utf8(path), sha256=None, scenario_id=None, timestamp=None, verdict=None)
+        return LogIdentity(path=_shareable(path), sha256=None, scenario_id=None, timestamp=None, verdict=None)
 
     def text(value: object) -> str | None:
         return value if isinstance(value, str) else None
 
     return LogIdentity(
-        path=valid_utf8(file.path),
+        path=_shareable(file.path),
         sha256=file.sha256,
         scenario_id=text(file.log.metadata.scenario_id),
         timestamp=text(file.log.metadata.timestamp),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..attest.attestation import is_about
-from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PICTURES
+from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from ..evidence.expected_files import (
     ExpectedFile,
     expected_attachments,
@@ -23,10 +23,10 @@ from ..evidence.siblings import is_of_log
 from ..util.errors import ParityError
 from ..util.files import describe_os_error, open_regular
 from ..util.text import printable, text_as_name
-from .bundle_reader import ATTACHMENTS, DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
+from .bundle_reader import ATTACHMENTS, BESIDE, DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD, REFERENCE_FILE
 from .files.file_tree import ByteRange
 
-_BESIDE = (DIGEST, PAGE, PICTURES)
+_PICKLES = (".dill", ".pkl", ".pickle", ".joblib", ".pt", ".pth")
 _BAG_SPACE = 1 << 20  # bytes for what the bag and its README say
 _TAR_SPACE = 2048  # bytes that a tar adds to each file, at most
 _MAX_NAME = 100
@@ -129,11 +129,14 @@ def plan_bundle(
     found = _Contents()
     found.add(ExpectedFile(name=LOG_FILE, hashes={"": file.sha256}), file.path, "the evidence log")
     folder = os.path.dirname(file.path)
-    missing = [name for name in _BESIDE if not os.path.lexists(os.path.join(folder, name))]
+    missing = [name for name in BESIDE if not os.path.lexists(os.path.join(folder, name))]
     abouts = {
         DIGEST: "its digest for people",
         PAGE: "its page",
         PICTURES: "the pictures on the page",
+        PROBE_TABLE: "the statistics of the probes, as a table",
+        STAGE_TABLE: "the statistics of the patterns, as a table",
+        SUMS: "for `sha256sum -c`, run in `datasets`",
         ATTESTATION: "its signed attestation",
     }
     for name in abouts:
@@ -152,12 +155,13 @@ def plan_bundle(
             found.problems.append(f"{printable(name)}: {refusal}")
         else:
             found.add(expected, os.path.join(root, text_as_name(name)), "a dataset")
+    roles = {each.name: each.role for each in file.log.attachments}
     for expected in expected_attachments(file, ATTACHMENTS):
         name = expected.name.removeprefix(ATTACHMENTS)
         if refusal := expected.refusal or _why_not_portable(name):
             found.problems.append(f"{printable(name)}: {refusal}")
         else:
-            found.add(expected, attachments[name], "a file of the baseline run")
+            found.add(expected, attachments[name], _about_attachment(name, roles[name]))
     found.problems += _same_names(item.name for item in found.items)
     if params is not None:
         for expected in expected_params(file, PARAMS_FILE):
@@ -168,6 +172,11 @@ def plan_bundle(
     if found.problems:
         raise BundleError(*found.problems)
     return Plan(file=file, items=tuple(sorted(found.items, key=lambda item: item.name)), missing=tuple(missing))
+
+
+def _about_attachment(name: str, role: object) -> str:
+    about = f"a file of the baseline run{f': {printable(role)}' if isinstance(role, str) and role else ''}"
+    return f"{about}; it may be a pickle: do not load it" if name.lower().endswith(_PICKLES) else about
 
 
 class _Contents:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..evidence.artifacts import ATTESTATION, DIGEST, LOG, PAGE
+from ..evidence.artifacts import ATTESTATION, DIGEST, LOG, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from ..evidence.expected_files import (
     ExpectedFile,
     expected_attachments,
@@ -35,6 +35,7 @@ PARAMS_FILE = f"{PAYLOAD}params.dill"
 REFERENCE_FILE = f"{PAYLOAD}reference.json"
 ATTACHMENTS = f"{PAYLOAD}attachments/"
 ATTESTATION_FILE = f"{PAYLOAD}{ATTESTATION}"
+BESIDE = (DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS)  # what is made of a log, and comes along
 
 _LINE = re.compile(r"([0-9A-Fa-f]{64})[ \t]+\*?(.+)")
 _DECLARATION = re.compile(rb"BagIt-Version: (0\.9[0-9]|1\.0)\r?\nTag-File-Character-Encoding: UTF-8(\r?\n)?")
@@ -159,7 +160,13 @@ def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundl
     file = None
     try:
         file = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
-        for expected in _files_of_log(file):
+        of_log = [*_files_of_log(file)]
+        told = {LOG_FILE, ATTESTATION_FILE, *(PAYLOAD + name for name in BESIDE), *(each.name for each in of_log)}
+        # Anybody can write a manifest: what it lists and the log does not tell of is too many.
+        for name in expected_files.keys() - told:
+            if name.startswith(PAYLOAD) and name in tree.names:
+                del expected_files[name]
+        for expected in of_log:
             known = expected_files.get(expected.name, ExpectedFile(name=expected.name))
             if expected.name in tree.names and MANIFEST not in known.hashes:
                 problems.append(f"{MANIFEST} does not list {printable(expected.name)}")

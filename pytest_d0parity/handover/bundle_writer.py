@@ -50,13 +50,15 @@ both, you can be sure that your copy is the same as the sender's, down to the la
        d0parity verify .{key_option} --output ../receipt
 
    which says in its first line whether all is well. `d0parity` is the command of pytest-d0parity, which is free and
-   needs Python 3.11: whoever sent you this can say where to get it. Where nothing can be installed, run in its place
+   needs Python 3.11: whoever sent you this can say where to get it{extra}.
+{key}   Where nothing can be installed, run in its place
 
        sha256sum -c --quiet {manifest} {tag_manifest}
 
    (on a Mac, `shasum -a 256` in place of `sha256sum`; on Windows, the same in a terminal of Git or WSL). It says
-   nothing if all is well. It does not see files that are too many, and writes nothing that you could send back.
-3. **Send back** `../receipt/dose_parity_receipt.json`{contact}. It says what you have found, and nothing else.
+   nothing if all is well. It does not see files that are too many{unseen}, and writes nothing that you could send back.
+3. **Send back** `../receipt/dose_parity_receipt.json`{contact}. It names the files that were checked, what was found of
+   each, and when; no other files of yours.
 
 The SHA-256 of the log, by which the sender knows it again: `{sha256}`
 {signature}
@@ -75,8 +77,13 @@ The log is signed (`{attestation}`), by a key with the fingerprint
 
     {fingerprint}
 
-Whoever made this bundle can tell you that fingerprint on another way, and give you the key, `KEY.pem`, of which
-`openssl pkey -pubin -in KEY.pem -outform DER | sha256sum` prints it.
+The signature covers the log, and the datasets, params and attachments by their hashes in it; not this README, the page
+and the tables. Whoever made this bundle can tell you the fingerprint on another way, and give you the public key, of
+which `openssl pkey -pubin -in public.pem -outform DER | sha256sum` prints it.
+"""
+_KEY = """\
+   `public.pem` is the sender's public key, which does not come with the bundle: get it from where you can trust it, and
+   put it beside this folder, not into it.
 """
 
 
@@ -204,13 +211,22 @@ def _readme(plan: Plan, contact: str | None) -> str:
         tool=TOOL,
         files=files,
         page=next((name for name in (PAGE_FILE, DIGEST_FILE) if name in names), LOG_FILE),
-        key_option=" --public-key KEY.pem" if attestation is not None else "",
-        contact=f" to {escape(contact)}" if contact else " to whoever sent you this",
+        key_option=" --public-key ../public.pem" if attestation is not None else "",
+        key=_KEY if attestation is not None else "",
+        extra=", with its extra `attest`, which checks signatures" if attestation is not None else "",
+        unseen=", nor the signature" if attestation is not None else "",
+        contact=f" to {_as_code(contact)}" if contact else " to whoever sent you this",
         signature=signature,
         manifest=MANIFEST,
         tag_manifest=TAG_MANIFEST,
         sha256=plan.file.sha256,
     )
+
+
+def _as_code(text: str) -> str:
+    """Return a text as it stands, for who reads Markdown and for who reads plain text."""
+    text = printable(text)
+    return escape(text) if "`" in text else f"`{text}`"
 
 
 @contextlib.contextmanager

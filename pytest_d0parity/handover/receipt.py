@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..evidence.artifacts import ReportError, write_artifact
+from ..evidence.artifacts import LOG, ReportError, write_artifact
 from ..evidence.model import Verdict
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 RECEIPT = "dose_parity_receipt"
 
+_LOG_IN_BUNDLE = f"data/{LOG}"
+_UNSIGNED = (
+    "the signature covers the log, and what that holds the SHA-256 of; all else is as the manifest says, which anybody "
+    "can write"
+)
 _ROWS = 40  # shown on a terminal
 _MOST_LITTER = 5
 _WORDS = {"not_checked": "not checked"}
@@ -98,8 +103,11 @@ class Receipt:
         files = counted(len(self.files), "file")
         faulty = self.attestation is not None and self.attestation.faults
         found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
+        if any(each.name == _LOG_IN_BUNDLE and each.outcome in ("changed", "damaged") for each in self.files):
+            found = "the log itself was damaged or changed on the way: ask for it again"
         signature = "; a signature is there, and was not checked" if self.has_unchecked_signature else ""
-        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'}){signature}"
+        how = "; every value measured again" if self.measured else ""
+        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'}{how}){signature}"
 
     @property
     def remarks(self) -> list[str]:
@@ -139,9 +147,11 @@ class Receipt:
         ]
         return "\n\n".join(filter(None, sections)) + "\n"
 
-    def to_text(self) -> str:
-        """Return it as plain text: the verdict, then the files, those that differ first."""
+    def to_text(self, *, faulty_only: bool = False) -> str:
+        """Return it as plain text: the verdict, then the files, or those that differ, which come first."""
         files = sorted(self.files, key=lambda each: each.outcome == "same")
+        if faulty_only:
+            files = [each for each in files if each.outcome != "same"]
         width = max((len(printable(each.name)) for each in files[:_ROWS]), default=0)
         lines = [self.sentence, *self.remarks, *self._attestation_lines(), ""]
         for each in files[:_ROWS]:
@@ -164,7 +174,8 @@ class Receipt:
     def _attestation_lines(self) -> list[str]:
         if self.attestation is None or self.attestation.faults:
             return []
-        return [f"attested: {self.attestation.text}"]
+        is_bundle = any(each.name == _LOG_IN_BUNDLE for each in self.files)
+        return [f"attested: {self.attestation.text}", *([_UNSIGNED] if is_bundle and self.attestation.key_id else [])]
 
     def _summary_rows(self) -> list[Sequence[Any]]:
         facts: list[Sequence[Any]] = [

@@ -34,12 +34,16 @@ class RemeasuredFile:
         Of its values with those in the log.
     errors : tuple of str
         What could not be read, in words.
+    is_same : bool
+        Whether nothing in it differs from the log, whatever the thresholds: by the checksums of the arrays, or, for
+        params, by all values.
     """
 
     sha256: str | None
     size_bytes: int | None
     comparison: Comparison
     errors: tuple[str, ...]
+    is_same: bool
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -112,25 +116,34 @@ class Remeasurement:
         observed = baseline_values(run.params, run.parameters, run.metrics, ())
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
         comparison = Comparison((), 0) if errors else self._comparator.compare_baseline(observed, _without_attachments)
-        return RemeasuredFile(sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors)
+        is_same = not comparison.differences and not any(item.differ for item in comparison.not_compared)
+        return RemeasuredFile(
+            sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors, is_same=is_same and not errors
+        )
 
     def _job(self, folder: str) -> CaptureJob:
         return CaptureJob(Scenario(dataset_root=os.path.abspath(folder), layout=self._layout), self._comparator)
 
     def _remeasured(self, dataset: Dataset, names: Sequence[str]) -> RemeasuredFile:
         errors = [problem for problem in dataset.problems if problem.severity == "error"]
+        name, values = valid_utf8(dataset.filename), values_of_dataset(dataset)
         return RemeasuredFile(
             sha256=dataset.sha256,
             size_bytes=dataset.size_bytes,
+            is_same=not errors and _checksums(values) == _checksums(self._comparator.values.datasets.get(name, {})),
             comparison=self._comparator.compare_dataset(
-                valid_utf8(dataset.filename),
-                values_of_dataset(dataset),
+                name,
+                values,
                 dataset.standard_errors,
                 sound=not errors,
                 names=names,
             ),
             errors=tuple(_problem_text(problem, dataset.filename) for problem in errors),
         )
+
+
+def _checksums(values: Named) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name.startswith("arrays.") and name.endswith(".crc32")}
 
 
 def _without_attachments(values: Named) -> Named:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..evidence.file import LogError, LogFile, parse_object
 from ..util.files import describe_os_error, open_regular
 from ..util.text import counted, listed, printable, quoted
+from .receipt import RECEIPT
 
 _MOST = 5
 _VERDICTS = ("match", "within_thresholds", "drift", "incomplete")
-_FINE = ("same", "repacked", "agrees")
+_SAME = ("same", "repacked")
+_FINE = (*_SAME, "agrees")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,11 @@ def receipt_content(path: str) -> Mapping[str, Any] | None:
     except OSError as error:
         raise LogError(f"{printable(path)} cannot be read: {describe_os_error(error)}; check the path") from None
     except (ValueError, RecursionError):
+        if os.path.basename(path).startswith(RECEIPT):
+            name = f"{RECEIPT}.json"
+            raise LogError(
+                f"{printable(path)} is no {name}, or a damaged one: name that, or ask for it again"
+            ) from None
         return None  # reading it as a log will say what is wrong with it
     version = content.get("receipt_version")
     if version is None:
@@ -58,7 +66,13 @@ def receipt_content(path: str) -> Mapping[str, Any] | None:
     return content
 
 
-def read_back(content: Mapping[str, Any], file: LogFile) -> ReturnedReceipt:
+def read_back(
+    content: Mapping[str, Any],
+    file: LogFile,
+    *,
+    key_id: str | None = None,
+    limit_datasets: Collection[str] | None = None,
+) -> ReturnedReceipt:
     """Hold a receipt against the log that was sent.
 
     Parameters
@@ -67,6 +81,10 @@ def read_back(content: Mapping[str, Any], file: LogFile) -> ReturnedReceipt:
         Its parsed JSON. Anybody can have written it.
     file : LogFile
         The log that it should be about.
+    key_id : str, optional
+        Fingerprint of the key by which the receiver should have checked the signature.
+    limit_datasets : collection of str, optional
+        The datasets that were sent, where these are not all.
     """
     log = content.get("log")
     sha256 = log.get("sha256") if isinstance(log, dict) else None
@@ -77,22 +95,28 @@ def read_back(content: Mapping[str, Any], file: LogFile) -> ReturnedReceipt:
             sentences=(f"the receipt is about {about}, and {printable(file.path)} is {file.sha256}",),
         )
     verdict = content.get("verdict")
-    doubts = [*_contradictions(content, file)]
+    doubts = [*_contradictions(content, file, key_id, limit_datasets)]
     if verdict not in _VERDICTS or doubts:
         what = doubts or [f"its verdict is {quoted(repr(verdict))}"]
-        return ReturnedReceipt(verdict="incomplete", sentences=("the receipt contradicts the log, or itself", *what))
+        first = "the receipt does not show what it should, or contradicts the log or itself"
+        return ReturnedReceipt(verdict="incomplete", sentences=(first, *what))
     return ReturnedReceipt(verdict=str(verdict), sentences=tuple(_found(content, file)))
 
 
 def _found(content: Mapping[str, Any], file: LogFile) -> Iterator[str]:
     files = _files(content)
-    fine = sum(each.get("outcome") in _FINE for each in files)
+    same = sum(each.get("outcome") in _SAME for each in files)
     how = "every value measured again" if content.get("measured") is True else "sizes and SHA-256 compared"
+    yield f"{same} of {counted(len(files), 'file')} hold what the log says ({how})"
+    for outcome in dict.fromkeys(each.get("outcome") for each in files if each.get("outcome") not in _SAME):
+        names = [_with_remark(each) for each in files if each.get("outcome") == outcome]
+        yield f"{len(names)} {quoted(str(outcome).replace('_', ' '))}: {listed(names, _MOST)}"
+    thresholds = content.get("thresholds")
+    asked = [quoted(each) for each in thresholds] if isinstance(thresholds, list) else []
+    if content.get("compare") != "bytes" or asked:
+        limits = listed(asked, _MOST) or "the defaults"
+        yield f"compared at the level {quoted(content.get('compare'))}, thresholds: {limits}"
     yield f"the receipt is about this very log, {file.sha256}"
-    yield f"{fine} of {counted(len(files), 'file')} were found as the log says ({how})"
-    for outcome in dict.fromkeys(each.get("outcome") for each in files if each.get("outcome") not in _FINE):
-        names = [f"{each.get('name')} ({each.get('remark')})" for each in files if each.get("outcome") == outcome]
-        yield f"{quoted(str(outcome).replace('_', ' '))}: {listed(names, _MOST)}"
     for key, what in (("problems", "problem"), ("not_looked_at", "not looked at"), ("litter", "left aside")):
         items = content.get(key)
         for item in (items if isinstance(items, list) else [])[:_MOST]:
@@ -107,14 +131,40 @@ def _found(content: Mapping[str, Any], file: LogFile) -> Iterator[str]:
     yield f"checked at {quoted(content.get('timestamp'))}, by {quoted(content.get('tool'))}; a receipt is not signed"
 
 
-def _contradictions(content: Mapping[str, Any], file: LogFile) -> Iterator[str]:
-    """Yield what a receipt says and cannot be."""
+def _with_remark(checked: Mapping[str, Any]) -> str:
+    remark = checked.get("remark")
+    return f"{checked.get('name')} ({remark})" if remark else str(checked.get("name"))
+
+
+def _contradictions(
+    content: Mapping[str, Any], file: LogFile, key_id: str | None, limit_datasets: Collection[str] | None
+) -> Iterator[str]:
+    """Yield what a receipt says and cannot be, and what it should say and does not."""
     files = _files(content)
     bad = [str(each.get("name")) for each in files if each.get("outcome") not in _FINE]
-    if content.get("verdict") == "match" and (bad or not files):
-        yield f"it says match, and not of {listed(bad, _MOST) or 'any file'}"
+    attestation = content.get("attestation")
+    attested = attestation if isinstance(attestation, dict) else {}
+    if content.get("verdict") in ("match", "within_thresholds"):
+        said = f"it says {content['verdict']}, and"
+        if bad or not files:
+            yield f"{said} not of {listed(bad, _MOST) or 'any file'}"
+        if content.get("problems"):
+            yield f"{said} tells of problems: {quoted(content['problems'])}"
+        if attested.get("faults"):
+            yield f"{said} of an attestation that does not hold"
+    if content.get("verdict") == "match" and any(each.get("outcome") == "agrees" for each in files):
+        yield "it says match, and of files that only agree within thresholds"
+    if key_id is not None and attested.get("key_id") != key_id:
+        found = f"by the key {quoted(attested['key_id'])}" if attested.get("key_id") else "by no key"
+        yield f"the signature was checked {found}, and yours is {key_id}"
     known = {each.filename: each.sha256 for each in file.log.datasets}
     by_length = sorted(known, key=len, reverse=True)
+    names = [str(each.get("name")) for each in files]
+    sent = known if limit_datasets is None else limit_datasets
+    silent = [name for name in sent if not any(each == name or each.endswith(f"/{name}") for each in names)]
+    if silent:
+        hint = "" if limit_datasets else "; if you sent a part, name it by --limit-datasets"
+        yield f"it says nothing of {listed(silent, _MOST)}{hint}"
     for each in files:
         name = str(each.get("name"))
         own = next((key for key in by_length if name == key or name.endswith(f"/{key}")), None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..evidence.artifacts import ATTESTATION
 from ..evidence.expected_files import (
     ExpectedFile,
     attachment_of_log,
@@ -23,7 +24,7 @@ from ..scenario.sweep import find_sweep
 from ..util.errors import ParityError, UsageError
 from ..util.extras import missing_extra
 from ..util.files import describe_os_error
-from ..util.text import counted, listed, printable, valid_utf8
+from ..util.text import counted, listed, printable, text_as_name, valid_utf8
 from .bundle_reader import ATTESTATION_FILE, DATASETS, is_bundle, read_bundle
 from .files.file_tree import ByteRange, FileTree, FolderTree, RefusedError, TreeError
 
@@ -52,6 +53,7 @@ class Submission:
     problems: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     attestation: bytes | None = None  # one that came along
+    is_bundle: bool = False
     has_unchecked_signature: bool = False
 
 
@@ -152,14 +154,27 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None, at
     except TreeError as error:
         hint = "" if dataset_root else "; the log names this folder, and --dataset-root names another"
         raise TreeError(f"{error}{hint}") from None
+    datasets = [each.name for each in expected_files if each.kind == "dataset"]
     return Submission(
         file=file,
         expected_files=expected_files,
         tree=tree,
         checked=root,
+        problems=_elsewhere(root, datasets, tree),
         is_expected=_datasets_below(file, root).__contains__,
         not_looked_at=not_looked_at,
     )
+
+
+def _elsewhere(root: str, datasets: Sequence[str], tree: FileTree) -> tuple[str, ...]:
+    """Say so where no dataset is in a folder, and where they are, if they lie in one below."""
+    if not datasets or {*map(valid_utf8, tree.names)}.intersection(datasets):
+        return ()
+    below = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    found = [name for name in below if os.path.isfile(os.path.join(root, name, text_as_name(datasets[0])))]
+    places = [printable(os.path.join(root, name)) for name in found]
+    hint = f": they are in {listed(places, _MOST)}" if places else ""
+    return (f"none of the datasets is in {printable(root)}; name their folder by --dataset-root{hint}",)
 
 
 def _attachments_of_log(file: LogFile, given: Sequence[str]) -> dict[str, str]:
@@ -206,9 +221,27 @@ def _of_bundle(path: str, output: str | None, stack: contextlib.ExitStack, *, ha
         is_expected=bundle.is_expected,
         problems=bundle.problems,
         attestation=bundle.attestation,
+        is_bundle=True,
         not_looked_at=() if bundle.attestation is None or has_key else (_UNCHECKED_ATTESTATION,),
-        has_unchecked_signature=bundle.attestation is not None and not has_key,
+        has_unchecked_signature=bundle.attestation is not None and (not has_key or bundle.file is None),
     )
+
+
+def sent_log(path: str) -> LogFile:
+    """Read the log that was sent, given it or the bundle that it lies in.
+
+    Raises
+    ------
+    LogError, TreeError
+        If it cannot be read.
+    """
+    if not is_bundle(path):
+        return read_log(path)
+    with contextlib.ExitStack() as stack:
+        bundle = read_bundle(path, stack, whole=False)
+    if bundle.file is None:
+        raise LogError(f"the log in {printable(path)} cannot be read: {listed(bundle.problems, _MOST)}")
+    return bundle.file
 
 
 def check_submitted_attestation(
@@ -226,7 +259,7 @@ def check_submitted_attestation(
     Raises
     ------
     OptionError
-        If a key is missing, or there is nothing that it could have signed.
+        If a key is missing, or there is nothing that it could have signed beside a log.
     LogError
         If the attestation cannot be read, or what it takes to verify a signature is not installed.
     KeyFileError
@@ -234,19 +267,28 @@ def check_submitted_attestation(
     """
     if attestation is None and public_key is None:
         return None
-    from ..attest.attestation import check_attestation, is_signed
+    from ..attest.attestation import check_attestation, is_signed, missing_attestation
     from ..attest.signature import load_public_key
 
+    if attestation is None and not submission.is_bundle and submission.file is not None:
+        beside = os.path.join(os.path.dirname(submission.file.path), ATTESTATION)
+        if not os.path.lexists(beside):
+            raise OptionError(
+                f"there is no {printable(beside)} that --public-key could check; name it by --attestation"
+            )
+        attestation = beside
     data = submission.attestation if attestation is None else _read(attestation)
-    if data is None:
-        raise OptionError("there is nothing that --public-key could have signed; name it by --attestation")
     key = None
     if public_key is not None:
         if missing := missing_extra("securesystemslib", "attest"):
             raise LogError(f"to verify a signature, {missing}")
         key = load_public_key(public_key)
-    elif is_signed(data):
+    elif data is not None and is_signed(data):
         raise OptionError("the attestation is signed: name the key that should have signed it, by --public-key")
+    if data is None:
+        return missing_attestation(ATTESTATION_FILE)
+    if submission.file is None:
+        return None  # it is about a log that cannot be read, which is told
     return check_attestation(data, attestation or ATTESTATION_FILE, submission.file, key)
 
 

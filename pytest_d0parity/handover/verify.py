@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FileResult = tuple[Outcome, str, tuple[str, ...]]  # with a remark, and the arrays that are not as in the log
 
 _MAX_NAMES = 5
+_MAX_UNKNOWN = 1 << 26  # bytes of a file that is hashed to find out whether it is one of which no size is known
+_TOO_MANY = "the log does not tell of it"
 
 
 def verify(
@@ -95,6 +97,7 @@ class _Verifier:
         self._byte_ranges: dict[str, ByteRange] = {}  # of the files without a result
         self._remeasured: dict[str, RemeasuredFile] = {}
         self._checked: dict[str, CheckedFile] = {}
+        self._renamed: dict[str, str] = {}  # raw names of files that nobody speaks of, and whose bytes they have
 
     @cached_property
     def _remeasurement(self) -> Remeasurement:
@@ -165,6 +168,29 @@ class _Verifier:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
+        self._find_renamed()
+
+    def _find_renamed(self) -> None:
+        """Look for the bytes of missing files in those that nobody speaks of: names are easily changed on the way."""
+        missing = [
+            each
+            for each in self._expected_files.values()
+            if self._checked[each.name].outcome == "missing" and each.hashes
+        ]
+        known = [raw for name, there in self._names.items() if name not in self._expected_files for raw in there]
+        for raw in known if missing else ():
+            try:
+                found = self._tree.byte_range(raw)
+                sizes = {each.size_bytes for each in missing}
+                if found.length not in sizes and not (None in sizes and found.length <= _MAX_UNKNOWN):
+                    continue
+                sha256, _ = found.sha256()
+            except (OSError, RefusedError):
+                continue
+            for expected in [each for each in missing if sha256 in each.hashes.values()][:1]:
+                missing.remove(expected)
+                self._renamed[raw] = expected.name
+                self._set_result(expected, "missing", f"{printable(raw)} has its bytes: rename it")
 
     def _check(self, name: str, sha256: str, size: int) -> None:
         expected = self._expected_files[name]
@@ -174,6 +200,9 @@ class _Verifier:
         result_of_file: FileResult = "same", "", ()
         if contradicted:
             result_of_file = _of_unopened(expected, size, contradicted)
+            if THE_LOG in expected.hashes and THE_LOG not in contradicted and not is_measured:
+                text = f"its bytes are those of the log, and {listed(contradicted, _MAX_NAMES)} was changed or damaged"
+                result_of_file = "contradicted", text, ()
         if expected.kind != "params" and not expected.hashes:
             result_of_file = "not_checked", "nobody says which SHA-256 it should have", ()
         elif not contradicted and expected.size_bytes not in (None, size):
@@ -211,8 +240,8 @@ class _Verifier:
             return "changed", self._difference_text(expected, remeasured, sha256, names), remeasured.arrays
         if contradicted and expected.hashes.keys() != {THE_LOG}:  # a manifest is about bytes: a repacked file breaks it
             return "changed", f"{_contradiction_text(contradicted)}; every {whole} is the same", ()
-        if contradicted and any(item.differ for item in remeasured.comparison.not_compared):
-            return "agrees", "other bytes, and the statistics within their thresholds", ()
+        if contradicted and not remeasured.is_same:
+            return "agrees", "other bytes, and the values within their thresholds", ()
         if contradicted:
             return "repacked", f"other bytes, and every {whole} the same", ()
         return "same", f"by its values, every {whole}; the log holds no SHA-256 of the file", ()
@@ -233,11 +262,13 @@ class _Verifier:
             return f"it is the file that should be {printable(other.name)}"
         if remeasured.errors:
             return "; ".join(remeasured.errors)
-        if remeasured.arrays or expected.kind == "params":
-            return f"not as in the log: {listed(remeasured.arrays or names, _MAX_NAMES)}"
+        values = [name for name in names if name not in ("sha256", "size_bytes")]
+        if remeasured.arrays or values:
+            return f"not as in the log: {listed(remeasured.arrays or values, _MAX_NAMES)}"
         if not self._remeasurement.knows_checksums:
             return "its arrays have the names, shapes and dtypes of the log, which holds no checksums of them"
-        return "every array is the same, and the bytes are to be exact"
+        whole = "every array is the same" if remeasured.is_same else "the values are within their thresholds"
+        return f"{whole}, and the bytes are to be exact"
 
     def _inspect(self, name: str) -> RemeasuredFile:
         with _unpacked({name: self._byte_ranges[name]}) as paths:
@@ -279,7 +310,7 @@ class _Verifier:
         unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
         files = [self._checked.get(name, replace(unreached, name=name)) for name in self._expected_files]
         files += [
-            CheckedFile(name=name, outcome="extra", remark=self._reason_not_read(raw))
+            CheckedFile(name=name, outcome="extra", remark=self._about_extra(raw))
             for name, there in self._names.items()
             for raw in there
             if name not in self._expected_files and is_expected(name) and not is_litter(name)
@@ -292,20 +323,22 @@ class _Verifier:
             files=tuple(files), differences=self._differences(), problems=tuple(problems), litter=litter
         )
 
-    def _reason_not_read(self, name: str) -> str:
-        """Return why a file is not read; empty if it is."""
+    def _about_extra(self, name: str) -> str:
+        """Return what is known of a file that nobody speaks of."""
         try:
             self._tree.byte_range(name)
         except RefusedError as error:
             return str(error)
-        return ""
+        return f"it has the bytes of {printable(self._renamed[name])}" if name in self._renamed else _TOO_MANY
 
     def _differences(self) -> tuple[Difference, ...]:
         if not self._remeasured:
             return ()
-        from ..comparison.difference import Comparison
+        from ..comparison.difference import MISSING, Comparison
 
-        return Comparison.of(remeasured.comparison for remeasured in self._remeasured.values()).differences
+        found = Comparison.of(remeasured.comparison for remeasured in self._remeasured.values()).differences
+        # What could not be read is told of the file.
+        return tuple(each for each in found if each.observed != MISSING)
 
 
 @contextlib.contextmanager

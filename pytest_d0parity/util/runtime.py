@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import contextlib
 import io
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -23,6 +25,8 @@ _CODES = {
     if name in signal.Signals.__members__
 }
 ENDING = tuple(_CODES.keys() - {signal.SIGINT})  # those that pytest does not handle itself
+
+_MOMENT = 0.01  # seconds
 
 _FUNCTIONS = {
     "open": (builtins, "open"),
@@ -91,23 +95,42 @@ class Interruption:
         self.exit_code = 0
         self.cause = ""
         self._signals = signals
+        self._number: int = signal.SIGINT
         self._before: dict[signal.Signals, Any] = {}
+        self._hook: Callable[[sys.UnraisableHookArgs], Any] = sys.__unraisablehook__
 
     def __enter__(self) -> Self:
         self._before = {each: signal.getsignal(each) for each in self._signals if _is_ours(each)}
+        self._listen()
+        if self._before:
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
+        return self
+
+    def _listen(self) -> None:
         for each in self._before:
             signal.signal(each, self._interrupt)
-        return self
+
+    def _raise_again(self, lost: sys.UnraisableHookArgs) -> None:
+        """Raise the interruption once more where it came while Python could not pass it on, as in a destructor."""
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            self._hook(lost)
+            return
+        self._listen()
+        # In a moment, from another thread: here it would be lost again.
+        threading.Timer(_MOMENT, _thread.interrupt_main, [self._number]).start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for each, handler in self._before.items():
             signal.signal(each, handler)
+        if self._before:
+            sys.unraisablehook = self._hook
 
     def _interrupt(self, number: int, _: object) -> NoReturn:
         for each in self._before:
             signal.signal(each, signal.SIG_IGN)
+        self._number = number
         self.exit_code, self.cause = _CODES[signal.Signals(number)], _cause(number)
         raise KeyboardInterrupt(f"interrupted by {self.cause}")
 

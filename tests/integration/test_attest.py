@@ -300,8 +300,12 @@ def test_keys_and_files_that_do_not_go_together(signed: Path, here: Path, verify
     write_keys(here, "p256")
     code, said, _ = verify("--attestation", f"parity/{ATTESTATION}")
     assert (code, "by --public-key" in said) == (2, True)
+    code, said, _ = verify("--public-key", "ed25519.pub")  # the one that lies beside the log
+    assert (code, "attested: PASSED, signed by the key" in said) == (0, True)
+    (here / "parity" / ATTESTATION).rename(here / "moved.json")
     code, said, _ = verify("--public-key", "ed25519.pub")
     assert (code, "name it by --attestation" in said) == (2, True)
+    (here / "moved.json").rename(here / "parity" / ATTESTATION)
     code, said, _ = verify("--attestation", f"parity/{STATEMENT}", "--public-key", "ed25519.pub")
     assert (code, "it is not signed" in said) == (3, True)
     code, said, _ = verify("--attestation", f"parity/{ATTESTATION}", "--public-key", "p256.pub")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_d0parity.cli import main
-from tests.support.command import LOG
+from tests.support.command import LOG, d0parity
 from tests.support.handover import Verify, edit, outcomes, remark
 
 FILES = {"baseline_model.h5": b"\x89HDF model" * 100, "train/recon.dill": b"cos\nsystem\n", "test/recon.dill": b"other"}
@@ -134,15 +136,32 @@ def test_from_the_sender_to_the_receiver_and_back(
         subprocess.run(["openssl", *command.split()], check=True, timeout=120)
     assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
     assert main(["bundle", f"parity/{LOG}", "--output", "b.tar.gz", "--contact", "d0@example.org"]) == 0
-    assert "Check it: d0parity verify b.tar.gz --public-key KEY.pem" in capsys.readouterr().out
+    assert "Check it: d0parity verify b.tar.gz --public-key public.pem" in capsys.readouterr().out
     with tarfile.open("b.tar.gz") as archive:
         archive.extractall("received", filter="data")
     readme = Path("received/d0parity-T/README.md").read_text(encoding="utf-8")
     to_der = ["openssl", "pkey", "-pubin", "-in", "public.pem", "-outform", "DER"]
     der = subprocess.run(to_der, capture_output=True, check=True, timeout=120)
     assert f"    {hashlib.sha256(der.stdout).hexdigest()}" in readme
-    assert "d0@example.org" in readme.replace("\\", "")
-    assert "d0parity verify . --public-key KEY.pem --output ../receipt" in readme
+    assert "to `d0@example.org`. It names the files" in readme
+    assert "a file of the baseline run: model |" in readme
+    assert (
+        "| data/attachments/train/recon.dill | a file of the baseline run; it may be a pickle: do not load it |"
+        in readme
+    )
+    # As the receiver does it who follows the README to the letter.
+    (command,) = [line.strip() for line in readme.splitlines() if line.strip().startswith("d0parity verify")]
+    shutil.copy("public.pem", "received/public.pem")
+    done = d0parity(*command.split()[1:], cwd="received/d0parity-T")
+    assert (done.returncode, done.stdout.partition(":")[0]) == (0, "match"), done.stdout + done.stderr
+    assert (
+        "the signature covers the log, and what that holds the SHA-256 of; all else is as the manifest" in done.stdout
+    )
+    (command,) = [line.strip() for line in readme.splitlines() if line.strip().startswith("sha256sum -c")]
+    assert subprocess.run(command, shell=True, cwd="received/d0parity-T", check=False, timeout=120).returncode == 0
+    sums = Path("received/d0parity-T/data/SHA256SUMS").resolve()
+    done = subprocess.run(["sha256sum", "-c", "--quiet", sums], cwd=sums.parent / "datasets", check=False, timeout=120)
+    assert done.returncode == 0
 
     code, said, receipt = verify(log="b.tar.gz")
     assert code == 0
@@ -150,10 +169,22 @@ def test_from_the_sender_to_the_receiver_and_back(
     code, said, receipt = verify("--public-key", "public.pem", log="b.tar.gz")
     assert (code, receipt["has_unchecked_signature"]) == (0, False)
     assert outcomes(receipt)["data/attachments/train/recon.dill"] == "same"
-    code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
+    for sent, key in (("parity/" + LOG, ()), ("b.tar.gz", ("--public-key", "public.pem"))):
+        code = main(["verify", "receipt/dose_parity_receipt.json", "--log", sent, *key])
+        said = capsys.readouterr().out
+        assert code == 0
+        assert said.splitlines()[0].startswith(
+            "match: 18 of 18 files hold what the log says (sizes and SHA-256 compared)"
+        )
+        assert "the receipt is about this very log, " in said
+    subprocess.run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -out other.pem", shell=True, check=True)
+    receipt_of = ["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"]
+    assert main([*receipt_of, "--public-key", "other.pem"]) == 1
+    assert "the signature was checked by the key " in capsys.readouterr().out
+    assert main([*receipt_of, "--measure"]) == 2
+    assert "--measure: a receipt is only read" in capsys.readouterr().err
+    assert main(receipt_of) == 0
     said = capsys.readouterr().out
-    assert code == 0
-    assert said.startswith("match: the receipt is about this very log, ")
     assert f"signed by the key {hashlib.sha256(der.stdout).hexdigest()}" in said
 
     packed = gzip.decompress(Path("b.tar.gz").read_bytes())
@@ -165,7 +196,8 @@ def test_from_the_sender_to_the_receiver_and_back(
     code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
     said = capsys.readouterr().out
     assert code == 3
-    assert "changed: data/attachments/baseline_model.h5 (damaged on the way" in said
+    assert said.startswith("drift: 17 of 18 files hold what the log says")
+    assert "1 changed: data/attachments/baseline_model.h5 (damaged on the way" in said
 
 
 def test_a_compressed_bundle_is_the_same_each_time_and_unpacked_by_tar(attached: Path) -> None:
@@ -243,6 +275,130 @@ def test_what_systems_strew_is_named_and_no_drift(bag: Path, verify: Verify) -> 
     assert verify(log="bag")[0] == 3
 
 
+def manifests_anew(bag: Path) -> None:
+    """Make the manifests of a bag as anybody can."""
+    for manifest, names in (
+        ("manifest-sha256.txt", [path for path in bag.rglob("*") if "data" in path.relative_to(bag).parts]),
+        ("tagmanifest-sha256.txt", [path for path in bag.iterdir() if path.name != "tagmanifest-sha256.txt"]),
+    ):
+        files = [str(path.relative_to(bag)) for path in sorted(names) if path.is_file()]
+        done = subprocess.run(["sha256sum", *files], cwd=bag, capture_output=True, check=True, timeout=120)
+        (bag / manifest).write_bytes(done.stdout)
+    info = re.sub("(?m)^Payload-Oxum.*\n", "", (bag / "bag-info.txt").read_text())
+    (bag / "bag-info.txt").write_text(info)
+
+
+def test_what_the_log_does_not_tell_of_is_too_many_whatever_the_manifests_list(bag: Path, verify: Verify) -> None:
+    shutil.copy(bag / "data" / "datasets" / "data_p1e4.npz", bag / "data" / "datasets" / "data_p2e5.npz")
+    (bag / "data" / "attachments").mkdir()
+    (bag / "data" / "attachments" / "setup.exe").write_bytes(b"MZ")
+    for _ in range(2):  # the second one lists the first, and what became of the bag's own description
+        manifests_anew(bag)
+    code, said, receipt = verify(log="bag")
+    found = outcomes(receipt)
+    assert code == 3
+    assert {name for name, outcome in found.items() if outcome != "same"} == {
+        *("data/attachments/setup.exe", "data/datasets/data_p2e5.npz"),
+    }
+    assert set(found.values()) == {"same", "extra"}
+    assert "extra         the log does not tell of it" in said
+
+
+def test_a_signature_that_was_taken_away(attached: Path, verify: Verify, capsys: Any) -> None:
+    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
+        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
+    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
+    assert main(["bundle", f"parity/{LOG}", "--output", "bag", "-q"]) == 0
+    capsys.readouterr()
+    (attached / "bag" / "data" / "dose_parity_attestation.json").unlink()
+    for _ in range(2):
+        manifests_anew(attached / "bag")
+    code, said, receipt = verify("--public-key", "public.pem", log="bag")
+    assert (code, receipt["verdict"]) == (3, "drift")
+    assert said.startswith("drift: the attestation does not hold")
+    assert "it is not there, and a signature was asked for" in said
+
+
+def test_a_damaged_log_is_told_as_that(attached: Path, verify: Verify, capsys: Any) -> None:
+    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
+        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
+    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
+    assert main(["bundle", f"parity/{LOG}", "--output", "bag", "-q"]) == 0
+    capsys.readouterr()
+    log = attached / "bag" / "data" / LOG
+    whole = log.read_bytes()
+    for damaged in (whole.replace(b'"T"', b'"U"', 1), b"\x00" + whole[1:]):
+        assert damaged != whole
+        log.write_bytes(damaged)
+        code, said, _ = verify("--public-key", "public.pem", log="bag")
+        assert code == 3
+        assert said.startswith("drift: the log itself was damaged or changed on the way: ask for it again")
+
+
+def test_a_file_that_was_renamed_on_the_way(here: Path, bag: Path, verify: Verify) -> None:
+    for folder, log in (("sweep", f"parity/{LOG}"), ("bag/data/datasets", "bag")):
+        (here / folder / "data_p1e4.npz").rename(here / folder / "data_p1e4 (1).npz")
+        code, said, receipt = verify(log=log)
+        name = "data_p1e4.npz" if log != "bag" else "data/datasets/data_p1e4.npz"
+        assert (code, outcomes(receipt)[name]) == (3, "missing")
+        assert "data_p1e4 (1).npz has its bytes: rename it" in remark(receipt, name)
+    assert "it has the bytes of data/datasets/data_p1e4.npz" in said
+
+
+def test_a_bag_whose_folders_were_lost(bag: Path, verify: Verify) -> None:
+    for path in [*bag.rglob("*")]:
+        if path.is_file():
+            path.rename(bag / path.name)
+    (bag / "data").mkdir(exist_ok=True)
+    (bag / LOG).rename(bag / "data" / LOG)
+    code, _, receipt = verify(log="bag")
+    assert code == 3
+    assert remark(receipt, "data/datasets/data_p1e4.npz") == "data_p1e4.npz has its bytes: rename it"
+
+
+def test_a_folder_in_which_nothing_is(here: Path, verify: Verify) -> None:
+    (here / "up").mkdir()
+    code, said, _ = verify("--dataset-root", "up")
+    assert code == 3
+    assert "none of the datasets is in up; name their folder by --dataset-root\n" in said
+    shutil.copytree("sweep", "up/his")
+    _, said, _ = verify("--dataset-root", "up")
+    assert "none of the datasets is in up; name their folder by --dataset-root: they are in up/his\n" in said
+
+
+def test_what_is_within_thresholds_is_not_called_the_same(here: Path, verify: Verify, capsys: Any) -> None:
+    with np.load("sweep/data_p1e4.npz") as npz:
+        arrays = dict(npz)
+    np.savez("sweep/data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(1.02)})
+    code, said, receipt = verify("--compare", "statistics")
+    assert (code, outcomes(receipt)["data_p1e4.npz"]) == (3, "changed")
+    assert remark(receipt, "data_p1e4.npz").startswith("not as in the log: raw.")
+    for limit in ("*:50%", "*:ignore"):
+        code, said, receipt = verify("--compare", "statistics", "--threshold", limit)
+        if limit == "*:50%":
+            assert (code, receipt["verdict"], outcomes(receipt)["data_p1e4.npz"]) == (0, "within_thresholds", "agrees")
+        assert "array" not in remark(receipt, "data_p1e4.npz")
+        code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
+        said = capsys.readouterr().out
+        assert "1 of 2 files hold what the log says (every value measured again)" in said
+        assert f"compared at the level statistics, thresholds: {limit}" in said
+
+
+def test_quiet_names_what_is_wrong_alone(here: Path, capsys: Any) -> None:
+    (here / "sweep" / "data_p1e4.npz").unlink()
+    assert main(["verify", f"parity/{LOG}", "--dataset-root", "sweep", "-q"]) == 3
+    said = capsys.readouterr().err
+    assert "data_p1e4.npz  missing" in said
+    assert "data_p1e6.npz" not in said
+
+
+def test_a_receipt_keeps_the_folders_of_the_receiver_to_itself(here: Path, verify: Verify) -> None:
+    code, _, receipt = verify("--dataset-root", str(here / "sweep"), log=str(here / "parity" / LOG))
+    assert code == 0
+    assert (receipt["checked"], receipt["log"]["path"]) == ("sweep", LOG)
+    assert str(here) not in json.dumps(receipt)
+
+
 def test_a_log_in_a_bag_means_the_bag(bag: Path, verify: Verify) -> None:
     code, said, receipt = verify(log=f"bag/data/{LOG}")
     assert code == 0
@@ -274,6 +430,10 @@ def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, 
     assert main(["verify", str(path), "--log", f"other/{LOG}"]) == 1
     assert "incomplete: the receipt is about the log " in capsys.readouterr().out
     for change in (
+        lambda receipt: receipt.update(files=receipt["files"][:1]),
+        lambda receipt: receipt.update(problems=["it burns"]),
+        lambda receipt: receipt.update(attestation={"faults": ["it does not hold"]}),
+        lambda receipt: receipt["files"][0].update(outcome="agrees"),
         lambda receipt: receipt["files"][0].update(observed_sha256="0" * 64),
         lambda receipt: receipt["files"][0].update(outcome="changed"),
         lambda receipt: receipt.update(verdict="splendid"),
@@ -284,7 +444,18 @@ def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, 
         change(receipt)
         path.write_text(json.dumps(receipt), encoding="utf-8")
         assert main(["verify", str(path), "--log", f"parity/{LOG}"]) == 1
-        assert capsys.readouterr().out.startswith("incomplete: the receipt contradicts the log, or itself\n")
+        said = capsys.readouterr().out
+        assert said.startswith(
+            "incomplete: the receipt does not show what it should, or contradicts the log or itself\n"
+        )
+    receipt = {**whole, "files": whole["files"][:1]}
+    path.write_text(json.dumps(receipt), encoding="utf-8")
+    part = ["verify", str(path), "--log", f"parity/{LOG}", "--limit-datasets", receipt["files"][0]["name"]]
+    assert main(part) == 0
+    assert capsys.readouterr().out.startswith("match: 1 of 1 file hold")
+    path.write_bytes(path.read_bytes()[:100])
+    assert main(part) == 1
+    assert "is no dose_parity_receipt.json, or a damaged one" in capsys.readouterr().err
     path.write_text(json.dumps({**whole, "receipt_version": 2}), encoding="utf-8")
     assert main(["verify", str(path), "--log", f"parity/{LOG}"]) == 1
     assert "has version 2" in capsys.readouterr().err
