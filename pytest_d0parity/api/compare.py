@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..comparison.comparator import Comparator
 from ..comparison.compare_log import explain
@@ -18,10 +18,16 @@ from ..scenario.options import DEFAULT_ID
 from ..scenario.pyproject import Project
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold, parse_threshold, threshold_of
+from ..util.errors import UsageError
 from .source import in_memory, log_in, measure_folder, read_source, scenario_of_folder, without_baseline
 
 if TYPE_CHECKING:
     from ..statistics.frames.frame_pictures import FramePictures
+
+
+class LevelError(UsageError, ValueError):
+    """A level of comparison that there is not."""
+
 
 Source = str | os.PathLike[str] | EvidenceLog
 
@@ -52,7 +58,7 @@ def compare(
     Raises
     ------
     ParityError
-        If something cannot be read, or a threshold is none.
+        If something cannot be read, or a level or threshold is none.
 
     Examples
     --------
@@ -63,6 +69,8 @@ def compare(
     ...     compare(folder, folder)
     <Outcome match: every compared value equals the reference ...>
     """
+    if level not in get_args(Level):
+        raise LevelError(f"level {level!r} is none of {', '.join(map(repr, get_args(Level)))}")
     trusted, file = _files(reference, log)
     return judge(trusted, file, level, _thresholds(thresholds))[0]
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..evidence.artifacts import LOG_SHA256
 from ..readers.npz import Member, NpzFile
 from ..readers.zip_member import NpzError
 from ..scenario.dose import DoseClaim, claims_of_metadata, claims_of_name
@@ -63,7 +64,8 @@ def scan_folder(root: str, shown_as: str | None = None) -> list[ScannedFile]:
         If the folder cannot be listed.
     """
     sweep = find_sweep(root, Layout(datasets=("**/*.npz",)), shown_as)
-    return [_scan(root, name) for name in sweep.claims]
+    files = (_scan(root, name) for name in sweep.claims)
+    return [file for file in files if LOG_SHA256 not in file.members]  # which pictures beside a log have
 
 
 def _scan(root: str, name: str) -> ScannedFile:

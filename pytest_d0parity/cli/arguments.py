@@ -13,7 +13,8 @@ from ..scenario.options import split_names
 _EXAMPLES = {
     "log": (
         "d0parity log --dataset-root sweep --baseline-params sweep/params.dill --output parity",
-        "d0parity log --dataset-root sweep --reference reference.json --threshold 'normalized.*:0.1%'",
+        "d0parity log --dataset-root sweep --baseline-params sweep/params.dill --reference reference.json "
+        "--threshold 'normalized.*:0.1%'",
     ),
     "compare": (
         "d0parity compare theirs/dose_parity_log.json my-sweep",
@@ -96,7 +97,7 @@ def epilog_of(command: str) -> dict[str, Any]:
     text = "\n".join(
         ["examples:", *(f"  {each}" for each in _EXAMPLES[command]), "", "exit codes:", *lines, f"  {_INTERRUPTED}"]
     )
-    return {"epilog": text.replace("%", "%%"), "formatter_class": _Formatter}
+    return {"epilog": text, "formatter_class": _Formatter}
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -80,7 +80,8 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
             kept = "stand in the log" if cache is None else "are kept, and a rerun takes them from the cache"
             measured = f"{log.total_datasets} of {counted(interrupt.planned, 'dataset')} measured"
             terminal.note(f"interrupted: {measured}; those {kept}")
-    _say_what_else_is_there(log, scenario, terminal)
+    if interrupted is None:
+        _say_what_else_is_there(log, scenario, terminal)
     reference = references[0] if references else None
     is_published = _publish(log, pictures, scenario, output, reference, options.history, terminal)
     if interrupted is not None:

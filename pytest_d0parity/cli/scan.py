@@ -57,6 +57,8 @@ def say_what_is_there(folder: str, terminal: Terminal) -> None:
         terminal.say(f"\nand run: d0parity log --scenario-id {scenario_id}")
     elif files:
         terminal.say("\nNone of them holds what looks like patterns: a stack of three axes or more, of real numbers.")
+    else:
+        terminal.say("\nThere is nothing to log. Is another folder meant?")
 
 
 def _described(files: Sequence[ScannedFile]) -> list[str]:

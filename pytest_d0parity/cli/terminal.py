@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from ..util.progress import Listener
-from ..util.text import counted, printable, quoted
+from ..util.text import counted, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -65,9 +65,9 @@ class Terminal(Listener):
 
     def problem(self, problem: Problem) -> None:
         """Print a problem of the log."""
-        from ..evidence.dataset import severity_of
+        from ..evidence.dataset import problem_line
 
-        self._print_error(f"{severity_of(problem)}: {quoted(problem.where)}: {printable(problem.message)}")
+        self._print_error(problem_line(problem))
 
     def planned(self, datasets: Sequence[tuple[str, int]]) -> None:
         """Begin the progress bar."""

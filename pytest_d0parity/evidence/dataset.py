@@ -10,7 +10,7 @@ from typing import Literal
 from ..scenario.dose import Unit
 from ..statistics.records import GroupedStats, Histogram, Photons, ProbeStats, StageStats
 from ..util.records import optional
-from ..util.text import valid_utf8
+from ..util.text import printable, quoted, valid_utf8
 
 Scalar = bool | int | float | str | None
 
@@ -43,6 +43,13 @@ class Problem:
 def severity_of(problem: Problem) -> str:
     """Return how bad a problem is, for people: one that is accepted fails nothing."""
     return f"accepted {problem.severity}" if problem.accepted else problem.severity
+
+
+def problem_line(problem: Problem) -> str:
+    """Return a problem in a line; a warning with the name by which `accept` lets it stand."""
+    name = f" [{problem.name}]" if problem.severity == "warning" and problem.name else ""
+    where = "" if problem.message.startswith(problem.where.replace("_", " ")) else f"{quoted(problem.where)}: "
+    return f"{severity_of(problem)}: {where}{printable(problem.message)}{name}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,16 +14,17 @@ from urllib.parse import quote
 
 import pytest
 
-from ..comparison.compare_log import OFFER
 from ..comparison.reference_update import ReferenceUpdate
 from ..comparison.values import BUILT_IN
 from ..evidence.artifacts import DIGEST, PAGE, STATEMENT
+from ..evidence.dataset import problem_line
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
 from ..handover.publish import Publication
 from ..reports.difference_table import difference_table
 from ..reports.outcome import outcome_of
-from ..util.text import counted, more_than, printable, quoted
+from ..scenario.options import for_pytest
+from ..util.text import counted, more_than, printable
 from .settings import Settings
 
 _MAX_ANNOTATIONS = 10  # that GitHub shows of a step
@@ -173,9 +174,12 @@ def _annotations(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
     reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
     failed = [report for report in reports if report.nodeid.startswith(BUILT_IN)]
     for report in failed[:_MAX_ANNOTATIONS]:
-        said = next((line for line in report.longreprtext.splitlines() if line.strip()), "failed")
-        name, said = (re.sub("[%\r\n:,]", lambda mark: f"%{ord(mark[0]):02X}", text) for text in (report.nodeid, said))
-        yield f"::error title={printable(name)}::{printable(said)}"
+        # The message of the failure: its text may begin with the worker of pytest-xdist that it comes from.
+        crash = getattr(report.longrepr, "reprcrash", None)
+        told = report.longreprtext if crash is None else crash.message.removeprefix("Failed: ")
+        said = next((line for line in told.splitlines() if line.strip()), "failed")
+        name = re.sub("[%:,]", lambda mark: f"%{ord(mark[0]):02X}", printable(report.nodeid))
+        yield f"::error title={name}::{printable(said).replace('%', '%25')}"
 
 
 def write_errors(conclusion: Conclusion, config: pytest.Config) -> None:
@@ -194,11 +198,13 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     # The rows were told by the checks that failed.
     failed = any(check.outcome in ("failed", "error") for check in log.checks)
     if text := "\n".join(outcome.remarks) if failed else outcome.text():
-        yield text.replace(OFFER, "--parity-compare=statistics '--parity-threshold=*:5sigma'")
+        yield text
     if log.verdict == "drift":
         yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
+        if any(finding.root == "datasets" and finding.proof == "missing" for finding in log.findings):
+            yield "A dataset that is gone for good leaves it where the reference is made anew: remove its file first."
     for problem in log.all_problems[:_MAX_PROBLEMS]:
-        yield f"{problem.severity}: {quoted(problem.where)}: {printable(problem.message)}"
+        yield for_pytest(problem_line(problem))
     yield from more_than(_MAX_PROBLEMS, len(log.all_problems), "problems")
 
 

@@ -17,7 +17,7 @@ from ..evidence.drift import Difference
 from ..evidence.encoding import convert_for_json
 from ..util.files import is_sha256
 from ..util.markdown import table
-from ..util.text import printable, quoted
+from ..util.text import counted, printable, quoted
 
 _ROWS = 20  # shown of each kind; the count is of all
 
@@ -26,6 +26,7 @@ _TEXT = 28  # characters of a text in a table
 
 
 _COLUMNS = ("value", "reference", "observed", "difference", "allowed", "times allowed")
+_MAY_GO = ("times allowed", "allowed")  # of the columns, where there is no room
 
 
 def difference_table(differences: Sequence[Difference], prefix: str = "") -> str:
@@ -38,9 +39,13 @@ def difference_table(differences: Sequence[Difference], prefix: str = "") -> str
     """
     rows = merged(differences)
     groups = _grouped(rows[:_ROWS], prefix)
-    table = _drawn(groups, _COLUMNS)
-    if max(map(len, table), default=0) > _width():
-        table = _drawn(groups, _COLUMNS[:-1])
+    # A difference in standard errors says more than what it is from.
+    may_go = (*_MAY_GO, "difference" if all(each.sigma is None for each in differences) else "reference")
+    for left_out in range(len(may_go) + 1):  # as few as it takes to fit
+        columns = [column for column in _COLUMNS if column not in may_go[:left_out]]
+        table = _drawn(groups, columns)
+        if max(map(len, table), default=0) <= _width():
+            break
     return "\n".join([*table, *_more_rows_line(rows)])
 
 
@@ -69,7 +74,7 @@ def _drawn(groups: Mapping[str, Sequence[Sequence[str]]], columns: Sequence[str]
             headings.append((len(grid.rows), f"{quoted(dataset)}:"))
             grid.add_row(Text(""))
         for cells in rows:
-            grid.add_row(*(Text(cell) for cell in cells[: len(columns)]))
+            grid.add_row(*(Text(cell) for name, cell in zip(_COLUMNS, cells, strict=True) if name in columns))
     console = Console(file=io.StringIO(), width=10_000, color_system=None)
     with console.capture() as capture:
         console.print(grid)
@@ -84,11 +89,11 @@ def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000
 
 
-def difference_markdown(differences: Sequence[Difference]) -> str:
-    """Return a table in Markdown: see `difference_table`."""
+def difference_markdown(differences: Sequence[Difference], most: int = _ROWS) -> str:
+    """Return a table in Markdown, of so many rows at most: see `difference_table`."""
     rows = merged(differences)
-    cells = [difference_cells(difference) for difference in rows[:_ROWS]]
-    return "\n\n".join([table(_COLUMNS, cells), *_more_rows_line(rows)])
+    cells = [difference_cells(difference) for difference in rows[:most]]
+    return "\n\n".join([table(_COLUMNS, cells), *_more_rows_line(rows, most)])
 
 
 def merged(differences: Sequence[Difference]) -> list[Difference]:
@@ -107,9 +112,9 @@ def _joined(rows: Sequence[Difference]) -> Difference:
     return replace(rows[0], where=f"{group}.* ({len(rows)} alike)")
 
 
-def _more_rows_line(differences: Sequence[Difference]) -> list[str]:
-    more = len(differences) - _ROWS
-    return [f"... and {more} more, {len(differences)} in all."] if more > 0 else []
+def _more_rows_line(differences: Sequence[Difference], most: int = _ROWS) -> list[str]:
+    more = len(differences) - most
+    return [f"... and {counted(more, 'more row')}, in the log."] if more > 0 else []
 
 
 def difference_cells(difference: Difference, prefix: str = "") -> list[str]:

@@ -6,20 +6,23 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ..comparison.difference import is_rounding
 from ..comparison.levels import is_about_bytes
+from ..comparison.values import BUILT_IN
 from ..evidence.drift import Difference, Finding, NotCompared
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog, Verdict
 from ..evidence.shown import html_table
+from ..scenario.options import for_pytest
 from ..util.markdown import escape
 from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .difference_table import difference_cells, difference_markdown, difference_table, merged
 
 _UNREAD = ("missing", "damaged")  # proofs that a file could not be read: each of its values is missing then
+_TO_REVIEW = 200  # rows of a table that somebody reads before a reference is changed
 _MOST_FINDINGS = 12
 _MOST_NAMES = 3  # of datasets
 _MOST_LEFT_OUT = 5  # names of what was left out for one reason; of others, how many there are
@@ -191,7 +194,7 @@ class Outcome:
             case "json":
                 return json.dumps(convert_for_json(self._content()), indent=2, ensure_ascii=False)
             case "markdown":
-                return "\n\n".join(filter(None, [self.headline, self.markdown()]))
+                return "\n\n".join(filter(None, [self.headline, self.markdown(_TO_REVIEW)]))
         return "\n".join(filter(None, [f"{self.verdict}: {self.sentence}", self.text()]))
 
     def _content(self) -> dict[str, Any]:
@@ -206,19 +209,21 @@ class Outcome:
             "differences": self.differences,
         }
 
-    def markdown(self) -> str:
-        """Return remarks and table as Markdown."""
+    def markdown(self, most: int = 20) -> str:
+        """Return remarks and table, of so many rows at most, as Markdown."""
         shown, note = self._readable()
-        return "\n\n".join([*map(escape, self.remarks), *shown._tables(difference_markdown), *note])
+        render = partial(difference_markdown, most=most)
+        return "\n\n".join([*map(escape, self.remarks), *shown._tables(render), *note])
 
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
-        parts = []
-        for verdict in ("drift", "within_thresholds"):
-            rows = [difference for difference in self.listed if difference.verdict == verdict]
-            if rows and verdict == "within_thresholds":
-                parts.append("Within the thresholds:")
-            if rows:
-                parts.append(render(rows))
+        drifted, within = (
+            [each for each in self.listed if each.verdict == verdict] for verdict in ("drift", "within_thresholds")
+        )
+        parts = [render(drifted)] if drifted else []
+        if within and drifted:  # which is what matters then
+            parts.append(f"Within their thresholds, and not listed here: {counted(len(within), 'value')}.")
+        elif within:
+            parts += ["Within the thresholds:", render(within)]
         return [*parts, self.rounding] if self.rounding else parts
 
     @property
@@ -243,11 +248,14 @@ class Outcome:
 
 def outcome_of(log: EvidenceLog) -> Outcome:
     """Return the outcome that a log holds."""
+    from_pytest = any(check.id.startswith(BUILT_IN) for check in log.checks)  # which calls its options otherwise
     return Outcome(
         verdict=log.verdict,
         differences=log.drift,
         filenames=tuple(valid_utf8(dataset.filename) for dataset in log.datasets),
-        findings=log.findings,
+        findings=tuple(replace(each, advice=for_pytest(each.advice)) for each in log.findings)
+        if from_pytest
+        else log.findings,
         reference=str(log.reference.path) if log.reference else None,
         left_out=log.reference.left_out if log.reference else (),
         not_compared=log.reference.not_compared if log.reference else (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,18 @@ OPTIONS = (
     "history",
     "no_cache",
 )
+
+
+def for_pytest(text: str) -> str:
+    """Return a text in which the shared options are called as those of pytest.
+
+    Examples
+    --------
+    >>> for_pytest("give the params by --baseline-params, not by --key")
+    'give the params by --parity-baseline-params, not by --key'
+    """
+    names = "|".join(name.replace("_", "-") for name in OPTIONS)
+    return re.sub(rf"(?<![\w-])--({names})(?![\w-])", r"--parity-\1", text)
 
 
 def add_options(add: Callable[..., Any], prefix: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import builtins
 import contextlib
 import io
@@ -117,7 +116,7 @@ class Interruption:
             return
         self._listen()
         # In a moment, from another thread: here it would be lost again.
-        threading.Timer(_MOMENT, _thread.interrupt_main, [self._number]).start()
+        threading.Timer(_MOMENT, _send_again, [self._number]).start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,6 +132,15 @@ class Interruption:
         self._number = number
         self.exit_code, self.cause = _CODES[signal.Signals(number)], _cause(number)
         raise KeyboardInterrupt(f"interrupted by {self.cause}")
+
+
+def _send_again(number: int) -> None:
+    """Send a signal to the main thread; where that cannot be done, to this process."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)  # which wakes it where it waits
+    else:
+        signal.raise_signal(number)
 
 
 @contextmanager

@@ -178,7 +178,7 @@ def test_verify_measures_at_the_level_of_statistics(redrawn: Path, tmp_path: Pat
     receipt = json.loads((tmp_path / "dose_parity_receipt.json").read_text())
     assert (done.returncode, receipt["verdict"], receipt["compare"]) == (0, "within_thresholds", "statistics")
     assert [file["outcome"] for file in receipt["files"]] == ["agrees", "agrees"]
-    assert "other bytes, and the statistics within their thresholds" in done.stdout
+    assert "other bytes, and the values within their thresholds" in done.stdout
     done = d0parity("verify", log, *options[:-1], "*:0.001%", *STATISTICS)
     assert done.returncode == 3
     assert d0parity("verify", log, *options, "--measure").returncode == 3

@@ -230,7 +230,7 @@ def test_pytest_makes_the_offer_with_its_own_options(pytester: pytest.Pytester, 
     options = [f"--parity-dataset-root={sweeps / 'run'}", f"--parity-reference={logs(sweeps)[0]}"]
     result = pytester.runpytest_subprocess("--parity-scenario=T", "--parity-output=out", *options)
     assert result.ret == 1
-    assert "--parity-compare=statistics '--parity-threshold=*:5sigma' accepts that" in result.stdout.str()
+    assert "--parity-compare statistics --parity-threshold '*:5sigma' accepts that" in result.stdout.str()
     more = ["--parity-compare=statistics", "--parity-threshold=*:5sigma"]
     assert pytester.runpytest_subprocess("--parity-scenario=T", "--parity-output=out", *options, *more).ret == 0
 

@@ -27,6 +27,10 @@ def prove_probe(pair: Pair) -> Proof | None:
         return None
     lost = _lost(drifted, "the probe")
     if lost is not None:
+        if pair.sound[1] and "arrays.probeGuess.shape" not in pair.observed and drifted[0].observed == MISSING:
+            return Proof(
+                "missing", "there is no probe here, and the reference has one", "ask for the file with its probe"
+            )
         return lost
     if pair.same_bytes("probeGuess"):
         return same_bytes_proof("probeGuess", drifted)

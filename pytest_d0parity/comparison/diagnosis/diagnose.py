@@ -14,6 +14,7 @@ from .files import renamed_files
 from .pair import DAMAGED, Pair, Proof, change_text, same_bytes_proof
 
 _MOST = 5  # names in a sentence
+_GIVE_PARAMS = "give the params by --baseline-params; where they were given, see the problems"
 _ROOTS = (
     *("files", "datasets", "patterns", "scan_index", "probe", "arrays", "metadata"),
     *("params", "metrics", "attachments", "checks"),
@@ -114,6 +115,14 @@ def _of_file(pair: Pair) -> Proof:
         if _same_arrays(pair):
             return Proof("repacked", "the bytes of the file differ, and those of no array in it: it was packed anew")
         return Proof("bytes", "the bytes of the file differ, and nothing else that was compared")
+    renamed = {name: each for name, each in pair.drifted.items() if _is_name(name)}
+    if renamed and set(pair.drifted) <= {"sha256", "size_bytes", *renamed} and _same_arrays(pair):
+        called = [
+            f"{name.split('.')[1]} is {each.observed}, the reference's {each.expected}"
+            for name, each in renamed.items()
+        ]
+        sentence = f"the arrays are the same, and called otherwise: {listed(called, 3)}"
+        return Proof("array_names", sentence, "--compare statistics compares arrays by the roles that they play")
     return Proof("values", f"these values differ: {listed([*pair.drifted], 3)}")
 
 
@@ -121,6 +130,10 @@ def _same_arrays(pair: Pair) -> bool:
     """Whether both sides hold the same arrays, each with the same CRC-32."""
     names = {name.rpartition(".")[0] for values in (pair.expected, pair.observed) for name in values if _is_shape(name)}
     return bool(names) and all(pair.same_bytes(name.removeprefix("arrays.")) for name in names)
+
+
+def _is_name(name: str) -> bool:
+    return name.startswith("arrays.") and name.endswith(".name")
 
 
 def _is_shape(name: str) -> bool:
@@ -166,6 +179,12 @@ def _of_attachments(differences: Sequence[Difference]) -> Proof:
 
 
 def _named(differences: Sequence[Difference], noun: str, prefix: str) -> Proof:
+    for side, sentence, advice in (
+        ("observed", "the reference has {}, and here there is none", _GIVE_PARAMS),
+        ("expected", "here there is {}, and the reference has none", "record the reference anew, with its params"),
+    ):
+        if all(getattr(each, side) == MISSING for each in differences) and len(differences) > 1:
+            return Proof("missing", sentence.format(counted(len(differences), noun)), advice)
     names = [f"{each.where.removeprefix(prefix)} ({change_text(each)})" for each in differences]
     verb = "differs" if len(names) == 1 else "differ"
     return Proof(
@@ -181,11 +200,12 @@ def _joined(found: Sequence[_Found]) -> tuple[Finding, ...]:
     for root, names, proof in found:
         groups.setdefault((root, proof.rule, proof.about or proof.sentence), []).append((root, names, proof))
     findings = []
-    for (root, rule, _), members in groups.items():
+    for (root, rule, about), members in groups.items():
         _, of, worst = max(members, key=lambda member: member[2].weight)
-        where = f", in {printable(of[0])}" if len({proof.sentence for _, _, proof in members}) > 1 else ""
+        sentence = worst.sentence
+        if len({proof.sentence for _, _, proof in members}) > 1:
+            # What a factor happens to be in one dataset is not why it is the same in all.
+            sentence = about if rule == "factor" else f"{sentence}, in {printable(of[0])}"
         names = tuple(name for _, datasets, _ in members for name in datasets)
-        findings.append(
-            Finding(root=root, proof=rule, datasets=names, sentence=worst.sentence + where, advice=worst.advice)  # type: ignore[arg-type]
-        )
+        findings.append(Finding(root=root, proof=rule, datasets=names, sentence=sentence, advice=worst.advice))  # type: ignore[arg-type]
     return tuple(sorted(findings, key=lambda each: _ROOTS.index(each.root)))

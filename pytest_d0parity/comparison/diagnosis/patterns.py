@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from ..difference import MISSING
-from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, largest_change, same_bytes_proof
+from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, change_text, largest_change, same_bytes_proof
 from .proofs import ORDER, factor, is_near, precision, same_values, square
 
 MOVED = ("pixels_moved", "shape")  # the rules of which mean patterns may show more: see `moves`
@@ -14,6 +14,7 @@ GROUPS = ("raw", "frames", "pattern", "arrays.diff3d", "photons", "normalized", 
 
 _SAME_CONSTANT = 1e-6  # relative
 _SCALES = ("params.intensity_scale", "params.intensity_scale_value")  # as logs of all versions call it
+_OF_VALUES = ("raw.", "photons.", "normalized.", "grouped.", "pattern.")
 _SAMPLED = 512  # frames at most, of which the mean pattern is taken
 _SAME_CENTRE = 1e-6  # pixels
 _MEASURED = (*ORDER, "mean", "std")
@@ -50,11 +51,26 @@ def prove(pair: Pair) -> Proof | None:
         if (proof := rule(pair)) is not None:
             return proof
     text, weight = largest_change(pair.drifts("raw") or drifted)
+    if not text and (values := [each for each in drifted if each.where.rpartition(":")[2].startswith(_OF_VALUES)]):
+        text = f"{values[0].where.rpartition(':')[2]}, {change_text(values[0])}"
     if text:
         return Proof("changed", f"the patterns differ; {text}", "look at what was done to diff3d", weight, "patterns")
     if not pair.were_compared("raw", _MEASURED):
         return Proof("within_thresholds", f"the patterns differ; {NOT_ALL_COMPARED}")
     return Proof("within_thresholds", _NOTHING_MORE)
+
+
+def _not_finite(pair: Pair) -> Proof | None:
+    for name, what in (("raw.nan_count", "NaN"), ("raw.inf_count", "infinite")):
+        before, after = (value if isinstance(value, int) else 0 for value in pair.both(name))
+        if after > before:
+            verb = "value is" if after == 1 else "values are"
+            return Proof(
+                "not_finite",
+                f"{after:,} {verb} {what} here, {before or 'none'} in the reference",
+                f"find what makes {'it' if after == 1 else 'them'}, as a division by zero",
+            )
+    return None
 
 
 def _fewer_frames(pair: Pair) -> Proof | None:
@@ -83,11 +99,9 @@ def _factor(pair: Pair) -> Proof | None:
         return None
     meaning = next(iter(_meanings(pair, found)), "")
     action = f"divide diff3d by {found:#.5g}" if found > 1 else f"multiply diff3d by {1 / found:#.5g}"
-    return Proof(
-        "factor",
-        f"every statistic of raw is the reference's times {found:#.5g}{f', which is {meaning}' if meaning else ''}",
-        f"{action}, or find the step that scales it",
-    )
+    sentence = f"every statistic of raw is the reference's times {found:#.5g}"
+    told = f"{sentence}, which is {meaning}" if meaning else sentence
+    return Proof("factor", told, f"{action}, or find the step that scales it", about=sentence)
 
 
 def _meanings(pair: Pair, found: float) -> Iterator[str]:
@@ -190,6 +204,7 @@ def _pixels_moved(pair: Pair) -> Proof | None:
 
 _RULES: tuple[Callable[[Pair], Proof | None], ...] = (
     _fewer_frames,
+    _not_finite,
     _factor,
     _square,
     _precision,
