@@ -72,6 +72,7 @@ def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) ->
         scenario_of_folder,
         without_baseline,
     )
+    from .scan import note_left_aside
 
     given = (options.reference, options.log)
     if given == (STANDARD_INPUT, STANDARD_INPUT):
@@ -86,6 +87,7 @@ def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) ->
         if log is None:
             scenario = scenario_of_folder(project, options.scenario_id, vars(options), folder, logs[1 - number])
             log = measure_folder(scenario, terminal, terminal.note)
+            note_left_aside(scenario, terminal)
         sides.append(log)
     if None in logs:
         if any(side.log.params or side.log.metrics or side.log.attachments for side in sides):

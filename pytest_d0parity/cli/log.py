@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_options
-from ..util.text import counted, listed, printable
+from ..util.text import counted, printable
 from .arguments import DONE, DRIFT, UNREADABLE, add_terminal_options, jobs
 
 if TYPE_CHECKING:
@@ -119,15 +119,12 @@ def _cluster(address: str) -> DaskCluster:
 
 def _say_what_else_is_there(log: EvidenceLog, scenario: Scenario, terminal: Terminal) -> None:
     """Name the NPZ files that were left aside; where no dataset was found, say what is there and how to log it."""
-    from ..scenario.sweep import SweepError, find_sweep
-    from .scan import say_what_is_there
+    from ..scenario.sweep import SweepError
+    from .scan import note_left_aside, say_what_is_there
 
     with contextlib.suppress(SweepError):
         if log.datasets or scenario.limit_datasets is not None:
-            left_aside = find_sweep(scenario.root_path, scenario.layout).left_aside
-            if left_aside and scenario.limit_datasets is None:
-                names = f"{counted(len(left_aside), 'NPZ file')} left aside: {listed(left_aside, 3)}"
-                terminal.note(f"{names}; --datasets GLOB says which ones belong to the sweep")
+            note_left_aside(scenario, terminal)
             told = scenario.layout.metadata_key or scenario.layout.expression
             if told and log.datasets and not any(dataset.dose for dataset in log.datasets):
                 where = "metadata" if scenario.layout.metadata_key else "name"

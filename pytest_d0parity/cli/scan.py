@@ -11,6 +11,7 @@ from .arguments import DONE
 
 if TYPE_CHECKING:
     from ..capture.folder_scan import ScannedFile
+    from ..scenario.scenario import Scenario
     from .terminal import Terminal
 
 _MOST_KINDS = 10  # that are described
@@ -59,6 +60,22 @@ def say_what_is_there(folder: str, terminal: Terminal) -> None:
         terminal.say("\nNone of them holds what looks like patterns: a stack of three axes or more, of real numbers.")
     else:
         terminal.say("\nThere is nothing to log. Is another folder meant?")
+
+
+def note_left_aside(scenario: Scenario, terminal: Terminal) -> None:
+    """Name the NPZ files of a folder that are not taken for datasets of the sweep.
+
+    Raises
+    ------
+    SweepError
+        If it cannot be listed.
+    """
+    from ..scenario.sweep import find_sweep
+
+    left_aside = find_sweep(scenario.root_path, scenario.layout).left_aside
+    if left_aside and scenario.limit_datasets is None:
+        names = f"{counted(len(left_aside), 'NPZ file')} left aside: {listed(left_aside, 3)}"
+        terminal.note(f"{names}; --datasets GLOB says which ones belong to the sweep")
 
 
 def _described(files: Sequence[ScannedFile]) -> list[str]:

@@ -24,6 +24,7 @@ _OTHER_KINDS = {
     b"\x1f\x8b": _BUNDLE,
     b"<!DOCTYPE html": "it is a page; the log lies beside it: dose_parity_log.json",
     b"# D0 Parity": "it is a digest or a receipt for people; the JSON of the same name lies beside it",
+    b"%PDF": "it is a PDF; a log is JSON, and is called dose_parity_log.json",
     b"\x80": "it is a pickle, as params.dill is: give it to d0parity log --baseline-params",
 }
 _START = 512

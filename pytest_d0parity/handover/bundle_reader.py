@@ -94,6 +94,8 @@ def is_bundle(path: str) -> bool:
             start = file.read(_MAGIC.stop) or b""
     except OSError:
         return _is_called_tar(path)  # reading it will fail, and say why
+    if start.startswith(b"PK\x03\x04") and path.lower().endswith(".npz"):
+        raise TreeError(f"{printable(path)} is a dataset: give the log, and this file's folder by --dataset-root")
     if start.startswith(_COMPRESSED) or start.startswith(b"PK\x03\x04"):
         raise TreeError(
             f"{printable(path)} is packed in another way; a bundle is a folder, a .tar or a .tar.gz: unpack it first"

@@ -36,7 +36,8 @@ INTERPRETATION = """\
   means a mislabelled file. Data that is not quantized (measured, processed or normalised) is not counted, which is
   no fault.
 - **`nphotons` in the params is a legacy value**: it is the same whatever the dataset. The dose is that of the file.
-- **Raw** is `diff3d` as stored, an amplitude. Percentiles are exact, and the spread is that of the population.
+- **Raw** is `diff3d` as stored: amplitudes, or counts where the domain is intensity. Percentiles are exact, and the
+  spread is that of the population.
 - **Normalized** comes from max scaling, `diff3d / (diff3d.max() + 1e-12)`: it is the tensor that feeds training. One
   outlier pixel changes all of it, so look at the maximum of raw first.
 - **Grouped** is the mean of each frame, averaged over the frames of a scan (`scan_index`); the statistics are over

@@ -178,10 +178,10 @@ class Outcome:
 
     def text(self) -> str:
         """Return remarks and table as plain text; empty if there are none."""
-        shown, note = self._readable()
+        shown, note = self.readable()
         return "\n".join([*self.remarks, *shown._tables(difference_table), *note])
 
-    def _readable(self) -> tuple[Outcome, list[str]]:
+    def readable(self) -> tuple[Outcome, list[str]]:
         """Return the outcome without the values of files that could not be read, and a line on these."""
         unread = {name for finding in self.findings if finding.proof in _UNREAD for name in finding.datasets}
         shown = replace(self, differences=tuple(each for each in self.differences if not _is_about(each, unread)))
@@ -211,7 +211,7 @@ class Outcome:
 
     def markdown(self, most: int = 20) -> str:
         """Return remarks and table, of so many rows at most, as Markdown."""
-        shown, note = self._readable()
+        shown, note = self.readable()
         render = partial(difference_markdown, most=most)
         return "\n\n".join([*map(escape, self.remarks), *shown._tables(render), *note])
 

@@ -32,12 +32,15 @@ class PatternView:
         Its radial profile, and the photons of the frames.
     remark : str
         In sentences.
+    drifts : bool
+        Whether anything of the dataset does.
     """
 
     name: str
     pictures: Sequence[tuple[str, Picture]]
     charts: Sequence[Chart]
     remark: str
+    drifts: bool
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,14 @@ def pattern_views(run: ShownLog, reference: ShownLog | None, parts: ComparedPart
     there = [name for name in names if run.pictures.frames_of(run.datasets[name].record)]
     order = [name for name in run.datasets if name in {*there[:_MOST]}]
     side = picture_side(3 * len(order))
-    views = [_view(name, run, reference, side) for name in order]
+    views = [_view(name, run, reference, side, drifts=bool(parts.drift_count(name))) for name in order]
     if not there:
         return [], run.pictures.remark or f"{PICTURES} does not hold the mean patterns, as with logs of older versions."
     left = len(run.datasets) - len(views)
     return views, f"{left} more datasets are not shown." if left else ""
 
 
-def _view(name: str, run: ShownLog, reference: ShownLog | None, side: int) -> PatternView:
+def _view(name: str, run: ShownLog, reference: ShownLog | None, side: int, *, drifts: bool) -> PatternView:
     dataset, other = run.datasets[name], reference.datasets.get(name) if reference else None
     ours = run.pictures.frames_of(dataset.record)
     theirs = reference.pictures.frames_of(other.record) if reference and other else None
@@ -76,7 +79,7 @@ def _view(name: str, run: ShownLog, reference: ShownLog | None, side: int) -> Pa
     if ours.binned > 1:
         remark = f"{remark} Each pixel of the picture is the mean of {ours.binned} x {ours.binned}.".strip()
     charts = [_profile(ours, theirs), _frames(dataset, ours, theirs, run)]
-    return PatternView(name, pictures, charts, remark)
+    return PatternView(name, pictures, charts, remark, drifts)
 
 
 def _pictures(ours: FramePictures, theirs: FramePictures | None, side: int) -> list[tuple[str, Picture]]:

@@ -76,6 +76,8 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome, runs: S
     }
     style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     parts = ComparedParts(run, outcome)
+    readable, unread = outcome.readable()
+    positions, objects = position_views(run, reference), array_views(run, reference, "objectGuess")
     return environment.get_template("page.html").render(
         style=Markup(style),  # noqa: S704 - our own words
         script=Markup(script),  # noqa: S704
@@ -86,12 +88,14 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome, runs: S
         strips=list(sigma_strips(outcome.rows, run.datasets)),
         strip_marks=[(place(sigma), f"{sigma:+g}" if sigma else "0") for sigma in (-10, -5, 0, 5, 10)],
         patterns=pattern_views(run, reference, parts),
-        positions=position_views(run, reference),
+        positions=positions,
         probes=array_views(run, reference, "probeGuess"),
-        objects=array_views(run, reference, "objectGuess"),
+        objects=objects,
+        rows=readable.rows,
+        unread=" ".join(unread),
         runs=run_table(runs),
         scales=scales(),
-        contents=_contents(run, outcome, runs),
+        contents=_contents(run, outcome, runs, positions=bool(positions), objects=bool(objects)),
         artifacts=[LOG, DIGEST, PROBE_TABLE, STAGE_TABLE, SUMS, PICTURES],
         log=run.log,
         run=run,
@@ -101,19 +105,23 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome, runs: S
     )
 
 
-def _contents(run: ShownLog, outcome: Outcome, runs: Sequence[EvidenceLog]) -> list[tuple[str, str]]:
+def _contents(
+    run: ShownLog, outcome: Outcome, runs: Sequence[EvidenceLog], *, positions: bool, objects: bool
+) -> list[tuple[str, str]]:
     """Return id and title of the parts of the page that are there."""
     datasets, compared = bool(run.datasets), outcome.reference is not None
     parts = [
         ("problems", "problems", bool(run.log.all_problems)),
         ("start", "where it starts", compared),
-        ("drift", "what differs", bool(outcome.rows)),
+        ("drift", "what differs", bool(outcome.readable()[0].rows)),
         ("runs", "runs side by side", len(runs) > 1),
         ("ladder", "dose ladder", datasets),
         ("stages", "stages", datasets),
         ("distributions", "distributions", datasets),
         ("patterns", "mean patterns", datasets),
+        ("positions", "positions", positions),
         ("probe", "probe", datasets),
+        ("object", "object", objects),
         ("baseline", "parameters and metrics", True),
         ("attachments", "attachments", bool(run.log.attachments)),
         ("datasets", "datasets", datasets),
