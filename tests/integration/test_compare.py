@@ -17,6 +17,7 @@ import pytest
 import pytest_d0parity
 from pytest_d0parity import ParityError, compare, read_log, scan, verify
 from pytest_d0parity.cli import main
+from pytest_d0parity.simulator import simulate_sweep
 from tests.support.command import COMMAND, LOG
 
 
@@ -299,3 +300,102 @@ def test_a_move_that_the_mean_patterns_do_not_show_is_not_guessed(
         said = " ".join(out.split())
         assert "pixels moved within their frames, or are stored in another memory order" in said
         assert "the mean pattern is the reference's" not in said
+
+
+# --- what is said of common accidents ------------------------------------------------------------
+
+
+def changed(here: Path, change: Any, name: str = "data_p1e4.npz") -> None:
+    """Replace a dataset of the folder ``copy``; change gets its arrays."""
+    with np.load(f"sweep/{name}") as npz:
+        arrays = dict(npz)
+    np.savez(f"copy/{name}", **change(arrays))
+
+
+def test_one_raised_pixel_is_not_drawn_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, redraw in (("sweep", 0), ("copy", 0), ("again", 1)):
+        simulate_sweep(folder, ["1e4"], 80, redraw=redraw)
+
+    def raised(arrays: dict[str, Any]) -> dict[str, Any]:
+        patterns = arrays["diff3d"].copy()
+        patterns[3, 30, 31] += np.float32(0.1)
+        return arrays | {"diff3d": patterns}
+
+    changed(tmp_path, raised)
+    code, out, _ = run(capsys, "sweep", "copy")
+    assert code == 3
+    assert "drawn anew" not in out
+    assert "5sigma" not in out
+    _, out, _ = run(capsys, "sweep", "again")
+    assert "they may be drawn anew" in out
+
+
+def test_what_is_no_number_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def dead(arrays: dict[str, Any]) -> dict[str, Any]:
+        patterns = arrays["diff3d"].copy()
+        patterns[0, 0, :3] = np.nan
+        return arrays | {"diff3d": patterns}
+
+    changed(here, dead)
+    _, out, err = run(capsys, "sweep", "copy")
+    assert "3 values are NaN here, none in the reference" in out
+    assert "[non_finite]" in err
+
+
+def test_one_factor_is_one_finding(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though a thousand is the root of one of the doses."""
+    for name in ("data_p1e4.npz", "data_p1e6.npz"):
+        changed(here, lambda arrays: arrays | {"diff3d": arrays["diff3d"] * np.float32(1000)}, name)
+    _, out, _ = run(capsys, "sweep", "copy")
+    assert "Every dataset: every statistic of raw is the reference's times 1000.0. Next: " in out
+
+
+def test_a_probe_that_is_not_there_is_no_damage(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda arrays: {name: each for name, each in arrays.items() if name != "probeGuess"})
+    _, out, _ = run(capsys, "sweep", "copy")
+    assert "there is no probe here, and the reference has one" in out
+    assert "damaged" not in out
+
+
+def test_arrays_that_are_called_otherwise(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda a: {"diffraction" if name == "diff3d" else name: each for name, each in a.items()})
+    _, out, _ = run(capsys, "sweep", "copy")
+    assert "the arrays are the same, and called otherwise: diff3d is diffraction, the reference's diff3d" in out
+
+
+def test_params_that_nobody_gave(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["log", "--dataset-root", "copy", "--reference", f"parity/{LOG}", "--output", "out"]
+    assert main(command) == 3
+    out = capsys.readouterr().out
+    assert "parameters, and here there is none. Next: give the params by --baseline-params" in out
+
+
+def test_files_left_aside_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("copy/data_p1e4.npz").rename("copy/copy of 1e4.npz")
+    code, _, err = run(capsys, "sweep", "copy")
+    assert code == 3
+    assert "1 NPZ file left aside: copy of 1e4.npz; --datasets GLOB" in err
+
+
+@pytest.mark.parametrize("level", ["byte", "Bytes", None])
+def test_a_level_that_there_is_not(here: Path, level: Any) -> None:
+    with pytest.raises(ParityError, match="is none of 'bytes', 'statistics'"):
+        compare("sweep", "copy", level=level)
+
+
+def test_what_is_given_in_place_of_a_log(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("paper.pdf").write_bytes(b"%PDF-1.7")
+    _, _, err = run(capsys, "paper.pdf", "sweep")
+    assert "it is a PDF; a log is JSON" in err
+    assert main(["verify", "sweep/data_p1e4.npz"]) == 1
+    assert "is a dataset: give the log, and this file's folder by --dataset-root" in capsys.readouterr().err
+
+
+def test_a_scan_leaves_our_own_pictures_out(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scan", "parity"]) == 0
+    out = capsys.readouterr().out
+    assert "parity: 0 NPZ files, 0 kinds" in out
+    assert "There is nothing to log. Is another folder meant?" in out

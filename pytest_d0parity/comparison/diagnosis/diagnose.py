@@ -117,10 +117,7 @@ def _of_file(pair: Pair) -> Proof:
         return Proof("bytes", "the bytes of the file differ, and nothing else that was compared")
     renamed = {name: each for name, each in pair.drifted.items() if _is_name(name)}
     if renamed and set(pair.drifted) <= {"sha256", "size_bytes", *renamed} and _same_arrays(pair):
-        called = [
-            f"{name.split('.')[1]} is {each.observed}, the reference's {each.expected}"
-            for name, each in renamed.items()
-        ]
+        called = [_called(name.split(".")[1], each) for name, each in renamed.items()]
         sentence = f"the arrays are the same, and called otherwise: {listed(called, 3)}"
         return Proof("array_names", sentence, "--compare statistics compares arrays by the roles that they play")
     return Proof("values", f"these values differ: {listed([*pair.drifted], 3)}")
@@ -130,6 +127,12 @@ def _same_arrays(pair: Pair) -> bool:
     """Whether both sides hold the same arrays, each with the same CRC-32."""
     names = {name.rpartition(".")[0] for values in (pair.expected, pair.observed) for name in values if _is_shape(name)}
     return bool(names) and all(pair.same_bytes(name.removeprefix("arrays.")) for name in names)
+
+
+def _called(role: str, difference: Difference) -> str:
+    """Say what an array is called on both sides; where that is the name of its role, the log holds no other."""
+    here, there = (role if each == MISSING else each for each in (difference.observed, difference.expected))
+    return f"{role} is {here}, the reference's {there}"
 
 
 def _is_name(name: str) -> bool:
