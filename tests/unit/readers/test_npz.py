@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import time
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -359,6 +360,6 @@ def test_names_beyond_ascii(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("blank", [b"\xa0", b"\x1e", b"\x85"])
 def test_a_blank_that_numpy_refuses_in_a_header_is_refused(tmp_path: Path, blank: bytes) -> None:
     content = npy(np.arange(3)).replace(b" \n", blank + b"\n", 1)
-    with pytest.raises(ValueError, match="Cannot parse header"):
+    with pytest.raises((ValueError, tokenize.TokenError)):  # the latter of Python 3.12
         np.load(io.BytesIO(content))
     assert "header cannot be read" in refusal(write_zip(tmp_path / "a.npz", {"a.npy": content}))
