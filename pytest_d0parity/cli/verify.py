@@ -128,6 +128,7 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
     OptionError
         If it is not said which log it should be about.
     """
+    from ..evidence.file import LogError
     from ..handover.returned_receipt import read_back, receipt_content
     from ..handover.submission import OptionError, sent_log
 
@@ -147,7 +148,10 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
     key_id = None
     if options.public_key is not None:
         from ..attest.signature import load_public_key
+        from ..util.extras import missing_extra
 
+        if missing := missing_extra("securesystemslib", "attest"):
+            raise LogError(f"to read a public key, {missing}")
         key_id = load_public_key(options.public_key).keyid
     returned = read_back(content, sent_log(options.sent), key_id=key_id, limit_datasets=options.limit_datasets)
     terminal.say_always(returned.to_text())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..attest.statement import FAILED
+from ..evidence.expected_files import expected_params
 from ..evidence.file import LogError, LogFile, parse_object
 from ..util.files import describe_os_error, open_regular
 from ..util.text import counted, listed, printable, quoted
+from .bundle_reader import ATTACHMENTS, LOG_FILE, PARAMS_FILE
 from .receipt import RECEIPT
 
 _MOST = 5
@@ -96,6 +100,8 @@ def read_back(
         )
     verdict = content.get("verdict")
     doubts = [*_contradictions(content, file, key_id, limit_datasets)]
+    if verdict == "drift":  # which no doubt makes better
+        return ReturnedReceipt(verdict="drift", sentences=(*_found(content, file), *doubts))
     if verdict not in _VERDICTS or doubts:
         what = doubts or [f"its verdict is {quoted(repr(verdict))}"]
         first = "the receipt does not show what it should, or contradicts the log or itself"
@@ -107,7 +113,7 @@ def _found(content: Mapping[str, Any], file: LogFile) -> Iterator[str]:
     files = _files(content)
     same = sum(each.get("outcome") in _SAME for each in files)
     how = "every value measured again" if content.get("measured") is True else "sizes and SHA-256 compared"
-    yield f"{same} of {counted(len(files), 'file')} hold what the log says ({how})"
+    yield f"{same} of {counted(len(files), 'file')} are as they were sent ({how})"
     for outcome in dict.fromkeys(each.get("outcome") for each in files if each.get("outcome") not in _SAME):
         names = [_with_remark(each) for each in files if each.get("outcome") == outcome]
         yield f"{len(names)} {quoted(str(outcome).replace('_', ' '))}: {listed(names, _MOST)}"
@@ -150,17 +156,26 @@ def _contradictions(
             yield f"{said} not of {listed(bad, _MOST) or 'any file'}"
         if content.get("problems"):
             yield f"{said} tells of problems: {quoted(content['problems'])}"
-        if attested.get("faults"):
+        if attested.get("faults") or attested.get("result") == FAILED:
             yield f"{said} of an attestation that does not hold"
+        differences = content.get("differences")
+        if any(isinstance(each, dict) and each.get("verdict") == "drift" for each in differences or ()):
+            yield f"{said} lists values that drift"
     if content.get("verdict") == "match" and any(each.get("outcome") == "agrees" for each in files):
         yield "it says match, and of files that only agree within thresholds"
     if key_id is not None and attested.get("key_id") != key_id:
-        found = f"by the key {quoted(attested['key_id'])}" if attested.get("key_id") else "by no key"
-        yield f"the signature was checked {found}, and yours is {key_id}"
+        found = f"was checked by the key {quoted(attested['key_id'])}" if attested.get("key_id") else "was not checked"
+        found = "did not hold" if attested.get("faults") else found
+        yield f"the signature {found}; it should hold for the key {key_id}"
     known = {each.filename: each.sha256 for each in file.log.datasets}
     by_length = sorted(known, key=len, reverse=True)
     names = [str(each.get("name")) for each in files]
-    sent = known if limit_datasets is None else limit_datasets
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        yield f"it tells twice of {listed(twice, _MOST)}"
+    sent = [*(known if limit_datasets is None else limit_datasets)]
+    if LOG_FILE in names:  # all else comes along in a bundle
+        sent += [f"{ATTACHMENTS}{each.name}" for each in file.log.attachments]
+        sent += [each.name for each in expected_params(file, PARAMS_FILE)]
     silent = [name for name in sent if not any(each == name or each.endswith(f"/{name}") for each in names)]
     if silent:
         hint = "" if limit_datasets else "; if you sent a part, name it by --limit-datasets"

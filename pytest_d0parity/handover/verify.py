@@ -201,8 +201,7 @@ class _Verifier:
         if contradicted:
             result_of_file = _of_unopened(expected, size, contradicted)
             if THE_LOG in expected.hashes and THE_LOG not in contradicted and not is_measured:
-                text = f"its bytes are those of the log, and {listed(contradicted, _MAX_NAMES)} was changed or damaged"
-                result_of_file = "contradicted", text, ()
+                result_of_file = "contradicted", _of_lists(contradicted), ()
         if expected.kind != "params" and not expected.hashes:
             result_of_file = "not_checked", "nobody says which SHA-256 it should have", ()
         elif not contradicted and expected.size_bytes not in (None, size):
@@ -232,6 +231,8 @@ class _Verifier:
                 )
             if remeasured.errors:
                 return "not_checked", "; ".join(remeasured.errors), ()
+            if contradicted and THE_LOG in expected.hashes:
+                return "contradicted", _of_lists(contradicted), ()
             return ("changed" if contradicted else "same"), _contradiction_text(contradicted), ()
         if self._is_damaged(expected, remeasured, contradicted, sha256):
             why = "; ".join(remeasured.errors)
@@ -239,7 +240,10 @@ class _Verifier:
         if names or remeasured.errors:
             return "changed", self._difference_text(expected, remeasured, sha256, names), remeasured.arrays
         if contradicted and expected.hashes.keys() != {THE_LOG}:  # a manifest is about bytes: a repacked file breaks it
-            return "changed", f"{_contradiction_text(contradicted)}; every {whole} is the same", ()
+            values_are = (
+                f"every {whole} is the same" if remeasured.is_same else "the values are within their thresholds"
+            )
+            return "changed", f"{_contradiction_text(contradicted)}; {values_are}", ()
         if contradicted and not remeasured.is_same:
             return "agrees", "other bytes, and the values within their thresholds", ()
         if contradicted:
@@ -388,6 +392,10 @@ def _of_unopened(expected: ExpectedFile, size: int, contradicted: Sequence[str])
         return "damaged", f"it was cut off after {size:,} of {expected.size_bytes:,} bytes: ask for it again", ()
     text = _contradiction_text(contradicted)
     return "changed", f"damaged on the way, or changed by somebody: ask for it again ({text})", ()
+
+
+def _of_lists(contradicted: Sequence[str]) -> str:
+    return f"its bytes are those of the log, and {listed(contradicted, _MAX_NAMES)} was changed or damaged"
 
 
 def _contradiction_text(contradicted: Sequence[str]) -> str:

@@ -114,7 +114,7 @@ def _joined(rows: Sequence[Difference]) -> Difference:
 
 def _more_rows_line(differences: Sequence[Difference], most: int = _ROWS) -> list[str]:
     more = len(differences) - most
-    return [f"... and {counted(more, 'more row')}, in the log."] if more > 0 else []
+    return [f"... and {counted(more, 'more row')}."] if more > 0 else []
 
 
 def difference_cells(difference: Difference, prefix: str = "") -> list[str]:

@@ -174,13 +174,35 @@ def test_from_the_sender_to_the_receiver_and_back(
         said = capsys.readouterr().out
         assert code == 0
         assert said.splitlines()[0].startswith(
-            "match: 18 of 18 files hold what the log says (sizes and SHA-256 compared)"
+            "match: 18 of 18 files are as they were sent (sizes and SHA-256 compared)"
         )
         assert "the receipt is about this very log, " in said
     subprocess.run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -out other.pem", shell=True, check=True)
     receipt_of = ["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"]
     assert main([*receipt_of, "--public-key", "other.pem"]) == 1
     assert "the signature was checked by the key " in capsys.readouterr().out
+    whole = content_of(Path("receipt/dose_parity_receipt.json"))
+    for change, doubt in (
+        (lambda content: content["files"].pop(), "it says nothing of"),
+        (lambda content: content.update(attestation=None), "the signature was not checked; it should hold for the key"),
+        (lambda content: content["attestation"].update(result="FAILED"), "of an attestation that does not hold"),
+        (lambda content: content["attestation"].update(faults=["x"], key_id=None), "the signature did not hold"),
+        (lambda content: content.update(files=[*content["files"], content["files"][0]]), "it tells twice of"),
+        (lambda content: content.update(differences=[{"verdict": "drift"}]), "lists values that drift"),
+    ):
+        edited = json.loads(json.dumps(whole))
+        edited["files"] = [each for each in edited["files"] if "attachments" not in each["name"]] + [
+            each for each in edited["files"] if "attachments" in each["name"]
+        ]
+        change(edited)
+        Path("receipt/dose_parity_receipt.json").write_text(json.dumps(edited), encoding="utf-8")
+        assert main([*receipt_of, "--public-key", "public.pem"]) == 1
+        assert doubt in capsys.readouterr().out
+    edited = whole | {"verdict": "drift", "attestation": None}
+    Path("receipt/dose_parity_receipt.json").write_text(json.dumps(edited), encoding="utf-8")
+    assert main([*receipt_of, "--public-key", "public.pem"]) == 3
+    assert "the signature was not checked" in capsys.readouterr().out
+    Path("receipt/dose_parity_receipt.json").write_text(json.dumps(whole), encoding="utf-8")
     assert main([*receipt_of, "--measure"]) == 2
     assert "--measure: a receipt is only read" in capsys.readouterr().err
     assert main(receipt_of) == 0
@@ -196,7 +218,7 @@ def test_from_the_sender_to_the_receiver_and_back(
     code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
     said = capsys.readouterr().out
     assert code == 3
-    assert said.startswith("drift: 17 of 18 files hold what the log says")
+    assert said.startswith("drift: 17 of 18 files are as they were sent")
     assert "1 changed: data/attachments/baseline_model.h5 (damaged on the way" in said
 
 
@@ -380,8 +402,31 @@ def test_what_is_within_thresholds_is_not_called_the_same(here: Path, verify: Ve
         assert "array" not in remark(receipt, "data_p1e4.npz")
         code = main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"])
         said = capsys.readouterr().out
-        assert "1 of 2 files hold what the log says (every value measured again)" in said
+        assert "1 of 2 files are as they were sent (every value measured again)" in said
         assert f"compared at the level statistics, thresholds: {limit}" in said
+
+
+def test_values_within_thresholds_of_a_bundle_are_not_called_the_same(bag: Path, verify: Verify) -> None:
+    dataset = bag / "data" / "datasets" / "data_p1e4.npz"
+    with np.load(dataset) as npz:
+        arrays = dict(npz)
+    np.savez(dataset, **arrays | {"diff3d": arrays["diff3d"] * np.float32(1.02)})
+    for _ in range(2):
+        manifests_anew(bag)
+    code, _, receipt = verify("--compare", "statistics", "--threshold", "*:5%", log="bag")
+    assert (code, outcomes(receipt)["data/datasets/data_p1e4.npz"]) == (3, "changed")
+    assert remark(receipt, "data/datasets/data_p1e4.npz").endswith("; the values are within their thresholds")
+
+
+def test_a_manifest_that_is_wrong_about_a_dataset(bag: Path, verify: Verify) -> None:
+    manifest = bag / "manifest-sha256.txt"
+    lines = manifest.read_text().splitlines()
+    changed = ["0" * 64 + line[64:] if line.endswith("data_p1e4.npz") else line for line in lines]
+    manifest.write_text("\n".join(changed) + "\n")
+    code, _, receipt = verify(log="bag")
+    assert (code, outcomes(receipt)["data/datasets/data_p1e4.npz"]) == (3, "contradicted")
+    said = "its bytes are those of the log, and manifest-sha256.txt was changed or damaged"
+    assert remark(receipt, "data/datasets/data_p1e4.npz") == said
 
 
 def test_quiet_names_what_is_wrong_alone(here: Path, capsys: Any) -> None:
@@ -452,7 +497,7 @@ def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, 
     path.write_text(json.dumps(receipt), encoding="utf-8")
     part = ["verify", str(path), "--log", f"parity/{LOG}", "--limit-datasets", receipt["files"][0]["name"]]
     assert main(part) == 0
-    assert capsys.readouterr().out.startswith("match: 1 of 1 file hold")
+    assert capsys.readouterr().out.startswith("match: 1 of 1 file are")
     path.write_bytes(path.read_bytes()[:100])
     assert main(part) == 1
     assert "is no dose_parity_receipt.json, or a damaged one" in capsys.readouterr().err

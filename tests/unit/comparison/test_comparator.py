@@ -528,7 +528,7 @@ def test_raw_comes_first_then_the_worst_and_the_rows_are_capped_but_not_the_coun
     compare(tmp_path, record, other)
     lines = capsys.readouterr().out.splitlines()
     # Then comes the table of the datasets.
-    assert lines[lines.index("") - 1] == f"... and {len(distances) - 20} more rows, in the log."
+    assert lines[lines.index("") - 1] == f"... and {len(distances) - 20} more rows."
     assert lines[0].startswith(f"drift: {len(distances)} values differ")
 
 
