@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -50,6 +51,11 @@ def compare(
     thresholds : sequence of str, or mapping
         As on the command line, ``["raw.mean:5%"]``, or as in ``pyproject.toml``, ``{"raw.mean": "5%"}``.
 
+    Warns
+    -----
+    UserWarning
+        Of a threshold that covers no value.
+
     Returns
     -------
     Outcome
@@ -72,7 +78,10 @@ def compare(
     if level not in get_args(Level):
         raise LevelError(f"level {level!r} is none of {', '.join(map(repr, get_args(Level)))}")
     trusted, file = _files(reference, log)
-    return judge(trusted, file, level, _thresholds(thresholds))[0]
+    outcome, _, comparator, observed, comparison = judge(trusted, file, level, _thresholds(thresholds))
+    for problem in comparator.problems(observed, comparison):
+        warnings.warn(problem.message, stacklevel=2)
+    return outcome
 
 
 def judge(

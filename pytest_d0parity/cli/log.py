@@ -77,9 +77,13 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
             )
         except CaptureInterrupted as interrupt:
             log, pictures, interrupted = interrupt.log, interrupt.pictures, interrupt
-            kept = "stand in the log" if cache is None else "are kept, and a rerun takes them from the cache"
+            kept = (
+                "; those stand in the log"
+                if cache is None
+                else "; those are kept, and a rerun takes them from the cache"
+            )
             measured = f"{log.total_datasets} of {counted(interrupt.planned, 'dataset')} measured"
-            terminal.note(f"interrupted: {measured}; those {kept}")
+            terminal.note(f"interrupted: {measured}{kept if log.total_datasets else ''}")
     if interrupted is None:
         _say_what_else_is_there(log, scenario, terminal)
     reference = references[0] if references else None

@@ -70,9 +70,11 @@ def note_left_aside(scenario: Scenario, terminal: Terminal) -> None:
     SweepError
         If it cannot be listed.
     """
+    from ..evidence.artifacts import PICTURES
     from ..scenario.sweep import find_sweep
 
     left_aside = find_sweep(scenario.root_path, scenario.layout).left_aside
+    left_aside = tuple(name for name in left_aside if not name.endswith(PICTURES))  # which we have put there
     if left_aside and scenario.limit_datasets is None:
         names = f"{counted(len(left_aside), 'NPZ file')} left aside: {listed(left_aside, 3)}"
         terminal.note(f"{names}; --datasets GLOB says which ones belong to the sweep")

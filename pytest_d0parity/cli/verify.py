@@ -203,6 +203,8 @@ def _check(
     )
     say = terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always
     say(receipt.to_text(faulty_only=options.quiet))
+    if any(each.outcome == "changed" for each in receipt.files) and not submission.is_bundle:
+        terminal.say(f"Why: d0parity compare {printable(options.log)} {printable(submission.checked)}")
     if output is not None:
         terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
     if interrupted is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..util.errors import ParityError
 from ..util.files import LFS_POINTER, describe_os_error, open_regular
 from ..util.text import printable, quoted, valid_utf8
+from .artifacts import LOG
 from .decoding import StructureError, decode_log
 from .model import SCHEMA_VERSION, EvidenceLog
 
@@ -79,9 +81,9 @@ def read_log(path: str, shown_as: str | None = None) -> LogFile:
         with open_regular(path) as file:
             return parse_log(file.read() or b"", shown_as)
     except OSError as error:
-        raise LogError(
-            f"log {printable(shown_as)} cannot be read: {describe_os_error(error)}; check the path"
-        ) from None
+        inside = os.path.join(path, LOG)
+        hint = f"name the log in it, {printable(inside)}" if os.path.isfile(inside) else "check the path"
+        raise LogError(f"log {printable(shown_as)} cannot be read: {describe_os_error(error)}; {hint}") from None
 
 
 def parse_log(data: bytes, shown_as: str) -> LogFile:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cached_property
@@ -16,9 +15,8 @@ from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores
-from ..util.temporary import scratch_folder
-from ..util.text import listed, name_as_text, printable, text_as_name
-from .files.file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling
+from ..util.text import listed, name_as_text, printable
+from .files.file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling, unpacked
 from .files.litter import is_litter
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 
@@ -125,7 +123,7 @@ class _Verifier:
         kinds = {name: self._expected_files[name].kind for name in self._byte_ranges}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
             self._remeasured[name] = self._params(name)
-        with _unpacked({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
+        with unpacked({name: self._byte_ranges[name] for name, kind in kinds.items() if kind == "dataset"}) as paths:
             if not paths:
                 return
             folder, _ = self._split(*next(iter(paths.items())))  # datasets of a log lie below one folder
@@ -275,7 +273,7 @@ class _Verifier:
         return f"{whole}, and the bytes are to be exact"
 
     def _inspect(self, name: str) -> RemeasuredFile:
-        with _unpacked({name: self._byte_ranges[name]}) as paths:
+        with unpacked({name: self._byte_ranges[name]}) as paths:
             return self._remeasurement.inspect(*self._split(name, paths[name]))
 
     def _split(self, name: str, path: str) -> tuple[str, str]:
@@ -287,7 +285,7 @@ class _Verifier:
         return path, name_as_text(filename)
 
     def _params(self, name: str) -> RemeasuredFile:
-        with _unpacked({name: self._byte_ranges[name]}) as paths:
+        with unpacked({name: self._byte_ranges[name]}) as paths:
             return self._remeasurement.params(paths[name])
 
     def _set_result(
@@ -343,41 +341,6 @@ class _Verifier:
         found = Comparison.of(remeasured.comparison for remeasured in self._remeasured.values()).differences
         # What could not be read is told of the file.
         return tuple(each for each in found if each.observed != MISSING)
-
-
-@contextlib.contextmanager
-def _unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
-    """Yield the paths of files; those in a tar are unpacked into a temporary folder meanwhile.
-
-    Raises
-    ------
-    TreeError
-        If there is no room for it.
-    """
-    paths = {name: byte_range.path for name, byte_range in byte_ranges.items() if byte_range.is_whole}
-    packed = {name: byte_range for name, byte_range in byte_ranges.items() if not byte_range.is_whole}
-    if not packed:
-        yield paths
-        return
-    import shutil
-    import tempfile
-
-    with scratch_folder(tempfile.gettempdir()) as folder:
-        needed, free = sum(byte_range.size or 0 for byte_range in packed.values()), shutil.disk_usage(folder).free
-        where = printable(tempfile.gettempdir())
-        if needed > free:
-            raise TreeError(
-                f"to look into the tar, {needed:,} bytes are unpacked into {where}, which has {free:,} left; "
-                "set TMPDIR to a folder with more room, or unpack the tar yourself"
-            )
-        try:
-            for name, byte_range in packed.items():
-                paths[name] = os.path.join(folder, *text_as_name(name).split("/"))
-                os.makedirs(os.path.dirname(paths[name]), exist_ok=True)
-                byte_range.copy(paths[name])
-        except OSError as error:
-            raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None
-        yield paths
 
 
 def _is_the_other(expected_files: Iterable[ExpectedFile], expected: ExpectedFile, sha256: str) -> ExpectedFile | None:

@@ -199,10 +199,10 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     failed = any(check.outcome in ("failed", "error") for check in log.checks)
     if text := "\n".join(outcome.remarks) if failed else outcome.text():
         yield text
-    if log.verdict == "drift":
+    if any(finding.root == "datasets" and finding.proof == "missing" for finding in log.findings):
+        yield "A dataset that is gone for good leaves the reference where that is made anew: remove its file first."
+    elif log.verdict == "drift" and not log.has_errors:
         yield "Where a change is meant: accept it with --parity-update-reference, and have it reviewed."
-        if any(finding.root == "datasets" and finding.proof == "missing" for finding in log.findings):
-            yield "A dataset that is gone for good leaves it where the reference is made anew: remove its file first."
     for problem in log.all_problems[:_MAX_PROBLEMS]:
         yield for_pytest(problem_line(problem))
     yield from more_than(_MAX_PROBLEMS, len(log.all_problems), "problems")

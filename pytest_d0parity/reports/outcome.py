@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from ..comparison.difference import is_rounding
+from ..comparison.difference import MISSING, is_rounding
 from ..comparison.levels import is_about_bytes
 from ..comparison.values import BUILT_IN
 from ..evidence.drift import Difference, Finding, NotCompared
@@ -54,6 +54,10 @@ class Outcome:
         Whether the CRC-32 of every array was looked at in the files themselves, and not only in two logs.
     from_cache : int
         Number of datasets whose values were known from the cache.
+    checks, failed : int
+        Number of the checks of a session, and of those that did not pass, for whatever reason.
+    errors : int
+        How many things could not be read or measured.
     """
 
     verdict: Verdict
@@ -66,6 +70,9 @@ class Outcome:
     compared: int = 0
     verified: bool = True
     from_cache: int = 0
+    checks: int = 0
+    failed: int = 0
+    errors: int = 0
 
     def __repr__(self) -> str:
         """Tell the verdict: the differences may fill pages."""
@@ -79,9 +86,10 @@ class Outcome:
     @property
     def sentence(self) -> str:
         """The verdict in one line of plain text, and how much of it rests on what the cache says."""
-        if not self.from_cache:
-            return self._judgement
-        return f"{self._judgement}; {self.from_cache} of {counted(len(self.filenames), 'dataset')} from the cache"
+        # What a comparison found says nothing of checks that failed for another reason.
+        failed = f"; {self.failed} of {counted(self.checks, 'check')} failed" if self.failed else ""
+        known = f"; {self.from_cache} of {counted(len(self.filenames), 'dataset')} from the cache"
+        return f"{self._judgement}{failed}{known if self.from_cache else ''}"
 
     @property
     def _judgement(self) -> str:
@@ -91,9 +99,18 @@ class Outcome:
             return "these are the values; nothing was compared"
         reference = f"reference {printable(self.reference)}"
         drifted, within = self._count("drift"), self._count("within_thresholds")
+        unread, left = self._unread(), 0
+        if unread:
+            left = drifted - self.readable()[0]._count("drift")
         beyond = (
-            f"{_values(drifted)} from the {reference} beyond {'its threshold' if drifted == 1 else 'their thresholds'}"
+            f"{_values(drifted - left)} from the {reference} beyond "
+            f"{'its threshold' if drifted - left == 1 else 'their thresholds'}"
         )
+        if unread:
+            what = (
+                f"{counted(len(unread), 'dataset')} of the {reference} could not be read or measured here, or not whole"
+            )
+            beyond = f"{what}; {beyond}" if drifted > left else what
         match self.verdict:
             case "match" if self._count("repacked"):
                 return f"every array and every other value equals the {reference}"
@@ -174,7 +191,8 @@ class Outcome:
     @property
     def headline(self) -> str:
         """The verdict and its sentence in one line of Markdown."""
-        return f"**{self.verdict.replace('_', ' ')}**: {escape(self.sentence)}."
+        errors = f" {counted(self.errors, 'thing')} could not be read: see the problems." if self.errors else ""
+        return f"**{self.verdict.replace('_', ' ')}**: {escape(self.sentence)}.{errors}"
 
     def text(self) -> str:
         """Return remarks and table as plain text; empty if there are none."""
@@ -183,10 +201,15 @@ class Outcome:
 
     def readable(self) -> tuple[Outcome, list[str]]:
         """Return the outcome without the values of files that could not be read, and a line on these."""
-        unread = {name for finding in self.findings if finding.proof in _UNREAD for name in finding.datasets}
-        shown = replace(self, differences=tuple(each for each in self.differences if not _is_about(each, unread)))
-        left = len(self.differences) - len(shown.differences)
-        return shown, [f"Not listed: {counted(left, 'value')} of what could not be read."] if left else []
+        unread, beside = self._unread(), {each.root for each in self.findings if each.proof in _UNREAD}
+        shown = tuple(each for each in self.differences if not _is_about(each, unread) and not _is_absent(each, beside))
+        left = len(self.differences) - len(shown)
+        note = f"Not listed: {counted(left, 'value')} of what is not here, or could not be read."
+        return replace(self, differences=shown), [note] if left else []
+
+    def _unread(self) -> set[str]:
+        """Return the datasets that could not be read, or not whole."""
+        return {name for finding in self.findings if finding.proof in _UNREAD for name in finding.datasets}
 
     def render(self, format: str) -> str:  # noqa: A002 - the name of the option
         """Return everything, verdict first, as ``table``, ``markdown`` or ``json``."""
@@ -261,6 +284,9 @@ def outcome_of(log: EvidenceLog) -> Outcome:
         not_compared=log.reference.not_compared if log.reference else (),
         compared=log.reference.compared if log.reference else 0,
         from_cache=len(log.metadata.from_cache),
+        checks=len(log.checks),
+        failed=sum(check.outcome in ("failed", "error") for check in log.checks),
+        errors=sum(problem.severity == "error" for problem in log.all_problems),
     )
 
 
@@ -279,6 +305,11 @@ def _differing(item: NotCompared) -> str:
 
 def _is_about(difference: Difference, datasets: set[str]) -> bool:
     return difference.where.rpartition(":")[0] in datasets
+
+
+def _is_absent(difference: Difference, roots: Set[str]) -> bool:
+    """Whether a value is one of the params or metrics, of which there are none here."""
+    return difference.observed == MISSING and difference.where.partition(".")[0] in roots & {"params", "metrics"}
 
 
 def _values(count: int) -> str:

@@ -168,7 +168,10 @@ def test_logs_and_folders_are_compared(here: Path) -> None:
     log = read_log("parity")
     assert compare(log, log).verdict == "match"
     assert compare(log, "scaled", level="statistics", thresholds=["*:200%"]).verdict in ("within_thresholds", "drift")
-    assert compare(log, "scaled", thresholds={"*": "ignore"}).verdict == "incomplete"
+    with pytest.warns(UserWarning, match="nothing is left to compare"):
+        assert compare(log, "scaled", thresholds={"*": "ignore"}).verdict == "incomplete"
+    with pytest.warns(UserWarning, match="raw.meen"):
+        compare(log, "scaled", thresholds={"raw.meen": "5%"})
     with pytest.raises(ParityError, match="nowhere"):
         compare("nowhere.json", "sweep")
     with pytest.raises(ParityError):
@@ -399,3 +402,38 @@ def test_a_scan_leaves_our_own_pictures_out(here: Path, capsys: pytest.CaptureFi
     out = capsys.readouterr().out
     assert "parity: 0 NPZ files, 0 kinds" in out
     assert "There is nothing to log. Is another folder meant?" in out
+
+
+def test_a_probe_times_a_factor_and_its_conjugate(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda arrays: arrays | {"probeGuess": arrays["probeGuess"] * 10})
+    assert "the amplitude of the probe is the reference's times 10.000" in run(capsys, "sweep", "copy")[1]
+    changed(here, lambda arrays: arrays | {"probeGuess": arrays["probeGuess"].conj()})
+    assert "the probe is the reference's complex conjugate" in run(capsys, "sweep", "copy")[1]
+
+
+def test_a_copy_in_a_finer_precision_is_told_how_to_go_back(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda arrays: arrays | {"diff3d": arrays["diff3d"].astype(np.float64)})
+    assert "save diff3d as float32 again, or accept it by --compare statistics" in run(capsys, "sweep", "copy")[1]
+
+
+def test_pictures_that_are_not_at_hand_are_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda arrays: arrays | {"diff3d": np.fft.fftshift(arrays["diff3d"], (1, 2))})
+    shutil.copy(f"parity/{LOG}", "log.json")
+    _, out, _ = run(capsys, "log.json", "copy")
+    assert "Next: put the pictures.npz of each log beside it" in out
+    shutil.copy("parity/pictures.npz", "log.pictures.npz")
+    _, out, _ = run(capsys, "log.json", "copy")
+    assert "shifted by half a frame (fftshift)" in out
+
+
+def test_verify_names_the_command_that_says_why(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda arrays: arrays | {"diff3d": arrays["diff3d"] * 2})
+    assert main(["verify", f"parity/{LOG}", "--dataset-root", "copy"]) == 3
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Why: ")]
+    assert main(line.removeprefix("Why: d0parity ").split()) == 3
+    assert "times 2.0000" in capsys.readouterr().out
+
+
+def test_a_folder_in_place_of_a_log_is_told_which_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "parity"]) == 1
+    assert f"name the log in it, parity/{LOG}" in capsys.readouterr().err

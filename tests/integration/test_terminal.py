@@ -49,7 +49,9 @@ def test_a_file_that_cannot_be_read_is_one_sentence(drifted: Path) -> None:
     done = d0parity("log", *options, "--output", drifted / "out")
     assert done.returncode == 1
     assert "nothing in the file could be read here" in done.stdout
-    assert re.search(r"^Not listed: \d{2,} values of what could not be read\.$", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^Not listed: \d{2,} values of what is not here, or could not be read\.$", done.stdout, re.MULTILINE
+    )
     assert "raw.mean" not in done.stdout
     assert len(json.loads((drifted / "out" / LOG).read_bytes())["drift"]) > 50
     digest = (drifted / "out" / "dose_parity_log.md").read_text(encoding="utf-8")
@@ -112,3 +114,31 @@ def test_how_pixels_moved_is_told_by_pytest(parity: Parity, more: list[str]) -> 
 @pytest.fixture
 def parity(pytester: pytest.Pytester, pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Parity:
     return Parity(pytester, pair, tmp_path_factory.mktemp("root"))
+
+
+def test_checks_that_failed_for_another_reason_are_told_beside_a_match(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On every face: a red job has no green summary."""
+    reference = parity.reference()
+    parity.pytester.makepyfile(test_own="def test_bad(parity_dataset): assert False")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    result = parity.run(reference)
+    assert result.ret == 1
+    said = "every compared value equals the reference reference/dose_parity_log.json; 2 of 32 checks failed"
+    assert said in result.stdout.str()
+    folder = parity.pytester.path / "out"
+    for face in (tmp_path / "summary.md", folder / "dose_parity_log.md", folder / "dose_parity_report.html"):
+        assert "; 2 of 32 checks failed" in face.read_text(encoding="utf-8")
+    page = (folder / "dose_parity_report.html").read_text(encoding="utf-8")
+    assert "Look at the checks that failed." in page
+    assert "Nothing: both sides hold the same values." not in page
+
+
+def test_what_could_not_be_read_is_no_list_of_drift(parity: Parity) -> None:
+    reference = parity.reference()
+    path = parity.root / "data_p1e4.npz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    said = parity.run(reference).stdout.str()
+    assert "drift: 1 dataset of the reference reference/dose_parity_log.json could not be read or measured here" in said
+    assert "accept it with --parity-update-reference" not in said

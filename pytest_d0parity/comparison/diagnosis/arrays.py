@@ -9,7 +9,7 @@ from ...util.text import listed, printable
 from ..difference import MISSING, is_finite_number
 from . import patterns
 from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, change_text, largest_change, same_bytes_proof
-from .proofs import factor, is_negated, same_values
+from .proofs import factor, is_negated, numbers, same_values
 
 _ROLES = ("diff3d", "probeGuess", "scan_index")
 _METADATA = ("_metadata", "metadata_json")
@@ -18,6 +18,7 @@ _SAME = "every statistic of it is the same"
 _OTHER_GROUPS = "scan_index, or the order of the frames, differs"
 _STATISTICS = ("min", "max", "mean", "std")
 _MOST = 3  # names in a sentence
+_ROUNDING = 1e-6  # of the largest
 
 
 def prove_probe(pair: Pair) -> Proof | None:
@@ -41,10 +42,14 @@ def prove_probe(pair: Pair) -> Proof | None:
         same = f"; {_SAME}" if parts_agree else ""
         sentence = f"the probe has shape {shapes[1]}, the reference's {shapes[0]}{same}"
         return Proof("shape", sentence, "look at which modes are there, and in which order its axes are")
-    found = factor(*amplitudes, _PART) if _equal(*pair.stats("probe.phase")) else None
+    phases = pair.stats("probe.phase")
+    found = factor(*amplitudes, _PART) if _nearly_equal(*phases) else None
     if found is not None:
         sentence = f"the amplitude of the probe is the reference's times {found:#.5g}, at the same phase"
         return Proof("factor", sentence, "find the step that scales the probe")
+    if _nearly_equal(*amplitudes) and is_negated(*phases):
+        sentence = "the probe is the reference's complex conjugate: its phase has the other sign"
+        return Proof("conjugated", sentence, "conjugate it, and look at the sign convention of the Fourier transform")
     if parts_agree and dtypes[0] != dtypes[1]:
         return Proof(
             "dtype", f"the probe is {dtypes[1]}, the reference's {dtypes[0]}; every statistic of it is the same"
@@ -281,6 +286,15 @@ def _changed_or_within(what: str, drifted: list[Difference], *, agree: bool, com
 
 def _equal(expected: Mapping[str, object], observed: Mapping[str, object]) -> bool:
     return bool(expected) and expected == observed
+
+
+def _nearly_equal(expected: Mapping[str, object], observed: Mapping[str, object]) -> bool:
+    """Whether statistics are the same but for the rounding of a factor, as phases are."""
+    before, after = numbers(expected, _PART), numbers(observed, _PART)
+    if not before or not after:
+        return False
+    largest = max(map(abs, before))
+    return all(abs(new - old) <= _ROUNDING * largest for old, new in zip(before, after, strict=True))
 
 
 def _s(names: Collection[str]) -> str:

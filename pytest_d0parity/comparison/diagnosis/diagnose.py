@@ -14,7 +14,7 @@ from .files import renamed_files
 from .pair import DAMAGED, Pair, Proof, change_text, same_bytes_proof
 
 _MOST = 5  # names in a sentence
-_GIVE_PARAMS = "give the params by --baseline-params; where they were given, see the problems"
+_GIVE_PARAMS = "give the params by --baseline-params, or mend what the problems say of them"
 _ROOTS = (
     *("files", "datasets", "patterns", "scan_index", "probe", "arrays", "metadata"),
     *("params", "metrics", "attachments", "checks"),

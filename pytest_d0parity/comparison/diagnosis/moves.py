@@ -34,6 +34,10 @@ _SHIFTS: dict[str, _Move] = {
     "shifted by half a frame in its rows alone": lambda pattern: np.fft.fftshift(pattern, 0),
     "shifted by half a frame in its columns alone": lambda pattern: np.fft.fftshift(pattern, 1),
 }
+_ASK = (
+    "put the pictures.npz of each log beside it (that of reference.json as reference.pictures.npz): they tell how the "
+    "pixels moved"
+)
 _SAME = 1e-6  # relative: both are means of the very same pixels, rounded to float32 and perhaps binned
 _SAME_OF_LARGEST = 1e-7
 
@@ -51,22 +55,24 @@ def name_moves(
         The mean patterns of both sides, as far as they are kept.
     """
 
-    def move_of(name: str) -> str:
+    def move_of(name: str) -> str | None:
         hashes = (values.datasets[name].get("sha256") for values in (reference, observed))
         before, after = (kept.get(str(sha256)) for kept, sha256 in zip((trusted, here), hashes, strict=True))
-        if before is None or after is None or before.binned != after.binned:
+        if before is None or after is None:
+            return None
+        if before.binned != after.binned:
             return ""
         return _move(before.pattern_array, after.pattern_array)
 
     return tuple(named for finding in findings for named in _named(finding, move_of))
 
 
-def _named(finding: Finding, move_of: Callable[[str], str]) -> Iterator[Finding]:
+def _named(finding: Finding, move_of: Callable[[str], str | None]) -> Iterator[Finding]:
     """Yield a finding, or one for each move of its datasets and one for those of which none is known."""
     if finding.root != "patterns" or finding.proof not in MOVED:
         yield finding
         return
-    by_move: dict[str, list[str]] = {}
+    by_move: dict[str | None, list[str]] = {}
     for name in finding.datasets:
         by_move.setdefault(move_of(name), []).append(name)
     for move, names in by_move.items():
@@ -74,6 +80,8 @@ def _named(finding: Finding, move_of: Callable[[str], str]) -> Iterator[Finding]
         if move:
             sentence = f"pixels moved within their frames: the mean pattern is the reference's, {move}"
             named = replace(named, sentence=sentence, advice="undo that, or find the step that does it")
+        elif move is None:
+            named = replace(named, advice=_ASK)
         yield named
 
 

@@ -155,7 +155,9 @@ def _precision(pair: Pair) -> Proof | None:
             else "the same values in another precision"
         )
         sentence = f"{sentence}: {dtypes[1]} here, {dtypes[0]} in the reference"
-        return Proof("precision", sentence, f"keep diff3d as {found.finer} on both sides")
+        back = f"save diff3d as {dtypes[0]} again, or accept it by --compare statistics"
+        is_finer = str(dtypes[1]).lstrip("<>=") == found.finer
+        return Proof("precision", sentence, back if is_finer else f"keep diff3d as {found.finer} on both sides")
     if dtypes[0] != dtypes[1] and None not in dtypes and same_values(expected, observed):
         sentence = f"every statistic of raw is the same, kept as {dtypes[1]} here and as {dtypes[0]} in the reference"
         return Proof("dtype", sentence, "keep diff3d in one dtype on both sides")

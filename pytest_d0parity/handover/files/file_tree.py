@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -210,3 +211,40 @@ def names_by_spelling(names: tuple[str, ...]) -> dict[str, list[str]]:
     for name in names:
         found.setdefault(valid_utf8(name), []).append(name)
     return found
+
+
+@contextlib.contextmanager
+def unpacked(byte_ranges: Mapping[str, ByteRange]) -> Iterator[dict[str, str]]:
+    """Yield the paths of files; those in a tar are unpacked into a temporary folder meanwhile.
+
+    Raises
+    ------
+    TreeError
+        If there is no room for it.
+    """
+    paths = {name: byte_range.path for name, byte_range in byte_ranges.items() if byte_range.is_whole}
+    packed = {name: byte_range for name, byte_range in byte_ranges.items() if not byte_range.is_whole}
+    if not packed:
+        yield paths
+        return
+    import shutil  # slow to import, and few verifications need it
+    import tempfile
+
+    from ...util.temporary import scratch_folder
+
+    with scratch_folder(tempfile.gettempdir()) as folder:
+        needed, free = sum(byte_range.size or 0 for byte_range in packed.values()), shutil.disk_usage(folder).free
+        where = printable(tempfile.gettempdir())
+        if needed > free:
+            raise TreeError(
+                f"to look into the tar, {needed:,} bytes are unpacked into {where}, which has {free:,} left; "
+                "set TMPDIR to a folder with more room, or unpack the tar yourself"
+            )
+        try:
+            for name, byte_range in packed.items():
+                paths[name] = os.path.join(folder, *text_as_name(name).split("/"))
+                os.makedirs(os.path.dirname(paths[name]), exist_ok=True)
+                byte_range.copy(paths[name])
+        except OSError as error:
+            raise TreeError(f"the tar cannot be unpacked into {where}: {describe_os_error(error)}") from None
+        yield paths

@@ -143,8 +143,8 @@ def _read_content(data: bytes, trusted: bool, sha256: str, sharers: int = 1) -> 
             return Params(sha256, _top_level(_load_with_dill(data)), trusted=True)
         values, recovered = plain_values(_top_level(read_pickle(data, MAX_OPCODES // sharers)))
     except UnreadableError as error:
-        hint = f"; it looks like text: {_EXPECTED}" if _is_text(data) else ""
-        raise UnreadableError(f"{error}{hint}") from None
+        reason = f"it looks like text: {_EXPECTED} ({error})" if _is_text(data) else str(error)
+        raise UnreadableError(reason) from None
     return Params(sha256, values, recovered)
 
 

@@ -17,6 +17,7 @@ PARTS = ("file", "arrays", "raw", "normalized", "grouped", "photons", "probe")  
 # The groups of values that belong to a part, where these are not those of its name.
 _NAMES = {"file": ("sha256", "size_bytes"), "arrays": ("arrays", "metadata"), "raw": ("raw", "frames", "pattern")}
 _WORST = ("drift", "within_thresholds", "repacked", "not_compared")
+_MOST_ARRAYS = 3  # named in a cell
 # What the checks of these names are about; a check of a stage, flag or metric is named after it.
 _CHECKED = {"file": "file", "arrays": "arrays", "photon_dose": "photons", "probe": "probe", "params": "params"}
 
@@ -77,8 +78,9 @@ class ComparedParts:
         if part != "arrays":
             return cell
         where = [d.where.removeprefix(f"{name}:") for d in differences if d.verdict == cell.verdict]
-        arrays = dict.fromkeys(printable(_array_at(place)) for place in where)
-        return replace(cell, arrays=tuple(arrays))
+        arrays = [*dict.fromkeys(printable(_array_at(place)) for place in where)]
+        rest = [f"{len(arrays) - _MOST_ARRAYS} more"] if len(arrays) > _MOST_ARRAYS else []
+        return replace(cell, arrays=(*arrays[:_MOST_ARRAYS], *rest))
 
     def rest_of_log(self) -> list[tuple[str, Cell]]:
         """Return how parameters, metrics, and the rest (datasets of one side, own checks of the users) compare."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...evidence.artifacts import PICTURES
 from ...evidence.pictures import name_of
 from ...statistics.frames.frame_pictures import FramePictures
+from ...util.text import counted
 from .compared_parts import ComparedParts
 from .drawing.charts import Chart, over_number, scan_map
 from .drawing.pictures import Picture, difference_picture, logarithmic_pictures, picture_side
@@ -62,7 +63,7 @@ def pattern_views(run: ShownLog, reference: ShownLog | None, parts: ComparedPart
     if not there:
         return [], run.pictures.remark or f"{PICTURES} does not hold the mean patterns, as with logs of older versions."
     left = len(run.datasets) - len(views)
-    return views, f"{left} more datasets are not shown." if left else ""
+    return views, f"{counted(left, 'more dataset')} not shown." if left else ""
 
 
 def _view(name: str, run: ShownLog, reference: ShownLog | None, side: int, *, drifts: bool) -> PatternView:

@@ -61,7 +61,8 @@ class PageView:
     def state(self) -> str:
         """The verdict that the page shows: ``incomplete`` instead of a good one if something could not be read."""
         well = ("recorded", "match", "within_thresholds")
-        return "incomplete" if self.unsound and self._run.log.verdict in well else self._run.log.verdict
+        doubtful = self.unsound or bool(self.failed_checks())
+        return "incomplete" if doubtful and self._run.log.verdict in well else self._run.log.verdict
 
     @property
     def next_steps(self) -> list[str]:
@@ -71,6 +72,8 @@ class PageView:
             steps.append("Something could not be read or measured: see the problems, put them right, and run again.")
         elif any(not problem.accepted for problem in run.log.all_problems):
             steps.append("Look at the warnings: something was measured and looks wrong.")
+        elif self.failed_checks():
+            steps.append("Look at the checks that failed.")
         drifts = any(difference.verdict == "drift" for difference in self._outcome.differences)
         match "drift" if drifts else run.log.verdict:
             case "recorded":
@@ -78,7 +81,7 @@ class PageView:
                     "Hand it over: `d0parity bundle` packs the log with the data. The other side checks them by "
                     "`d0parity verify`, and its own data by `d0parity log --reference dose_parity_log.json`."
                 )
-            case "match" if not self.unsound:
+            case "match" if not steps:
                 steps.append("Nothing: both sides hold the same values.")
             case "within_thresholds":
                 steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
