@@ -136,7 +136,7 @@ def plan_bundle(
         PICTURES: "the pictures on the page",
         PROBE_TABLE: "the statistics of the probes, as a table",
         STAGE_TABLE: "the statistics of the patterns, as a table",
-        SUMS: "for `sha256sum -c`, run in `datasets`",
+        SUMS: "for `sha256sum -c ../SHA256SUMS`, run in `datasets`",
         ATTESTATION: "its signed attestation",
     }
     for name in abouts:

@@ -49,7 +49,8 @@ both, you can be sure that your copy is the same as the sender's, down to the la
 
        d0parity verify .{key_option} --output ../receipt
 
-   which says in its first line whether all is well. `d0parity` is the command of pytest-d0parity, which is free and
+   Its first word is `match` where all is well, `drift` where something is not, and `incomplete` where nothing is known
+   to be wrong and not all could be looked at. `d0parity` is the command of pytest-d0parity, which is free and
    needs Python 3.11: whoever sent you this can say where to get it{extra}.
 {key}   Where nothing can be installed, run in its place
 
@@ -83,7 +84,8 @@ which `openssl pkey -pubin -in public.pem -outform DER | sha256sum` prints it.
 """
 _KEY = """\
    `public.pem` is the sender's public key, which does not come with the bundle: get it from where you can trust it, and
-   put it beside this folder, not into it.
+   put it beside this folder, not into it. Without it, leave `--public-key ../public.pem` out: then all but the signature
+   is checked.
 """
 
 
