@@ -84,8 +84,8 @@ which `openssl pkey -pubin -in public.pem -outform DER | sha256sum` prints it.
 """
 _KEY = """\
    `public.pem` is the sender's public key, which does not come with the bundle: get it from where you can trust it, and
-   put it beside this folder, not into it. Without it, leave `--public-key ../public.pem` out: then all but the signature
-   is checked.
+   put it beside this folder, not into it. Without it, leave `--public-key ../public.pem` out: then all but the
+   signature is checked.
 """
 
 
