@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .runtime import undisturbed
+
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 
@@ -76,10 +78,12 @@ class ScratchFolder:
 
     def __init__(self, parent: str) -> None:
         sweep(parent)
-        self._mark, self._descriptor = open_temporary(parent, _MARK)
-        self.path = f"{self._mark.removesuffix(_MARK)}{_SUFFIX}"
+        self._descriptor = -1
         try:
-            os.mkdir(self.path, 0o700)
+            with undisturbed():  # what is made and not yet known would stay
+                self._mark, self._descriptor = open_temporary(parent, _MARK)
+                self.path = f"{self._mark.removesuffix(_MARK)}{_SUFFIX}"
+                os.mkdir(self.path, 0o700)
         except BaseException:
             self.remove()
             raise
@@ -103,11 +107,14 @@ class ScratchFolder:
 @contextmanager
 def scratch_folder(parent: str) -> Iterator[str]:
     """Make a new folder in `parent`, yield its path, and remove it with its contents at the end."""
-    folder = ScratchFolder(parent)
+    folder: ScratchFolder | None = None
     try:
+        with undisturbed():
+            folder = ScratchFolder(parent)
         yield folder.path
     finally:
-        folder.remove()
+        if folder is not None:
+            folder.remove()
 
 
 def sweep(folder: str) -> None:

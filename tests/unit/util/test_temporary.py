@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,19 @@ def test_what_nobody_holds_is_swept_and_the_rest_stays(tmp_path: Path) -> None:
     os.close(descriptor)
     sweep(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"theirs.tmp", ".d0parity-link.tmp"}
+
+
+def test_an_interruption_while_it_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mkdir = os.mkdir
+
+    def interrupted(path: str, mode: int = 0o777) -> None:
+        signal.raise_signal(signal.SIGINT)
+        mkdir(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), scratch_folder(str(tmp_path)):
+        pytest.fail("it was made all the same")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_there_are_no_locks_an_hour_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
