@@ -43,13 +43,12 @@ def test_what_nobody_holds_is_swept_and_the_rest_stays(tmp_path: Path) -> None:
 
 
 def test_an_interruption_while_it_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mkdir = os.mkdir
-
-    def interrupted(path: str, mode: int = 0o777) -> None:
+    def interrupted(folder: str, suffix: str) -> tuple[str, int]:
+        made = open_temporary(folder, suffix)
         signal.raise_signal(signal.SIGINT)
-        mkdir(path, mode)
+        return made
 
-    monkeypatch.setattr(os, "mkdir", interrupted)
+    monkeypatch.setattr(temporary, "open_temporary", interrupted)
     with pytest.raises(KeyboardInterrupt), scratch_folder(str(tmp_path)):
         pytest.fail("it was made all the same")
     assert list(tmp_path.iterdir()) == []
