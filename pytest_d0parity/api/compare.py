@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from ..comparison.comparator import Comparator
 from ..comparison.compare_log import explain
@@ -15,7 +15,7 @@ from ..evidence.drift import Reference
 from ..evidence.file import LogFile
 from ..evidence.model import EvidenceLog
 from ..reports.outcome import Outcome
-from ..scenario.options import DEFAULT_ID
+from ..scenario.options import DEFAULT_ID, LEVELS
 from ..scenario.pyproject import Project
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold, parse_threshold, threshold_of
@@ -75,8 +75,8 @@ def compare(
     ...     compare(folder, folder)
     <Outcome match: every compared value equals the reference ...>
     """
-    if level not in get_args(Level):
-        raise LevelError(f"level {level!r} is none of {', '.join(map(repr, get_args(Level)))}")
+    if level not in LEVELS:
+        raise LevelError(f"level {level!r} is none of {', '.join(map(repr, LEVELS))}")
     trusted, file = _files(reference, log)
     outcome, _, comparator, observed, comparison = judge(trusted, file, level, _thresholds(thresholds))
     for problem in comparator.problems(observed, comparison):

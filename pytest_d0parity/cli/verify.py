@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -128,9 +129,8 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
     OptionError
         If it is not said which log it should be about.
     """
-    from ..evidence.file import LogError
     from ..handover.returned_receipt import read_back, receipt_content
-    from ..handover.submission import OptionError, sent_log
+    from ..handover.submission import OptionError, read_public_key, sent_log
 
     content = receipt_content(options.log)
     if content is None:
@@ -145,14 +145,7 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
         raise OptionError(
             f"{', '.join(extra)}: a receipt is only read, beside --log, --public-key and --limit-datasets"
         )
-    key_id = None
-    if options.public_key is not None:
-        from ..attest.signature import load_public_key
-        from ..util.extras import missing_extra
-
-        if missing := missing_extra("securesystemslib", "attest"):
-            raise LogError(f"to read a public key, {missing}")
-        key_id = load_public_key(options.public_key).keyid
+    key_id = None if options.public_key is None else read_public_key(options.public_key).keyid
     returned = read_back(content, sent_log(options.sent), key_id=key_id, limit_datasets=options.limit_datasets)
     terminal.say_always(returned.to_text())
     return _CODES[returned.verdict]
@@ -204,7 +197,8 @@ def _check(
     say = terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always
     say(receipt.to_text(faulty_only=options.quiet))
     if any(each.outcome == "changed" for each in receipt.files) and not submission.is_bundle:
-        terminal.say(f"Why: d0parity compare {printable(options.log)} {printable(submission.checked)}")
+        both = [shlex.quote(printable(path)) for path in (options.log, submission.checked)]
+        terminal.say(f"Why: d0parity compare {' '.join(both)}")
     if output is not None:
         terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
     if interrupted is not None:

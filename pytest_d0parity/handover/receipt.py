@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..evidence.artifacts import LOG, ReportError, write_artifact
+from ..evidence.artifacts import ReportError, write_artifact
 from ..evidence.model import Verdict
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
 from ..util.records import as_dict
 from ..util.text import counted, listed, more_than, printable
+from .bundle_reader import LOG_FILE
 from .verification import CheckedFile
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 RECEIPT = "dose_parity_receipt"
 
-_LOG_IN_BUNDLE = f"data/{LOG}"
 _UNSIGNED = (
     "the signature covers the log, and what that holds the SHA-256 of; all else is as the manifest says, which anybody "
     "can write"
@@ -103,7 +103,7 @@ class Receipt:
         files = counted(len(self.files), "file")
         faulty = self.attestation is not None and self.attestation.faults
         found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
-        if any(each.name == _LOG_IN_BUNDLE and each.outcome in ("changed", "damaged") for each in self.files):
+        if any(each.name == LOG_FILE and each.outcome in ("changed", "damaged") for each in self.files):
             found = "the log itself was damaged or changed on the way: ask for it again"
         signature = "; a signature is there, and was not checked" if self.has_unchecked_signature else ""
         how = "; every value measured again" if self.measured else ""
@@ -174,7 +174,7 @@ class Receipt:
     def _attestation_lines(self) -> list[str]:
         if self.attestation is None or self.attestation.faults:
             return []
-        is_bundle = any(each.name == _LOG_IN_BUNDLE for each in self.files)
+        is_bundle = any(each.name == LOG_FILE for each in self.files)
         return [f"attested: {self.attestation.text}", *([_UNSIGNED] if is_bundle and self.attestation.key_id else [])]
 
     def _summary_rows(self) -> list[Sequence[Any]]:

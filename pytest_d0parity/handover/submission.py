@@ -29,6 +29,8 @@ from .bundle_reader import ATTESTATION_FILE, DATASETS, is_bundle, read_bundle
 from .files.file_tree import ByteRange, FileTree, FolderTree, RefusedError, TreeError
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
     from ..attest.attestation import Attested
 
 
@@ -244,6 +246,23 @@ def sent_log(path: str) -> LogFile:
     return bundle.file
 
 
+def read_public_key(path: str) -> SSlibKey:
+    """Read a public key.
+
+    Raises
+    ------
+    LogError
+        If what it takes to verify a signature is not installed.
+    KeyFileError
+        If the key cannot be used.
+    """
+    if missing := missing_extra("securesystemslib", "attest"):
+        raise LogError(f"to verify a signature, {missing}")
+    from ..attest.signature import load_public_key
+
+    return load_public_key(path)
+
+
 def check_submitted_attestation(
     submission: Submission, attestation: str | None, public_key: str | None
 ) -> Attested | None:
@@ -268,7 +287,6 @@ def check_submitted_attestation(
     if attestation is None and public_key is None:
         return None
     from ..attest.attestation import check_attestation, is_signed, missing_attestation
-    from ..attest.signature import load_public_key
 
     if attestation is None and not submission.is_bundle and submission.file is not None:
         beside = os.path.join(os.path.dirname(submission.file.path), ATTESTATION)
@@ -280,9 +298,7 @@ def check_submitted_attestation(
     data = submission.attestation if attestation is None else _read(attestation)
     key = None
     if public_key is not None:
-        if missing := missing_extra("securesystemslib", "attest"):
-            raise LogError(f"to verify a signature, {missing}")
-        key = load_public_key(public_key)
+        key = read_public_key(public_key)
     elif data is not None and is_signed(data):
         raise OptionError("the attestation is signed: name the key that should have signed it, by --public-key")
     if data is None:

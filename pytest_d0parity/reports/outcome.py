@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+from ..comparison.diagnosis.pair import ONE_SIDE
 from ..comparison.difference import MISSING, is_rounding
 from ..comparison.levels import is_about_bytes
 from ..comparison.values import BUILT_IN
@@ -200,11 +201,21 @@ class Outcome:
         return "\n".join([*self.remarks, *shown._tables(difference_table), *note])
 
     def readable(self) -> tuple[Outcome, list[str]]:
-        """Return the outcome without the values of files that could not be read, and a line on these."""
-        unread, beside = self._unread(), {each.root for each in self.findings if each.proof in _UNREAD}
-        shown = tuple(each for each in self.differences if not _is_about(each, unread) and not _is_absent(each, beside))
+        """Return the outcome without the values of files that could not be read, and of what one side alone has.
+
+        And a line on these, if there are any.
+        """
+        unread, one_sided = self._unread(), [each for each in self.findings if each.proof == ONE_SIDE]
+        # Params and metrics belong to no dataset.
+        told = {name for each in one_sided for name in each.datasets or (each.root,)}
+        shown = tuple(
+            each
+            for each in self.differences
+            if _dataset_of(each) not in unread
+            and not (MISSING in (each.expected, each.observed) and (_dataset_of(each) or _root_of(each)) in told)
+        )
         left = len(self.differences) - len(shown)
-        note = f"Not listed: {counted(left, 'value')} of what is not here, or could not be read."
+        note = f"Not listed: {counted(left, 'value')} of what one side alone has, or could not be read."
         return replace(self, differences=shown), [note] if left else []
 
     def _unread(self) -> set[str]:
@@ -303,13 +314,12 @@ def _differing(item: NotCompared) -> str:
     return f"{item.differ} of {item.values} differ" if item.differ > 1 else f"1 of {item.values} differs"
 
 
-def _is_about(difference: Difference, datasets: set[str]) -> bool:
-    return difference.where.rpartition(":")[0] in datasets
+def _dataset_of(difference: Difference) -> str:
+    return difference.where.rpartition(":")[0]
 
 
-def _is_absent(difference: Difference, roots: Set[str]) -> bool:
-    """Whether a value is one of the params or metrics, of which there are none here."""
-    return difference.observed == MISSING and difference.where.partition(".")[0] in roots & {"params", "metrics"}
+def _root_of(difference: Difference) -> str:
+    return difference.where.partition(".")[0]
 
 
 def _values(count: int) -> str:

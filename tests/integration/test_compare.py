@@ -437,3 +437,17 @@ def test_verify_names_the_command_that_says_why(here: Path, capsys: pytest.Captu
 def test_a_folder_in_place_of_a_log_is_told_which_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "parity"]) == 1
     assert f"name the log in it, parity/{LOG}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("side", ["sweep", "copy"])
+def test_an_array_that_one_side_alone_has_hides_nothing_else(
+    here: Path, capsys: pytest.CaptureFixture[str], side: str
+) -> None:
+    """It is no file that could not be read."""
+    changed(here, lambda arrays: arrays | {"diff3d": arrays["diff3d"] * np.float32(2), "extra": np.arange(3)})
+    other = "copy" if side == "sweep" else "sweep"
+    _, out, _ = run(capsys, side, other)
+    assert "could not be read or measured" not in out
+    assert "  raw.mean " in out
+    assert "extra" in out
+    assert "(missing)" not in out

@@ -40,6 +40,21 @@ def log(*options: str) -> int:
     return main(["log", "--dataset-root", "sweep", "--scenario-id", "T", *params, *attach, *options, "-q"])
 
 
+def make_keys_and_sign() -> None:
+    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
+        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
+    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
+
+
+@pytest.fixture
+def signed_bag(attached: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A signed bundle with attachments, and beside it the public key."""
+    make_keys_and_sign()
+    assert main(["bundle", f"parity/{LOG}", "--output", "bag", "-q"]) == 0
+    capsys.readouterr()
+    return attached / "bag"
+
+
 def content_of(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -132,9 +147,7 @@ def test_from_the_sender_to_the_receiver_and_back(
     attached: Path, verify: Verify, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Signed, with attachments, compressed: and with a flipped byte."""
-    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
-        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
-    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
+    make_keys_and_sign()
     assert main(["bundle", f"parity/{LOG}", "--output", "b.tar.gz", "--contact", "d0@example.org"]) == 0
     assert "Check it: d0parity verify b.tar.gz --public-key public.pem" in capsys.readouterr().out
     with tarfile.open("b.tar.gz") as archive:
@@ -326,28 +339,18 @@ def test_what_the_log_does_not_tell_of_is_too_many_whatever_the_manifests_list(b
     assert "extra         the log does not tell of it" in said
 
 
-def test_a_signature_that_was_taken_away(attached: Path, verify: Verify, capsys: Any) -> None:
-    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
-        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
-    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
-    assert main(["bundle", f"parity/{LOG}", "--output", "bag", "-q"]) == 0
-    capsys.readouterr()
-    (attached / "bag" / "data" / "dose_parity_attestation.json").unlink()
+def test_a_signature_that_was_taken_away(signed_bag: Path, verify: Verify) -> None:
+    (signed_bag / "data" / "dose_parity_attestation.json").unlink()
     for _ in range(2):
-        manifests_anew(attached / "bag")
+        manifests_anew(signed_bag)
     code, said, receipt = verify("--public-key", "public.pem", log="bag")
     assert (code, receipt["verdict"]) == (3, "drift")
     assert said.startswith("drift: the attestation does not hold")
     assert "it is not there, and a signature was asked for" in said
 
 
-def test_a_damaged_log_is_told_as_that(attached: Path, verify: Verify, capsys: Any) -> None:
-    for command in ("genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out public.pem"):
-        subprocess.run(["openssl", *command.split()], check=True, timeout=120)
-    assert main(["attest", f"parity/{LOG}", "--key", "key.pem"]) == 0
-    assert main(["bundle", f"parity/{LOG}", "--output", "bag", "-q"]) == 0
-    capsys.readouterr()
-    log = attached / "bag" / "data" / LOG
+def test_a_damaged_log_is_told_as_that(signed_bag: Path, verify: Verify) -> None:
+    log = signed_bag / "data" / LOG
     whole = log.read_bytes()
     for damaged in (whole.replace(b'"T"', b'"U"', 1), b"\x00" + whole[1:]):
         assert damaged != whole

@@ -50,7 +50,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(drifted: Path) -> None:
     assert done.returncode == 1
     assert "nothing in the file could be read here" in done.stdout
     assert re.search(
-        r"^Not listed: \d{2,} values of what is not here, or could not be read\.$", done.stdout, re.MULTILINE
+        r"^Not listed: \d{2,} values of what one side alone has, or could not be read\.$", done.stdout, re.MULTILINE
     )
     assert "raw.mean" not in done.stdout
     assert len(json.loads((drifted / "out" / LOG).read_bytes())["drift"]) > 50

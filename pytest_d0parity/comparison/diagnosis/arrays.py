@@ -8,7 +8,7 @@ from ...evidence.drift import Difference
 from ...util.text import listed, printable
 from ..difference import MISSING, is_finite_number
 from . import patterns
-from .pair import DAMAGED, NOT_ALL_COMPARED, Pair, Proof, change_text, largest_change, same_bytes_proof
+from .pair import DAMAGED, NOT_ALL_COMPARED, ONE_SIDE, Pair, Proof, change_text, largest_change, same_bytes_proof
 from .proofs import factor, is_negated, numbers, same_values
 
 _ROLES = ("diff3d", "probeGuess", "scan_index")
@@ -30,7 +30,7 @@ def prove_probe(pair: Pair) -> Proof | None:
     if lost is not None:
         if pair.sound[1] and "arrays.probeGuess.shape" not in pair.observed and drifted[0].observed == MISSING:
             return Proof(
-                "missing", "there is no probe here, and the reference has one", "ask for the file with its probe"
+                ONE_SIDE, "there is no probe here, and the reference has one", "ask for the file with its probe"
             )
         return lost
     if pair.same_bytes("probeGuess"):
@@ -110,7 +110,7 @@ def prove_arrays(pair: Pair) -> Iterator[Proof]:
     for side, sentence in ((0, "not in the reference"), (1, "in the reference alone")):
         absent = [name for name in missing if pair.both(f"arrays.{name}.shape")[side] is None]
         if absent:
-            yield Proof("missing", f"these arrays are {sentence}: {listed(absent, _MOST)}")
+            yield Proof(ONE_SIDE, f"these arrays are {sentence}: {listed(absent, _MOST)}")
     others: dict[str, list[Difference]] = {}
     for name in rest:
         if name in missing:
@@ -270,7 +270,7 @@ def _lost(drifted: list[Difference], what: str) -> Proof | None:
     if drifted and all(each.observed == MISSING for each in drifted):
         return Proof("missing", f"{what} of the reference is not here, or could not be measured", DAMAGED)
     if drifted and all(each.expected == MISSING for each in drifted):
-        return Proof("missing", f"{what} is not in the reference")
+        return Proof(ONE_SIDE, f"{what} is not in the reference")
     return None
 
 

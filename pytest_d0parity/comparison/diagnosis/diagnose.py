@@ -11,7 +11,7 @@ from ..difference import MISSING, PRESENT, Comparison, dataset_at
 from ..values import Named, Values
 from . import arrays, patterns
 from .files import renamed_files
-from .pair import DAMAGED, Pair, Proof, change_text, same_bytes_proof
+from .pair import DAMAGED, ONE_SIDE, Pair, Proof, change_text, same_bytes_proof
 
 _MOST = 5  # names in a sentence
 _GIVE_PARAMS = "give the params by --baseline-params, or mend what the problems say of them"
@@ -187,7 +187,7 @@ def _named(differences: Sequence[Difference], noun: str, prefix: str) -> Proof:
         ("expected", "here there is {}, and the reference has none", "record the reference anew, with its params"),
     ):
         if all(getattr(each, side) == MISSING for each in differences) and len(differences) > 1:
-            return Proof("missing", sentence.format(counted(len(differences), noun)), advice)
+            return Proof(ONE_SIDE, sentence.format(counted(len(differences), noun)), advice)
     names = [f"{each.where.removeprefix(prefix)} ({change_text(each)})" for each in differences]
     verb = "differs" if len(names) == 1 else "differ"
     return Proof(

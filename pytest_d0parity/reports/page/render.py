@@ -95,7 +95,7 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome, runs: S
         unread=" ".join(unread),
         runs=run_table(runs),
         scales=scales(),
-        contents=_contents(run, outcome, runs, positions=bool(positions), objects=bool(objects)),
+        contents=_contents(run, readable, runs, positions=bool(positions), objects=bool(objects)),
         artifacts=[LOG, DIGEST, PROBE_TABLE, STAGE_TABLE, SUMS, PICTURES],
         log=run.log,
         run=run,
@@ -113,7 +113,7 @@ def _contents(
     parts = [
         ("problems", "problems", bool(run.log.all_problems)),
         ("start", "where it starts", compared),
-        ("drift", "what differs", bool(outcome.readable()[0].rows)),
+        ("drift", "what differs", bool(outcome.rows)),
         ("runs", "runs side by side", len(runs) > 1),
         ("ladder", "dose ladder", datasets),
         ("stages", "stages", datasets),

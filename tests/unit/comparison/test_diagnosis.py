@@ -125,7 +125,7 @@ RULES = [
         "changed",
         "objectGuess differs; largest change arrays.",
     ),
-    ({"objectGuess": None}, "arrays", "missing", "these arrays are in the reference alone: objectGuess"),
+    ({"objectGuess": None}, "arrays", "one_side", "these arrays are in the reference alone: objectGuess"),
 ]
 
 
