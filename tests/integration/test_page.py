@@ -54,6 +54,15 @@ def logs(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_what_is_not_in_the_reference_is_not_called_the_same(logs: Path, browser: Browser) -> None:
+    with browser.tab(logs / "hostile" / PAGE) as tab:
+        rows = tab.page.locator("#start tbody tr").all_inner_texts()
+        (row,) = [row for row in rows if row.startswith("data_p1e7.npz")]
+        assert "same" not in row
+        assert row.count("not compared") == 7
+        assert "datasets and checks ✗ 3 drift" in " ".join(tab.page.locator("#start").inner_text().split())
+
+
 def drift(sweep: Path) -> None:
     """Move the probe of all, and the data of one."""
     for path in sweep.glob("*.npz"):

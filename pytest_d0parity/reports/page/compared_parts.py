@@ -47,6 +47,9 @@ class ComparedParts:
     def __init__(self, run: ShownLog, outcome: Outcome) -> None:
         self._run = run
         self._by_dataset = _by_dataset(outcome.differences, run.datasets)
+        # A dataset that one side alone has was not compared.
+        self._alone = [d for d in outcome.differences if d.where in run.datasets]
+        self._not_in_reference = {d.where for d in self._alone}
         # For two logs that are compared anew it does not matter which checks ran when they were made.
         not_run = [check for check in run.log.checks if outcome.verified and check.outcome == "not_run"]
         self._not_compared = {(check.dataset, _checked_part(check.id)) for check in not_run}
@@ -72,7 +75,8 @@ class ComparedParts:
         if not differences and not any(value.partition(".")[0] in names for value in values):
             return None
         # What could not be read was not compared.
-        left_out = (name, part) in self._not_compared or (name in self._damaged and part != "file")
+        left_out = name in self._not_in_reference
+        left_out = left_out or (name, part) in self._not_compared or (name in self._damaged and part != "file")
         left_out = left_out or part in self._left_out
         cell = _cell(differences, left_out)
         if part != "arrays":
@@ -85,7 +89,7 @@ class ComparedParts:
     def rest_of_log(self) -> list[tuple[str, Cell]]:
         """Return how parameters, metrics, and the rest (datasets of one side, own checks of the users) compare."""
         groups: dict[str, list[Difference]] = {"params": [], "metrics": [], "": []}
-        for difference in self._by_dataset.get(None, []):
+        for difference in [*self._by_dataset.get(None, []), *self._alone]:
             kind = difference.where.partition(".")[0]
             groups[kind if kind in groups else ""].append(difference)
         left_out = {(part or "").partition(".")[0] for dataset, part in self._not_compared if dataset is None}
