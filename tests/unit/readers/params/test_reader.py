@@ -27,6 +27,8 @@ from pytest_d0parity import ParamsError, Placeholder, load_params
 from pytest_d0parity.readers.params.reader import read_params
 from tests.support.pickles import Foreign, args, call, dumps, integer, name, text, value, wrap
 
+ROOT = Path(__file__).parents[4]
+
 PROTOCOLS = range(6)
 
 
@@ -486,7 +488,7 @@ GREEDY = {
 }  # fmt: skip
 
 
-SLOWNESS = 2  # of a machine that does other work as well
+PATIENCE = 50  # yardsticks, some 3 s on a quiet machine, where the slowest of these takes 1 s
 
 
 @pytest.mark.parametrize("case", GREEDY)
@@ -494,23 +496,27 @@ def test_a_greedy_file_is_read_or_refused_soon_and_in_little_memory(tmp_path: Pa
     path = tmp_path / "params.dill"
     path.write_bytes(wrap(GREEDY[case]))
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from pytest_d0parity.capture.baseline_run import leaves_of, params_record, read_baseline\n"
         "from pytest_d0parity.readers.params.reader import ParamsError, read_params\n"
+        "from tests.support.work import Work\n"
         "def peak():\n"
         "    return int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])\n"
-        "open('/proc/self/clear_refs', 'w').write('5')\n"
-        "start, before = time.process_time(), peak()\n"
-        "try:\n"
-        "    params = read_params(sys.argv[1]).values\n"
-        "    assert params['good'] == 7\n"
-        "    params_record(leaves_of(params).values, read_baseline(params).taken)\n"
-        "except ParamsError:\n    pass\n"
-        "print(time.process_time() - start, (peak() - before) * 1024 / 1e6)\n"
+        "with Work() as work:\n"
+        "    open('/proc/self/clear_refs', 'w').write('5')\n"
+        "    before = peak()\n"
+        "    try:\n"
+        "        params = read_params(sys.argv[1]).values\n"
+        "        assert params['good'] == 7\n"
+        "        params_record(leaves_of(params).values, read_baseline(params).taken)\n"
+        "    except ParamsError:\n        pass\n"
+        "    more = peak() - before\n"
+        "print(work.yardsticks, more * 1024 / 1e6)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, path], check=True, timeout=60, capture_output=True, text=True)
-    seconds, megabytes = map(float, done.stdout.split())
-    assert seconds < 1 * SLOWNESS
+    command = [sys.executable, "-c", code, path]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True, cwd=ROOT)
+    yardsticks, megabytes = map(float, done.stdout.split())
+    assert yardsticks < PATIENCE
     assert megabytes < 150
 
 
