@@ -235,6 +235,9 @@ def test_differences_in_standard_errors_are_points_on_a_strip(logs: Path, browse
 def test_parameters_and_metrics_stand_beside_those_of_the_reference(logs: Path, browser: Browser) -> None:
     log = log_of(logs / "clean")
     with browser.tab(logs / "clean" / PAGE) as tab:
+        assert tab.texts("#baseline summary") == ["Baseline parameters and metrics: all the same"]
+        assert not tab.page.locator("#params").is_visible()
+        tab.page.locator("#baseline summary").press("Enter")
         params = {name: (ours, theirs, verdict) for name, ours, theirs, verdict in table(tab, "params")}
         metrics = {name: (ours, theirs, verdict) for name, ours, theirs, verdict in table(tab, "metrics")}
     assert params["params.N"] == ("64", "64", "same")
@@ -242,6 +245,18 @@ def test_parameters_and_metrics_stand_beside_those_of_the_reference(logs: Path, 
     assert len(params) >= len(log["params"])
     assert metrics["metrics.frc50.test"] == ("NaN", "NaN", "same")
     assert len(metrics) == 2 * len(log["metrics"])
+    with browser.tab(logs / "recorded" / PAGE) as tab:
+        assert tab.page.locator("#params").is_visible()
+
+
+def test_parameters_that_differ_are_not_folded(logs: Path, browser: Browser, tmp_path: Path) -> None:
+    log = log_of(logs / "recorded")
+    log["params"]["N"] = 128
+    (tmp_path / "other.json").write_text(json.dumps(log), encoding="utf-8")
+    shutil.copy(logs / "recorded" / LOG, tmp_path)
+    assert d0parity("report", tmp_path / LOG, "--reference", tmp_path / "other.json").returncode == 3
+    with browser.tab(tmp_path / PAGE) as tab:
+        assert {row[0]: row[3] for row in table(tab, "params")}["params.N"] == "drift"
 
 
 def test_scans_are_told_where_there_are_several(logs: Path, browser: Browser) -> None:
@@ -376,6 +391,7 @@ def test_it_prints_on_a4(logs: Path, browser: Browser) -> None:
         wide = "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.ariaLabel)"
         assert tab.page.locator(".scroll").evaluate_all(wide) == []
         assert tab.page.pdf(format="A4").startswith(b"%PDF")
+        assert tab.page.locator("details:not([open])").count() == 0
 
 
 # --- what comes from files stays text ----------------------------------------------------------

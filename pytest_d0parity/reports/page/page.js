@@ -95,3 +95,8 @@ for (const scroll of document.querySelectorAll(".scroll")) {
   scroll.before(hint);
   wide.observe(scroll);
 }
+
+// On paper nothing can be unfolded.
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});

@@ -126,6 +126,12 @@ class PageView:
         names = [name for name in dict.fromkeys([*values, *others]) if name.startswith(f"{part}.")]
         return [(name, values.get(name), others.get(name), self._parts.verdict_beside(name)) for name in names]
 
+    @property
+    def baseline_differs(self) -> bool:
+        """Whether a parameter or a metric is not the reference's, or there is none to compare with."""
+        verdicts = {verdict for part in ("params", "metrics") for *_, verdict in self.baseline(part)}
+        return verdicts != {"same"}
+
     def failed_checks(self) -> list[tuple[str, str]]:
         """Return outcome and id of the checks that did not pass."""
         return [
