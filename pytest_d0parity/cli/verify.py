@@ -189,6 +189,7 @@ def _check(
         attestation=attested,
         files=verification.files,
         differences=verification.differences,
+        findings=verification.findings,
         problems=verification.problems,
         not_looked_at=submission.not_looked_at,
         litter=verification.litter,

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..util.records import optional
+from ..util.text import listed
 from .dataset import Scalar
+
+_MOST_NAMES = 3  # of datasets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,3 +147,14 @@ class Finding:
     datasets: tuple[str, ...]
     sentence: str
     advice: str = ""
+
+    def text(self, total: int = 1) -> str:
+        """Return it as plain text: in which of all datasets, where these are told, what is proven, and what to do."""
+        names = self.datasets
+        next_step = f" Next: {self.advice}." if self.advice else ""
+        if not names or self.proof in ("swapped_files", "renamed_file"):  # which name the files
+            return f"{self.sentence}.{next_step}"
+        who = listed(names, _MOST_NAMES)
+        if total > 1:
+            who = "Every dataset" if len(names) == total else f"{len(names)} of {total} datasets ({who})"
+        return f"{who}: {self.sentence}.{next_step}"

@@ -226,7 +226,7 @@ def _problems_of_bag(tree: FileTree, *, whole: bool) -> Iterator[str]:
     with contextlib.suppress(TreeError):
         oxum = _OXUM.search(_read(tree, BAG_INFO))
         sizes = list(_sizes(tree))
-        if whole and oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
+        if whole and not tree.damage and oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
             there = f"{len(sizes)} files of {sum(sizes):,} bytes"
             yield f"{BAG_INFO} tells of {int(oxum[2])} files of {int(oxum[1]):,} bytes, and there are {there}"
 

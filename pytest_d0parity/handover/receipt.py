@@ -20,7 +20,7 @@ from .verification import CheckedFile
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
-    from ..evidence.drift import Difference
+    from ..evidence.drift import Difference, Finding
     from ..scenario.thresholds import Level
 
 
@@ -68,6 +68,8 @@ class Receipt:
         Those that were given, and those of the project.
     differences : tuple of Difference
         The values that were compared and differ.
+    findings : tuple of Finding
+        Why these differ.
     problems : tuple of str
         What keeps the whole from being believed.
     not_looked_at : tuple of str
@@ -90,6 +92,7 @@ class Receipt:
     attestation: Attested | None = None
     files: tuple[CheckedFile, ...] = ()
     differences: tuple[Difference, ...] = ()
+    findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     litter: tuple[str, ...] = ()
@@ -111,8 +114,8 @@ class Receipt:
 
     @property
     def remarks(self) -> list[str]:
-        """What is wrong with the whole, and with the attestation, in sentences."""
-        remarks = list(self.problems)
+        """What is wrong with the whole, why values differ, and what is wrong with the attestation, in sentences."""
+        remarks = [*self.problems, *(finding.text() for finding in self.findings)]
         if self.attestation is not None:
             remarks += [f"{printable(self.attestation.path)}: {fault}" for fault in self.attestation.faults]
         return remarks

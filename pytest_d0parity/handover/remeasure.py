@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..capture.baseline_run import read_baseline_run
 from ..capture.executor import Executor
 from ..capture.job import CaptureJob
 from ..comparison.comparator import Comparator
+from ..comparison.compare_log import explain
 from ..comparison.difference import Comparison
-from ..comparison.values import Named, baseline_values, values_of_dataset
+from ..comparison.values import BaselineValues, Named, baseline_values, values_of_dataset
 from ..evidence.dataset import Dataset, Problem
+from ..evidence.drift import Finding
 from ..evidence.file import LogError, LogFile
 from ..scenario.layout import DEFAULT_LAYOUT, Layout
 from ..scenario.scenario import Scenario
@@ -71,6 +73,9 @@ class Remeasurement:
         self._comparator = Comparator.of(file, thresholds, level)
         layout = file.log.metadata.layout
         self._layout = layout if isinstance(layout, Layout) else DEFAULT_LAYOUT
+        self._seen: dict[str, Dataset] = {}  # measured anew, and whole
+        self._baseline: BaselineValues | None = None
+        self._comparisons: list[Comparison] = []
 
     @property
     def knows_checksums(self) -> bool:
@@ -108,7 +113,23 @@ class Remeasurement:
             Told which share of a file is done.
         """
         for filename, captured in executor.capture(self._job(folder), sizes, progress):
-            yield filename, self._remeasured(captured.dataset, ("",))
+            remeasured = self._remeasured(captured.dataset, ("",))
+            if not remeasured.errors:  # which say what is wrong
+                self._seen[filename] = captured.dataset
+                self._comparisons.append(remeasured.comparison)
+            yield filename, remeasured
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return why the datasets and params that were measured anew differ from the log."""
+        known, seen = self._comparator.values, self._seen.values()
+        observed = replace(
+            known,
+            datasets={valid_utf8(each.filename): values_of_dataset(each) for each in seen},
+            errors={valid_utf8(each.filename): each.standard_errors for each in seen},
+            unsound=frozenset(),
+            baseline=self._baseline or known.baseline,
+        )
+        return explain(self._comparator.limited_to(self._seen), observed, Comparison.of(self._comparisons))
 
     def params(self, path: str) -> RemeasuredFile:
         """Compare every parameter and metric of a params file."""
@@ -116,6 +137,9 @@ class Remeasurement:
         observed = baseline_values(run.params, run.parameters, run.metrics, ())
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
         comparison = Comparison((), 0) if errors else self._comparator.compare_baseline(observed, _without_attachments)
+        if not errors:
+            self._baseline = observed
+            self._comparisons.append(comparison)
         is_same = not comparison.differences and not any(item.differ for item in comparison.not_compared)
         return RemeasuredFile(
             sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors, is_same=is_same and not errors

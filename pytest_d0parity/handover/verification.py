@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ..evidence.drift import Difference
+    from ..evidence.drift import Difference, Finding
     from ..evidence.model import Verdict
 
 
@@ -51,6 +51,8 @@ class Verification:
     ----------
     differences : tuple of Difference
         Values that differ from the log, where they were looked at; the worst first.
+    findings : tuple of Finding
+        Why they differ, where every value was measured anew.
     problems : tuple of str
         What keeps the whole from being believed, in words.
     litter : tuple of str
@@ -59,6 +61,7 @@ class Verification:
 
     files: tuple[CheckedFile, ...]
     differences: tuple[Difference, ...] = ()
+    findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
     litter: tuple[str, ...] = ()
 

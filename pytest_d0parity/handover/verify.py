@@ -95,6 +95,7 @@ class _Verifier:
         self._byte_ranges: dict[str, ByteRange] = {}  # of the files without a result
         self._remeasured: dict[str, RemeasuredFile] = {}
         self._checked: dict[str, CheckedFile] = {}
+        self._measured = False
         self._renamed: dict[str, str] = {}  # raw names of files that nobody speaks of, and whose bytes they have
 
     @cached_property
@@ -120,6 +121,7 @@ class _Verifier:
 
     def measure(self, executor: Executor) -> None:
         """Measure every dataset anew, and compare the params."""
+        self._measured = True
         kinds = {name: self._expected_files[name].kind for name in self._byte_ranges}
         for name in [name for name, kind in kinds.items() if kind == "params"]:
             self._remeasured[name] = self._params(name)
@@ -322,7 +324,11 @@ class _Verifier:
         if not any(expected.kind == "dataset" for expected in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(
-            files=tuple(files), differences=self._differences(), problems=tuple(problems), litter=litter
+            files=tuple(files),
+            differences=self._differences(),
+            findings=self._remeasurement.findings() if self._measured else (),
+            problems=tuple(problems),
+            litter=litter,
         )
 
     def _about_extra(self, name: str) -> str:

@@ -25,7 +25,6 @@ from .difference_table import difference_cells, difference_markdown, difference_
 _UNREAD = ("missing", "damaged")  # proofs that a file could not be read: each of its values is missing then
 _TO_REVIEW = 200  # rows of a table that somebody reads before a reference is changed
 _MOST_FINDINGS = 12
-_MOST_NAMES = 3  # of datasets
 _MOST_LEFT_OUT = 5  # names of what was left out for one reason; of others, how many there are
 
 
@@ -151,7 +150,7 @@ class Outcome:
     @property
     def remarks(self) -> list[str]:
         """Why they differ, which files were repacked, and what was left out, in plain sentences."""
-        remarks = [self._finding_text(finding) for finding in self.findings[:_MOST_FINDINGS]]
+        remarks = [finding.text(len(self.filenames)) for finding in self.findings[:_MOST_FINDINGS]]
         remarks += more_than(_MOST_FINDINGS, len(self.findings), "findings, in the log")
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
@@ -162,17 +161,6 @@ class Outcome:
             names = listed(self.left_out, _MOST_LEFT_OUT)
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
-
-    def _finding_text(self, finding: Finding) -> str:
-        names = finding.datasets
-        next_step = f" Next: {finding.advice}." if finding.advice else ""
-        if not names or finding.proof in ("swapped_files", "renamed_file"):  # which name the files
-            return f"{finding.sentence}.{next_step}"
-        who = listed(names, _MOST_NAMES)
-        if len(self.filenames) > 1:
-            of = f"{len(names)} of {len(self.filenames)} datasets"
-            who = "Every dataset" if len(names) == len(self.filenames) else f"{of} ({who})"
-        return f"{who}: {finding.sentence}.{next_step}"
 
     @property
     def next_steps(self) -> list[str]:
