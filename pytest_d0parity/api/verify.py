@@ -42,4 +42,4 @@ def verify(log: str | os.PathLike[str], root: str | os.PathLike[str] | None = No
         has_key=False,
     ) as submission:
         look = partial(Remeasurement, submission.file, (), "bytes")
-        return verify_files(submission.expected_files, submission.tree, look, is_expected=submission.is_expected)
+        return verify_files(submission, look)

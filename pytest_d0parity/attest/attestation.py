@@ -30,9 +30,10 @@ def is_signed(data: bytes) -> bool:
 
 
 def is_about(data: bytes, file: LogFile) -> bool:
-    """Whether an envelope is about a log; its signature is not checked."""
+    """Whether a statement, or the one in an envelope, is about a log; its signature is not checked."""
     try:
-        return file.sha256.encode() in base64.b64decode(parse_object(data)["payload"])
+        stated = base64.b64decode(parse_object(data)["payload"]) if is_signed(data) else data
+        return file.sha256.encode() in stated
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
 

@@ -159,8 +159,6 @@ def _check(
     output: str | None,
     terminal: Terminal,
 ) -> int:
-    from dataclasses import replace
-
     from ..handover.receipt import Receipt, write_receipt
     from ..handover.verification import VerificationInterrupted
     from ..scenario.scenario import level_of
@@ -176,7 +174,6 @@ def _check(
         verification = _verification(submission, measured, make_remeasurement, terminal)
     except VerificationInterrupted as interrupt:
         verification, interrupted = interrupt.verification, interrupt
-    verification = replace(verification, problems=submission.problems + verification.problems)
     receipt = Receipt(
         verdict="drift" if attested is not None and attested.faults else verification.verdict,
         timestamp=timestamp(),
@@ -190,7 +187,7 @@ def _check(
         files=verification.files,
         differences=verification.differences,
         findings=verification.findings,
-        problems=verification.problems,
+        problems=verification.problems + verification.contradictions,
         not_looked_at=submission.not_looked_at,
         litter=verification.litter,
         has_unchecked_signature=submission.has_unchecked_signature and attested is None,
@@ -212,14 +209,7 @@ def _verification(
 ) -> Verification:
     from ..handover.verify import verify
 
-    check = partial(
-        verify,
-        submission.expected_files,
-        submission.tree,
-        make_remeasurement,
-        is_expected=submission.is_expected,
-        listener=terminal,
-    )
+    check = partial(verify, submission, make_remeasurement, listener=terminal)
     if not measured:
         return check()
     from ..capture.local_pool import LocalPool, pool_size

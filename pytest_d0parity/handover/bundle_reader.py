@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ..attest.attestation import is_about
 from ..evidence.artifacts import ATTESTATION, DIGEST, LOG, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from ..evidence.expected_files import (
     ExpectedFile,
@@ -64,7 +65,9 @@ class Bundle:
     attestation : bytes or None
         The one that came along.
     problems : tuple of str
-        What is wrong with it as a whole, in words.
+        What keeps the whole from being checked, in words.
+    contradictions : tuple of str
+        What in it cannot be true, in words.
     """
 
     path: str
@@ -73,6 +76,7 @@ class Bundle:
     file: LogFile | None
     attestation: bytes | None
     problems: tuple[str, ...]
+    contradictions: tuple[str, ...]
 
     def is_expected(self, name: str) -> bool:
         """Whether a file that is in no manifest is too many."""
@@ -158,7 +162,8 @@ def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundl
     for name in (BAGIT, MANIFEST, TAG_MANIFEST):  # a bag without them is none, whatever the manifests list
         if name != TAG_MANIFEST or name not in tree.names:
             expected_files.setdefault(name, ExpectedFile(name=name))
-    problems += _problems_of_bag(tree, whole=whole)
+    problems += _misdeclared(tree)
+    contradictions = [*_miscounted(tree)] if whole else []
     file = None
     try:
         file = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
@@ -183,6 +188,8 @@ def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundl
             attestation = _read(tree, ATTESTATION_FILE)
         except TreeError as error:
             problems.append(str(error))
+    if attestation is not None and file is not None and not is_about(attestation, file):
+        contradictions.append(f"{ATTESTATION_FILE} is about another log than the one beside it")
     return Bundle(
         path=path,
         tree=tree,
@@ -190,6 +197,7 @@ def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundl
         file=file,
         attestation=attestation,
         problems=tuple(problems),
+        contradictions=tuple(contradictions),
     )
 
 
@@ -217,26 +225,22 @@ def _read(tree: FileTree, name: str) -> bytes:
         raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
 
 
-def _problems_of_bag(tree: FileTree, *, whole: bool) -> Iterator[str]:
-    """Yield what in a bag breaks the standard."""
-    # Files that are missing or cannot be read are found by the check of all files.
+def _misdeclared(tree: FileTree) -> Iterator[str]:
+    """Say so where a bag does not declare itself as the standard wants; a file that is missing is found otherwise."""
     with contextlib.suppress(TreeError):
         if not _DECLARATION.fullmatch(_read(tree, BAGIT)):
             yield f"{BAGIT} is not that of a bag in UTF-8"
-    with contextlib.suppress(TreeError):
+
+
+def _miscounted(tree: FileTree) -> Iterator[str]:
+    """Say so where a bag holds another number of files or bytes than it says; nothing where some cannot be read."""
+    with contextlib.suppress(TreeError, RefusedError):
         oxum = _OXUM.search(_read(tree, BAG_INFO))
-        sizes = list(_sizes(tree))
-        if whole and not tree.damage and oxum and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
+        payload = [name for name in tree.names if name.startswith(PAYLOAD) and not is_litter(name)]
+        sizes = [tree.byte_range(name).length for name in payload]
+        if oxum and not tree.damage and (int(oxum[1]), int(oxum[2])) != (sum(sizes), len(sizes)):
             there = f"{len(sizes)} files of {sum(sizes):,} bytes"
             yield f"{BAG_INFO} tells of {int(oxum[2])} files of {int(oxum[1]):,} bytes, and there are {there}"
-
-
-def _sizes(tree: FileTree) -> Iterator[int]:
-    """Yield the bytes of each file of the payload that may be read."""
-    for name in tree.names:
-        if name.startswith(PAYLOAD) and not is_litter(name):
-            with contextlib.suppress(RefusedError):
-                yield tree.byte_range(name).length
 
 
 def _read_manifest(manifest: str, data: bytes) -> Iterator[ExpectedFile]:

@@ -238,7 +238,7 @@ def _archive(plan: Plan, packed: str, target: str) -> Iterator[IO[bytes]]:
         if target.lower().endswith(ENDINGS):
             time = int(plan.time.timestamp())
             pack: Any = igzip.IGzipFile  # which has no types
-            with pack("", "wb", compresslevel=0, fileobj=file, mtime=time) as archive:  # NPZ hardly shrinks
+            with pack("", "wb", compresslevel=1, fileobj=file, mtime=time) as archive:  # 0 makes it larger
                 yield archive
         else:
             yield file

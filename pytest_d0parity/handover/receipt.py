@@ -16,7 +16,7 @@ from ..util.markdown import escape, table
 from ..util.records import as_dict
 from ..util.text import counted, listed, more_than, printable
 from .bundle_reader import LOG_FILE
-from .verification import CheckedFile
+from .verification import FINE, CheckedFile
 
 if TYPE_CHECKING:
     from ..attest.attestation import Attested
@@ -106,6 +106,8 @@ class Receipt:
         files = counted(len(self.files), "file")
         faulty = self.attestation is not None and self.attestation.faults
         found = "the attestation does not hold" if faulty else _SENTENCES[self.verdict]
+        if self.verdict == "drift" and not faulty and counts.keys() <= {*FINE, "not_checked"}:
+            found = "the whole contradicts itself"
         if any(each.name == LOG_FILE and each.outcome in ("changed", "damaged") for each in self.files):
             found = "the log itself was damaged or changed on the way: ask for it again"
         signature = "; a signature is there, and was not checked" if self.has_unchecked_signature else ""

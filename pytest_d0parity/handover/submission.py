@@ -53,6 +53,7 @@ class Submission:
     checked: str
     is_expected: Callable[[str], bool]
     problems: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     attestation: bytes | None = None  # one that came along
     is_bundle: bool = False
@@ -222,6 +223,7 @@ def _of_bundle(path: str, output: str | None, stack: contextlib.ExitStack, *, ha
         checked=path,
         is_expected=bundle.is_expected,
         problems=bundle.problems,
+        contradictions=bundle.contradictions,
         attestation=bundle.attestation,
         is_bundle=True,
         not_looked_at=() if bundle.attestation is None or has_key else (_UNCHECKED_ATTESTATION,),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Outcome = Literal["same", "repacked", "agrees", "changed", "damaged", "contradicted", "missing", "extra", "not_checked"]
 
 
+FINE = ("same", "repacked", "agrees")
 _DRIFT = ("changed", "damaged", "contradicted", "missing", "extra")
 
 
@@ -55,6 +56,8 @@ class Verification:
         Why they differ, where every value was measured anew.
     problems : tuple of str
         What keeps the whole from being believed, in words.
+    contradictions : tuple of str
+        What is wrong with the whole, though each file may be right.
     litter : tuple of str
         Files that systems strew, which are nobody's fault.
     """
@@ -63,6 +66,7 @@ class Verification:
     differences: tuple[Difference, ...] = ()
     findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
     litter: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -74,7 +78,7 @@ class Verification:
         from ..evidence.shown import html_table
 
         rows = [[each.name, each.outcome.replace("_", " "), each.remark] for each in self.files]
-        return html_table("; ".join([repr(self).strip("<>"), *self.problems]), ["file", "outcome", "what"], rows)
+        return html_table("; ".join([repr(self).strip("<>"), *self.problems, *self.contradictions]), ["file", "outcome", "what"], rows)
 
     @property
     def is_complete(self) -> bool:
@@ -84,8 +88,8 @@ class Verification:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst result of all files."""
-        if any(each.outcome in _DRIFT for each in self.files):
+        """The worst result of all files, and of the whole."""
+        if self.contradictions or any(each.outcome in _DRIFT for each in self.files):
             return "drift"
         if not self.is_complete:
             return "incomplete"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..capture.executor import Executor
     from ..evidence.drift import Difference
     from .remeasure import RemeasuredFile, Remeasurement
+    from .submission import Submission
 
 # What measures is imported only where bytes differ or values are asked for, so that a verification starts fast.
 
@@ -36,24 +37,20 @@ _TOO_MANY = "the log does not tell of it"
 
 
 def verify(
-    expected_files: Sequence[ExpectedFile],
-    tree: FileTree,
+    submission: Submission,
     make_remeasurement: Callable[[], Remeasurement],
     *,
-    is_expected: Callable[[str], bool] = lambda _: True,
     executor: Executor | None = None,
     listener: Listener = NO_LISTENER,
 ) -> Verification:
-    """Check files against what a log and manifests say of them.
+    """Check the files that were handed over against what the log and manifests say of them.
 
     Parameters
     ----------
-    tree : FileTree
-        The files that are there.
+    submission : Submission
+        The files that are there, and what is said of them.
     make_remeasurement : callable
         Makes the one who is asked where bytes differ.
-    is_expected : callable
-        Whether a file that nobody speaks of is one too many.
     executor : Executor, optional
         Who measures every dataset anew; without one, bytes alone are compared.
     listener : Listener
@@ -66,29 +63,26 @@ def verify(
     VerificationInterrupted
         On Ctrl-C.
     """
-    hash_file = _Verifier(expected_files, tree, make_remeasurement, listener)
+    verifier = _Verifier(submission, make_remeasurement, listener)
     try:
-        hash_file.find()
+        verifier.find()
         if executor is not None:
-            hash_file.measure(executor)
-        hash_file.hash()
+            verifier.measure(executor)
+        verifier.hash()
     except KeyboardInterrupt as interrupt:
-        raise VerificationInterrupted(hash_file.result(is_expected)) from interrupt
-    return hash_file.result(is_expected)
+        raise VerificationInterrupted(verifier.result()) from interrupt
+    return verifier.result()
 
 
 class _Verifier:
     """The state of a verification; each file gets its result as soon as its hash is known."""
 
     def __init__(
-        self,
-        expected_files: Sequence[ExpectedFile],
-        tree: FileTree,
-        make_remeasurement: Callable[[], Remeasurement],
-        listener: Listener,
+        self, submission: Submission, make_remeasurement: Callable[[], Remeasurement], listener: Listener
     ) -> None:
-        self._expected_files = {expected.name: expected for expected in expected_files}
-        self._tree = tree
+        self._submission = submission
+        self._expected_files = {expected.name: expected for expected in submission.expected_files}
+        self._tree = tree = submission.tree
         self._make_remeasurement = make_remeasurement
         self._listener = listener
         self._names = names_by_spelling(tree.names)
@@ -108,6 +102,8 @@ class _Verifier:
             there = self._names.get(expected.name, [])
             if expected.refusal:
                 self._set_result(expected, "not_checked", expected.refusal)
+            elif not there and self._tree.damage:
+                self._set_result(expected, "not_checked", "nothing of it is there, and it may lie behind the damage")
             elif not there:
                 self._set_result(expected, "missing")
             elif len(there) > 1:
@@ -200,6 +196,8 @@ class _Verifier:
         result_of_file: FileResult = "same", "", ()
         if contradicted:
             result_of_file = _of_unopened(expected, size, contradicted)
+            if (other := _is_the_other(self._expected_files.values(), expected, sha256)) is not None:
+                result_of_file = "changed", _text_of_the_other(other), ()
             if THE_LOG in expected.hashes and THE_LOG not in contradicted and not is_measured:
                 result_of_file = "contradicted", _of_lists(contradicted), ()
         if expected.kind != "params" and not expected.hashes:
@@ -263,7 +261,7 @@ class _Verifier:
     ) -> str:
         """Return how a file differs from the log."""
         if (other := _is_the_other(self._expected_files.values(), expected, sha256)) is not None:
-            return f"it is the file that should be {printable(other.name)}"
+            return _text_of_the_other(other)
         if remeasured.errors:
             return "; ".join(remeasured.errors)
         values = [name for name in names if name not in ("sha256", "size_bytes")]
@@ -309,7 +307,7 @@ class _Verifier:
             observed_sha256=observed_sha256,
         )
 
-    def result(self, is_expected: Callable[[str], bool]) -> Verification:
+    def result(self) -> Verification:
         """Return the results so far."""
         unreached = CheckedFile(name="", outcome="not_checked", remark="the check was stopped before it was done")
         files = [self._checked.get(name, replace(unreached, name=name)) for name in self._expected_files]
@@ -317,10 +315,11 @@ class _Verifier:
             CheckedFile(name=name, outcome="extra", remark=self._about_extra(raw))
             for name, there in self._names.items()
             for raw in there
-            if name not in self._expected_files and is_expected(name) and not is_litter(name)
+            if name not in self._expected_files and self._submission.is_expected(name) and not is_litter(name)
         ]
         litter = tuple(name for name in self._names if name not in self._expected_files and is_litter(name))
         problems = [f"{printable(self._tree.shown_as)}: {self._tree.damage}"] if self._tree.damage else []
+        problems += self._submission.problems
         if not any(expected.kind == "dataset" for expected in self._expected_files.values()):
             problems.append("no dataset is spoken of, so that nothing is shown")
         return Verification(
@@ -328,6 +327,7 @@ class _Verifier:
             differences=self._differences(),
             findings=self._remeasurement.findings() if self._measured else (),
             problems=tuple(problems),
+            contradictions=self._submission.contradictions,
             litter=litter,
         )
 
@@ -350,17 +350,24 @@ class _Verifier:
 
 
 def _is_the_other(expected_files: Iterable[ExpectedFile], expected: ExpectedFile, sha256: str) -> ExpectedFile | None:
-    """Return the dataset that a file is, in place of the one that was expected; None if it is none of them."""
-    others = (each for each in expected_files if each is not expected and each.kind == expected.kind == "dataset")
+    """Return which other file a dataset or an attachment is, in place of the one that was expected."""
+    of_kind = (each for each in expected_files if each is not expected and each.kind == expected.kind)
+    others = (each for each in of_kind if each.kind in ("dataset", "attachment"))
     return next((each for each in others if sha256 in each.hashes.values()), None)
+
+
+def _text_of_the_other(other: ExpectedFile) -> str:
+    return f"it is the file that should be {printable(other.name)}"
 
 
 def _of_unopened(expected: ExpectedFile, size: int, contradicted: Sequence[str]) -> FileResult:
     """Return the result for a file of other bytes that is not looked into."""
     if expected.size_bytes is not None and size < expected.size_bytes:
-        return "damaged", f"it was cut off after {size:,} of {expected.size_bytes:,} bytes: ask for it again", ()
+        remark = f"{size:,} of {expected.size_bytes:,} bytes: cut off on the way, or another file: ask for it again"
+        return "damaged", remark, ()
+    either = "" if THE_LOG in contradicted else f"it or {' or '.join(contradicted)} was "
     text = _contradiction_text(contradicted)
-    return "changed", f"damaged on the way, or changed by somebody: ask for it again ({text})", ()
+    return "changed", f"{either}damaged on the way, or changed by somebody: ask for it again ({text})", ()
 
 
 def _of_lists(contradicted: Sequence[str]) -> str:

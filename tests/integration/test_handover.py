@@ -125,7 +125,7 @@ def test_verify_looks_at_those_that_are_there(attached: Path, verify: Verify) ->
     (attached / "train" / "recon.dill").write_bytes(b"cos")
     code, said, receipt = verify("--attach", "train/recon.dill")
     assert (code, outcomes(receipt)["attachments/train/recon.dill"]) == (3, "damaged")
-    assert remark(receipt, "attachments/train/recon.dill").startswith("it was cut off after 3 of 11 bytes")
+    assert remark(receipt, "attachments/train/recon.dill").startswith("3 of 11 bytes: cut off on the way, or another file: ask")
     code, said, receipt = verify("--attach", "elsewhere/model.h5")
     assert code == 2
     assert "the log tells of no attachment elsewhere/model.h5; it tells of baseline_model.h5" in said
