@@ -63,6 +63,11 @@ class Terminal(Listener):
         """Print a note, which does not stand in the log."""
         self._print_error(f"note: {text}")
 
+    def hint(self, text: str) -> None:
+        """Print a note that nothing is wrong with, unless quiet."""
+        if not self._quiet:
+            self.note(text)
+
     def problem(self, problem: Problem) -> None:
         """Print a problem of the log."""
         from ..evidence.dataset import problem_line

@@ -99,7 +99,7 @@ def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
         if (code := _read_back(options, terminal)) is not None:
             return code
         if options.dataset_root is None and (bag := bag_around(path)) is not None:
-            terminal.note(f"{printable(path)} lies in a bundle, so that the bundle is checked: {printable(bag)}")
+            terminal.hint(f"{printable(path)} lies in a bundle, so that the bundle is checked: {printable(bag)}")
             path = bag
     if options.sent is not None:
         raise OptionError(f"--log is for a receipt that came back, and {printable(options.log)} is none")
@@ -130,7 +130,8 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
         If it is not said which log it should be about.
     """
     from ..handover.returned_receipt import read_back, receipt_content
-    from ..handover.submission import OptionError, read_public_key, sent_log
+    from ..handover.sent import read_sent
+    from ..handover.submission import OptionError, read_public_key
 
     content = receipt_content(options.log)
     if content is None:
@@ -146,7 +147,7 @@ def _read_back(options: argparse.Namespace, terminal: Terminal) -> int | None:
             f"{', '.join(extra)}: a receipt is only read, beside --log, --public-key and --limit-datasets"
         )
     key_id = None if options.public_key is None else read_public_key(options.public_key).keyid
-    returned = read_back(content, sent_log(options.sent), key_id=key_id, limit_datasets=options.limit_datasets)
+    returned = read_back(content, read_sent(options.sent), key_id=key_id, limit_datasets=options.limit_datasets)
     terminal.say_always(returned.to_text())
     return _CODES[returned.verdict]
 

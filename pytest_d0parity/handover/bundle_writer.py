@@ -31,6 +31,7 @@ from .bundle_reader import (
     MANIFEST,
     PAGE_FILE,
     PAYLOAD,
+    README,
     TAG_MANIFEST,
 )
 from .files.file_tree import ByteRange, FolderTree
@@ -51,7 +52,7 @@ both, you can be sure that your copy is the same as the sender's, down to the la
 
    Its first word is `match` where all is well, `drift` where something is not, and `incomplete` where nothing is known
    to be wrong and not all could be looked at. `d0parity` is the command of pytest-d0parity, which is free and
-   needs Python 3.11: whoever sent you this can say where to get it{extra}.
+   needs Python 3.11 or newer: whoever sent you this can say where to get it{extra}.
 {key}   Where nothing can be installed, run in its place
 
        sha256sum -c --quiet {manifest} {tag_manifest}
@@ -166,7 +167,7 @@ def _bag_documents(plan: Plan, folder: str, contact: str | None, listener: Liste
             _write_manifest(folder, MANIFEST, lines | _lines(folder, MANIFEST))
             # The library writes the version of the draft, which differs in nothing else that is used here.
             _write(folder, BAGIT, "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-            _write(folder, "README.md", _readme(plan, contact))
+            _write(folder, README, _readme(plan, contact))
             bag.info["Payload-Oxum"] = f"{size}.{len(plan.items)}"
             bag.save()
             _write_manifest(folder, TAG_MANIFEST, _lines(folder, TAG_MANIFEST))

@@ -231,23 +231,6 @@ def _of_bundle(path: str, output: str | None, stack: contextlib.ExitStack, *, ha
     )
 
 
-def sent_log(path: str) -> LogFile:
-    """Read the log that was sent, given it or the bundle that it lies in.
-
-    Raises
-    ------
-    LogError, TreeError
-        If it cannot be read.
-    """
-    if not is_bundle(path):
-        return read_log(path)
-    with contextlib.ExitStack() as stack:
-        bundle = read_bundle(path, stack, whole=False)
-    if bundle.file is None:
-        raise LogError(f"the log in {printable(path)} cannot be read: {listed(bundle.problems, _MOST)}")
-    return bundle.file
-
-
 def read_public_key(path: str) -> SSlibKey:
     """Read a public key.
 

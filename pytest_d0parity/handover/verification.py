@@ -78,7 +78,9 @@ class Verification:
         from ..evidence.shown import html_table
 
         rows = [[each.name, each.outcome.replace("_", " "), each.remark] for each in self.files]
-        return html_table("; ".join([repr(self).strip("<>"), *self.problems, *self.contradictions]), ["file", "outcome", "what"], rows)
+        return html_table(
+            "; ".join([repr(self).strip("<>"), *self.problems, *self.contradictions]), ["file", "outcome", "what"], rows
+        )
 
     @property
     def is_complete(self) -> bool:

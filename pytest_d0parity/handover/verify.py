@@ -16,7 +16,7 @@ from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores
 from ..util.text import listed, name_as_text, printable
-from .files.file_tree import ByteRange, FileTree, RefusedError, TreeError, names_by_spelling, unpacked
+from .files.file_tree import ByteRange, RefusedError, TreeError, names_by_spelling, unpacked
 from .files.litter import is_litter
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
 

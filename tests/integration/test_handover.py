@@ -13,6 +13,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import bagit
 import numpy as np
 import pytest
 
@@ -125,7 +126,9 @@ def test_verify_looks_at_those_that_are_there(attached: Path, verify: Verify) ->
     (attached / "train" / "recon.dill").write_bytes(b"cos")
     code, said, receipt = verify("--attach", "train/recon.dill")
     assert (code, outcomes(receipt)["attachments/train/recon.dill"]) == (3, "damaged")
-    assert remark(receipt, "attachments/train/recon.dill").startswith("3 of 11 bytes: cut off on the way, or another file: ask")
+    assert remark(receipt, "attachments/train/recon.dill").startswith(
+        "3 of 11 bytes: cut off on the way, or another file: ask"
+    )
     code, said, receipt = verify("--attach", "elsewhere/model.h5")
     assert code == 2
     assert "the log tells of no attachment elsewhere/model.h5; it tells of baseline_model.h5" in said
@@ -182,13 +185,12 @@ def test_from_the_sender_to_the_receiver_and_back(
     code, said, receipt = verify("--public-key", "public.pem", log="b.tar.gz")
     assert (code, receipt["has_unchecked_signature"]) == (0, False)
     assert outcomes(receipt)["data/attachments/train/recon.dill"] == "same"
-    for sent, key in (("parity/" + LOG, ()), ("b.tar.gz", ("--public-key", "public.pem"))):
+    lists = ", 11 of them by the bundle's own lists, which --log BUNDLE holds against yours"
+    for sent, key, how in (("parity/" + LOG, (), lists), ("b.tar.gz", ("--public-key", "public.pem"), "")):
         code = main(["verify", "receipt/dose_parity_receipt.json", "--log", sent, *key])
         said = capsys.readouterr().out
         assert code == 0
-        assert said.splitlines()[0].startswith(
-            "match: 18 of 18 files are as they were sent (sizes and SHA-256 compared)"
-        )
+        assert said.splitlines()[0] == f"match: 18 of 18 files are as they were sent{how} (sizes and SHA-256 compared)"
         assert "the receipt is about this very log, " in said
     subprocess.run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -out other.pem", shell=True, check=True)
     receipt_of = ["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"]
@@ -486,7 +488,7 @@ def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, 
         lambda receipt: receipt["files"][0].update(outcome="changed"),
         lambda receipt: receipt.update(verdict="splendid"),
         lambda receipt: receipt.update(files=[]),
-        lambda receipt: receipt.update(files="none"),
+        lambda receipt: receipt["files"].append({"name": "evil.npz", "outcome": "same", "observed_sha256": "1" * 64}),
     ):
         receipt = json.loads(json.dumps(whole))
         change(receipt)
@@ -501,6 +503,10 @@ def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, 
     part = ["verify", str(path), "--log", f"parity/{LOG}", "--limit-datasets", receipt["files"][0]["name"]]
     assert main(part) == 0
     assert capsys.readouterr().out.startswith("match: 1 of 1 file are")
+    for files in ("none", [1]):
+        path.write_text(json.dumps({**whole, "files": files}), encoding="utf-8")
+        assert main(part) == 1
+        assert "is damaged, for it does not tell of files: ask for it again" in capsys.readouterr().err
     path.write_bytes(path.read_bytes()[:100])
     assert main(part) == 1
     assert "is no dose_parity_receipt.json, or a damaged one" in capsys.readouterr().err
@@ -508,6 +514,47 @@ def test_a_receipt_of_another_log_and_one_that_lies(here: Path, verify: Verify, 
     assert main(["verify", str(path), "--log", f"parity/{LOG}"]) == 1
     assert "has version 2" in capsys.readouterr().err
     assert main(["verify", f"parity/{LOG}", "--log", f"parity/{LOG}"]) == 2
+
+
+def test_the_bundle_that_was_sent_knows_every_file_of_it(bag: Path, verify: Verify, capsys: Any) -> None:
+    assert main(["bundle", f"parity/{LOG}", "--output", "sent.tar", "-q"]) == 0
+    page = bag / "data" / "dose_parity_report.html"
+    page.write_bytes(page.read_bytes().replace(b"D0 parity", b"D1 parity"))
+    bagit.Bag(str(bag)).save(manifests=True)
+    code, _, receipt = verify(log="bag")
+    assert (code, receipt["verdict"]) == (0, "match")  # anybody can write a page, and its manifests
+    back = ["verify", "receipt/dose_parity_receipt.json", "--log"]
+    assert main([*back, "sent.tar"]) == 1
+    said = capsys.readouterr().out
+    assert "it calls data/dose_parity_report.html the same, with another SHA-256 than what was sent" in said
+    assert main([*back, f"parity/{LOG}"]) == 0
+    assert "by the bundle's own lists, which --log BUNDLE holds against yours" in capsys.readouterr().out
+
+
+def test_a_receipt_with_invented_hashes_and_files(bag: Path, verify: Verify, capsys: Any) -> None:
+    assert main(["bundle", f"parity/{LOG}", "--output", "sent.tar", "-q"]) == 0
+    _, _, whole = verify("--baseline-params", "sweep/params.dill")
+    _, _, bundled = verify(log="bag")
+    for sent in ("sent.tar", f"parity/{LOG}"):
+        for receipt, name in ((bundled, "data/params.dill"), (bundled, "data/evil.npz"), (whole, "sweep/params.dill")):
+            edited = json.loads(json.dumps(receipt))
+            files = [each for each in edited["files"] if each["name"] != name]
+            evil = {"name": name, "outcome": "same", "expected_sha256": "1" * 64, "observed_sha256": "1" * 64}
+            Path("edited.json").write_text(json.dumps({**edited, "files": [*files, evil]}), encoding="utf-8")
+            assert main(["verify", "edited.json", "--log", sent]) == 1, (sent, name)
+            assert f"it calls {name} the same, " in capsys.readouterr().out
+
+
+def test_the_sender_learns_what_the_receiver_saw(bag: Path, verify: Verify, capsys: Any) -> None:
+    path = bag / "data" / LOG
+    path.write_bytes(path.read_bytes().replace(b'"T"', b'"U"'))
+    code, said, _ = verify(log="bag")
+    assert code == 3
+    assert "the log itself was damaged or changed on the way: ask for it again" in said
+    assert main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"]) == 3
+    said = capsys.readouterr().out
+    assert said.startswith("drift: the receipt is about the log ")
+    assert f"1 changed: data/{LOG} (it or manifest-sha256.txt was damaged on the way, or changed by somebody: ask for it again" in said
 
 
 # --- in pytest -----------------------------------------------------------------------------------
