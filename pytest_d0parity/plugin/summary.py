@@ -15,19 +15,19 @@ from urllib.parse import quote
 import pytest
 
 from ..comparison.reference_update import ReferenceUpdate
-from ..comparison.values import BUILT_IN
 from ..evidence.artifacts import DIGEST, PAGE, STATEMENT
 from ..evidence.dataset import problem_line
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
 from ..handover.publish import Publication
+from ..reports.annotations import github_annotations
 from ..reports.difference_table import difference_table
 from ..reports.outcome import outcome_of
 from ..scenario.options import for_pytest
-from ..util.text import counted, more_than, printable
+from ..util.text import counted, more_than, printable, valid_utf8
+from .session import id_of_report
 from .settings import Settings
 
-_MAX_ANNOTATIONS = 10  # that GitHub shows of a step
 _MAX_PROBLEMS = 20
 
 
@@ -104,9 +104,9 @@ class Summary:
         if end.log is not None:
             for line in (*_log_lines(end.log), *self._file_lines()):
                 terminalreporter.write_line(line)
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            for line in _annotations(terminalreporter):
-                terminalreporter.write_line(line)
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                for line in github_annotations(end.log, end.errors, _messages(terminalreporter)):
+                    terminalreporter.write_line(line)
 
     def _file_lines(self) -> Iterator[str]:
         end = self.conclusion
@@ -169,17 +169,24 @@ class Summary:
         json_report["d0parity"] = convert_for_json(section)
 
 
-def _annotations(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
-    """Yield the built-in checks that failed in the form in which GitHub Actions makes annotations of a run of them."""
-    reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
-    failed = [report for report in reports if report.nodeid.startswith(BUILT_IN)]
-    for report in failed[:_MAX_ANNOTATIONS]:
-        # The message of the failure: its text may begin with the worker of pytest-xdist that it comes from.
-        crash = getattr(report.longrepr, "reprcrash", None)
-        told = report.longreprtext if crash is None else crash.message.removeprefix("Failed: ")
-        said = next((line for line in told.splitlines() if line.strip()), "failed")
-        name = re.sub("[%:,]", lambda mark: f"%{ord(mark[0]):02X}", printable(report.nodeid))
-        yield f"::error title={name}::{printable(said).replace('%', '%25')}"
+def _messages(terminalreporter: pytest.TerminalReporter) -> dict[str, str]:
+    """Return what the tests that failed say first, in a line, by their ids."""
+    messages: dict[str, str] = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if isinstance(report, pytest.TestReport) and report.failed:
+            messages.setdefault(valid_utf8(id_of_report(report) or report.nodeid), _message(report))
+    return messages
+
+
+def _message(report: pytest.TestReport) -> str:
+    """Return what a report of a failure says first; its text may begin with the worker of pytest-xdist it is from."""
+    text = report.longreprtext
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        text = crash.message.removeprefix("Failed: ")
+    elif marked := re.search(r"^E +(.+)", text, re.MULTILINE):  # of an unknown fixture, where the source comes first
+        text = marked[1]
+    return next((line for line in text.splitlines() if line.strip()), "failed")
 
 
 def write_errors(conclusion: Conclusion, config: pytest.Config) -> None:

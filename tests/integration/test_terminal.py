@@ -71,6 +71,10 @@ def test_the_digest_begins_with_what_matters(drifted: Path) -> None:
     assert "(dose_parity_report.html)" in digest
 
 
+def annotated(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.stdout.str().splitlines() if line.startswith("::error")]
+
+
 @pytest.mark.parametrize("in_ci", [False, True])  # there, pytest's short summary repeats each message whole
 def test_rows_are_told_once_and_annotated_in_github_actions(
     parity: Parity, monkeypatch: pytest.MonkeyPatch, in_ci: bool
@@ -92,13 +96,85 @@ def test_rows_are_told_once_and_annotated_in_github_actions(
     assert "::error" not in said
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     workers = ["-n1"] if in_ci else []
-    annotations = [
-        line for line in parity.run(reference, *workers).stdout.str().splitlines() if line.startswith("::error")
+    first, *others = annotated(parity.run(reference, *workers))
+    assert re.match(r"::error title=d0parity::drift: \d+ values differ from the reference ", first)
+    assert "checks failed" in first
+    assert "%0A1 of 2 datasets (data_p1e4.npz): every statistic of raw is the reference's times 1.5000" in first
+    stage = "::error title=d0parity%3A%3Atest_stage[data_p1e4.npz-raw]::data_p1e4.npz: 6 values drift from "
+    assert any(line.startswith(stage) for line in others)
+    assert len(others) < 10
+
+
+OWN_CHECKS = """
+import pytest
+
+def test_assert(parity_dataset):
+    assert parity_dataset.filename == "50%", "50% of it\\nand more"
+
+def test_setup(parity_dataset, no_such_fixture):
+    pass
+
+@pytest.fixture
+def torn_down():
+    yield
+    assert False, "at the end"
+
+def test_teardown(parity_params, torn_down):
+    pass
+
+def test_passes(parity_scenario):
+    pass
+
+def test_no_check():
+    assert False
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_own_checks_are_annotated_and_one_file_is_told_of_once(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    reference = parity.reference()
+    parity.pytester.makepyfile(test_own=OWN_CHECKS)
+    path = parity.root / "data_p1e4.npz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    first, *others = annotated(parity.run(reference, *workers))
+    assert first.startswith("::error title=d0parity::drift: 1 dataset of the reference ")
+    assert "(data_p1e4.npz): nothing in the file could be read here" in first
+    of_file = [path.name in name for name in parity.failed()].count(True)
+    broken = f"::error title={of_file} checks of data_p1e4.npz::data_p1e4.npz: its zip directory cannot be read: "
+    assert others.pop(0).startswith(broken)
+    assert others == [
+        "::error title=test_own.py%3A%3Atest_assert[data_p1e6.npz]::AssertionError: 50%25 of it",
+        "::error title=test_own.py%3A%3Atest_setup[data_p1e6.npz]::fixture 'no_such_fixture' not found",
+        "::error title=test_own.py%3A%3Atest_teardown::AssertionError: at the end",
     ]
-    assert "::error title=d0parity%3A%3Atest_stage[data_p1e4.npz-raw]::data_p1e4.npz: 6 values drift" in "\n".join(
-        annotations
-    )
-    assert len(annotations) <= 10
+
+
+def test_the_first_annotation_tells_the_verdict_also_where_nothing_drifts(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of many annotations, GitHub shows ten."""
+    reference = parity.reference()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert annotated(parity.run(reference)) == []
+    assert annotated(parity.run(reference, "-k", "test_file")) == []  # incomplete, and meant
+    own = "import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_n(parity_scenario, n): assert n < 0"
+    parity.pytester.makepyfile(test_own=own)
+    told = annotated(parity.run(reference))
+    assert "::match: every compared value equals the reference reference/dose_parity_log.json; 20 of" in told[0]
+    assert told[9] == "::error title=test_own.py%3A%3Atest_n[8]::assert 8 < 0"
+    assert len(told) == 10
+
+
+def test_what_was_taken_away_is_the_first_annotation(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = parity.reference()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    parity.pytester.makeconftest("def pytest_collection_modifyitems(items): del items[3:]")
+    (told,) = annotated(parity.run(reference))
+    assert told.startswith("::error title=d0parity::incomplete: not everything was compared with the reference ")
+    assert re.search("%0Aparity is not shown, for d0parity::.* taken away, and not by you but by .*conftest.py", told)
 
 
 @pytest.mark.parametrize("more", [[], ["-n1"], ["-k", "data_p1e4 or test_datasets"]])
