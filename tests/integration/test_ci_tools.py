@@ -117,12 +117,18 @@ class Workflow:
         added = {
             key: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: given[found[1]], value)
             for key, value in step["env"].items()
+        } | {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_OUTPUT": str(self.folder / "outputs.txt"),
+            "GITHUB_REPOSITORY": "o/r",
+            "GITHUB_RUN_ID": "42",
+            "GITHUB_SERVER_URL": "https://github.example",
         }
         path = os.pathsep.join([str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            ["bash", "--noprofile", "--norc", "-euo", "pipefail", "-c", step["run"]],
             cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
-            env=os.environ | added | {"PATH": path, "RUNNER_TEMP": str(self.folder), "GITHUB_ACTIONS": "true"},
+            env=os.environ | added | {"PATH": path, "RUNNER_TEMP": str(self.folder)},
         )  # fmt: skip
 
 
@@ -132,6 +138,54 @@ def workflow(tmp_path: Path) -> Workflow:
 
 
 TELL = "Tell the outcome"
+RUN = "Log and evidence: [this run of the workflow](https://github.example/o/r/actions/runs/42)."
+
+# A pytest that prints the arguments that it is given.
+ECHO = "import json, sys; print(json.dumps(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", []),
+        (" \n", []),
+        ("-q  -x\n-n 2\n", ["-q", "-x", "-n", "2"]),
+        ('-k "p1e5 and photon"', ["-k", "p1e5 and photon"]),
+        ("--parity-threshold '*:5sigma' ''", ["--parity-threshold", "*:5sigma", ""]),
+        ("* $HOME `date` größe", ["*", "$HOME", "`date`", "größe"]),
+        ("'two\nlines' don\\'t", ["two\nlines", "don't"]),
+    ],
+)
+def test_arguments_are_split_as_in_a_shell(workflow: Workflow, arguments: str, words: list[str]) -> None:
+    (workflow.folder / "pytest.py").write_text(ECHO, encoding="utf-8")
+    done = workflow.run("Check", arguments=arguments)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["--parity-scenario=DEMO", "--parity-output=parity-evidence", *words]
+
+
+@pytest.mark.parametrize("arguments", ['-k "p1e5', "-k don't", "-q \\"])
+def test_arguments_that_cannot_be_split_are_a_sentence(workflow: Workflow, arguments: str) -> None:
+    (workflow.folder / "pytest.py").write_text(ECHO, encoding="utf-8")
+    done = workflow.run("Check", arguments=arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("::error title=d0parity::The arguments cannot be split into words, so no check ran: No ")
+
+
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [
+        ("parity-evidence", "parity-evidence"),
+        ("out/linux 3.12", "out_linux 3.12"),
+        ('C:\\a*b?"c"<d>|e', "C__a_b__c__d__e"),
+        ("two\r\nlines=1", "two__lines=1"),
+    ],
+)
+def test_the_artifact_has_a_name_that_is_allowed(workflow: Workflow, output: str, name: str) -> None:
+    assert workflow.run("Name the evidence", output=output).returncode == 0
+    assert (workflow.folder / "outputs.txt").read_text(encoding="utf-8") == f"name={name}\n"
+    step = workflow.steps["Name the evidence"]
+    assert workflow.steps["Keep the evidence"]["with"]["name"] == f"${{{{ steps.{step['id']}.outputs.name }}}}"
 
 
 def test_the_action_checks_and_tells(workflow: Workflow, pair: Path) -> None:
@@ -146,9 +200,12 @@ def test_the_action_checks_and_tells(workflow: Workflow, pair: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert workflow.run(TELL).returncode == 0
     assert workflow.asked[-1][:3] == ["api", "--silent", "repos/o/r/issues/7/comments"]
-    mark, digest = workflow.told.split("\n", 1)
+    mark, told = workflow.told.split("\n", 1)
     assert mark == "<!-- d0parity DEMO parity-evidence -->"
-    assert digest == (workflow.folder / "parity-evidence" / "dose_parity_log.md").read_text(encoding="utf-8")
+    digest = (workflow.folder / "parity-evidence" / "dose_parity_log.md").read_text(encoding="utf-8")
+    digest = digest.replace("[dose_parity_log.json](dose_parity_log.json)", "dose_parity_log.json")
+    assert told == f"{RUN}\n\n{digest.replace('[the page](dose_parity_report.html)', 'the page')}"
+    assert re.findall(r"\]\((.*?)\)", told) == ["https://github.example/o/r/actions/runs/42"]
 
     with np.load(root / "data_p1e4.npz") as npz:
         arrays = dict(npz)
@@ -165,18 +222,30 @@ def test_the_action_checks_and_tells(workflow: Workflow, pair: Path) -> None:
 def test_a_long_digest_is_cut_at_a_line(workflow: Workflow) -> None:
     digest = workflow.folder / "parity-evidence" / "dose_parity_log.md"
     digest.parent.mkdir()
-    digest.write_text("".join(f"| Größe {number} | é |\n" for number in range(5000)), encoding="utf-8")
+    link = "[the page](dose_parity_report.html)\n"
+    digest.write_text(link + "".join(f"| Größe {number} | é |\n" for number in range(5000)), encoding="utf-8")
     assert workflow.run(TELL).returncode == 0
     told = workflow.told.splitlines()
     assert 59_000 < len(workflow.told.encode()) < 65_536
     assert told[-1] == "The rest is in dose_parity_log.md, which is among the artifacts of the run."
-    assert told[1:-2] == digest.read_text(encoding="utf-8").splitlines()[: len(told) - 3]
+    assert told[1:4] == [RUN, "", "the page"]
+    assert told[4:-2] == digest.read_text(encoding="utf-8").splitlines()[1 : len(told) - 5]
+
+
+def test_what_a_file_says_is_no_link_that_is_made_plain(workflow: Workflow) -> None:
+    """The brackets of texts from files are escaped: without them, the text could become markup."""
+    digest = workflow.folder / "parity-evidence" / "dose_parity_log.md"
+    digest.parent.mkdir()
+    digest.write_text(r"\[x\](dose_parity_log.json)\*bold\*" + "\n", encoding="utf-8")
+    assert workflow.run(TELL).returncode == 0
+    assert workflow.told.endswith(digest.read_text(encoding="utf-8"))
 
 
 def test_no_digest_and_no_permission_are_told(workflow: Workflow) -> None:
     done = workflow.run(TELL)
     assert done.returncode == 0
     assert "pytest ended before the checks: see the log of the run." in workflow.told
+    assert RUN in workflow.told.splitlines()
     (workflow.folder / "parity-evidence").mkdir()
     (workflow.folder / "parity-evidence" / "dose_parity_log.md").write_text("# D0\n", encoding="utf-8")
     (workflow.folder / "bin" / "forbidden").touch()
