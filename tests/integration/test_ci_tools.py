@@ -76,8 +76,25 @@ def test_the_hook_verifies_a_reference(pair: Path, tmp_path: Path) -> None:
     assert program == "d0parity"
     done = d0parity(*command, *used["args"], cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("photon_grid_study/data_p1e3.npz", "parity/reference.json", "params.dill"):
-        assert re.search(hook["files"], name)
+
+
+# For which files it runs: as it is, and with the `files` that docs/ci.md shows.
+HOOKED = {
+    "photon_grid_study/data_p1e3.npz": (True, True),
+    "photon_grid_study/params.dill": (True, True),
+    "parity/reference.json": (True, True),
+    "package.json": (True, False),
+    "photon_grid_study/wts.h5": (False, True),
+    "README.md": (False, False),
+}
+
+
+def test_the_docs_say_for_which_files_the_hook_runs() -> None:
+    (hook,) = yaml.safe_load(HOOKS.read_text(encoding="utf-8"))
+    (repository,) = yaml.safe_load(EXAMPLES[4])["repos"]
+    (used,) = repository["hooks"]
+    runs_for = {name: (bool(re.search(hook["files"], name)), bool(re.search(used["files"], name))) for name in HOOKED}
+    assert runs_for == HOOKED
 
 
 class Workflow:
