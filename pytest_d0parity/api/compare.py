@@ -20,7 +20,15 @@ from ..scenario.pyproject import Project
 from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold, parse_threshold, threshold_of
 from ..util.errors import UsageError
-from .source import in_memory, log_in, measure_folder, read_source, scenario_of_folder, without_baseline
+from .source import (
+    in_memory,
+    log_in,
+    measure_folder,
+    note_on_files,
+    read_source,
+    scenario_of_folder,
+    without_baseline,
+)
 
 if TYPE_CHECKING:
     from ..statistics.frames.frame_pictures import FramePictures
@@ -59,7 +67,8 @@ def compare(
     Returns
     -------
     Outcome
-        `verdict`, `sentence`, `findings` and `differences`; a notebook shows it as a table.
+        `verdict`, `sentence`, `findings`, `differences` and `notes`, which say what was not looked at; a notebook
+        shows it as a table.
 
     Raises
     ------
@@ -77,15 +86,15 @@ def compare(
     """
     if level not in LEVELS:
         raise LevelError(f"level {level!r} is none of {', '.join(map(repr, LEVELS))}")
-    trusted, file = _files(reference, log)
-    outcome, _, comparator, observed, comparison = judge(trusted, file, level, _thresholds(thresholds))
+    trusted, file, notes = _files(reference, log)
+    outcome, _, comparator, observed, comparison = judge(trusted, file, level, _thresholds(thresholds), notes)
     for problem in comparator.problems(observed, comparison):
         warnings.warn(problem.message, stacklevel=2)
     return outcome
 
 
 def judge(
-    reference: LogFile, file: LogFile, level: Level, thresholds: Sequence[Threshold]
+    reference: LogFile, file: LogFile, level: Level, thresholds: Sequence[Threshold], notes: Sequence[str] = ()
 ) -> tuple[Outcome, Reference, Comparator, Values, Comparison]:
     """Compare two logs. Return the outcome, the record for a log, and what a caller needs to tell of problems."""
     observed = values_of(file.log)
@@ -102,6 +111,8 @@ def judge(
         not_compared=record.not_compared,
         compared=record.compared,
         verified=False,
+        from_cache=len(file.log.metadata.from_cache) if file.frames is not None else 0,  # of what was measured now
+        notes=tuple(notes),
     )
     return outcome, record, comparator, observed, comparison
 
@@ -118,16 +129,19 @@ def _thresholds(given: Sequence[str] | Mapping[str, Any]) -> list[Threshold]:
     return [parse_threshold(text) for text in given]
 
 
-def _files(reference: Source, log: Source) -> tuple[LogFile, LogFile]:
-    """Read or measure both sides; a folder is kept as the log beside it says."""
+def _files(reference: Source, log: Source) -> tuple[LogFile, LogFile, list[str]]:
+    """Read or measure both sides, and say what was not looked at; a folder is kept as the other side's log says."""
     read = [_read(each) for each in (reference, log)]
     files = [
         each if isinstance(each, LogFile) else measure_folder(_scenario(each, read[1 - number]))
         for number, each in enumerate(read)
     ]
+    paths = [os.fspath(each) for each in (reference, log) if not isinstance(each, EvidenceLog)]
+    notes = [note for path in paths for note in note_on_files(path, log_in(path))]
     if not all(isinstance(each, LogFile) for each in read):
-        files = [without_baseline(each) for each in files]
-    return files[0], files[1]
+        files, left_out = without_baseline(files)
+        notes += left_out
+    return files[0], files[1], notes
 
 
 def _read(source: Source) -> LogFile | str:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 
 _MOST = 1 << 29  # bytes of a log
+_NO_BASELINE = (
+    "params, metrics and attachments are not compared, for a folder that is measured has none: record it by d0parity "
+    "log --baseline-params FILE"
+)
 _BAG = os.path.join("data", LOG)
 
 
@@ -32,6 +36,13 @@ def log_in(path: str) -> str | None:
     if not os.path.isdir(path):
         return path
     return next((os.path.join(path, name) for name in (LOG, _BAG) if os.path.isfile(os.path.join(path, name))), None)
+
+
+def note_on_files(given: str, path: str | None) -> list[str]:
+    """Say so where a log stands for its folder, so that nobody looks at the files beside it."""
+    if path in (None, given):
+        return []
+    return [f"{printable(given)} holds a log, which is compared; the files beside it were not looked at"]
 
 
 def read_source(path: str) -> LogFile:
@@ -44,6 +55,8 @@ def read_source(path: str) -> LogFile:
     """
     if path == STANDARD_INPUT:
         return parse_log(_all_of(sys.stdin.buffer, "standard input"), "standard input")
+    if not os.path.lexists(path):
+        raise LogError(f"{printable(path)} cannot be read: there is no such file or folder; check the path")
     try:
         is_pipe = not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -134,13 +147,24 @@ def scenario_of_folder(
     return replace(scenario, layout=layout) if isinstance(layout, Layout) and not told else scenario
 
 
-def without_baseline(file: LogFile) -> LogFile:
-    """Return a log without what a folder that is measured does not have: params, metrics, attachments, own checks."""
+def without_baseline(files: Sequence[LogFile]) -> tuple[list[LogFile], list[str]]:
+    """Leave out of logs what a folder that is measured does not have: params, metrics, attachments, own checks.
+
+    Returns
+    -------
+    notes : list of str
+        That they are left out, where a log has some.
+    """
+    have = any(file.log.params or file.log.metrics or file.log.attachments for file in files)
+    return [_without_baseline(file) for file in files], [_NO_BASELINE] if have else []
+
+
+def _without_baseline(file: LogFile) -> LogFile:
     log = replace(file.log, params={}, baseline_params={}, metrics={}, attachments=(), checks=())
     return replace(file, log=log)
 
 
-def in_memory(log: EvidenceLog, shown_as: str = "a log in memory") -> LogFile:
+def in_memory(log: EvidenceLog, shown_as: str = "in memory") -> LogFile:
     """Return a log as if it had been read from a file."""
     from ..evidence.encoding import to_json
 

@@ -36,6 +36,15 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error("\n".join(map(printable, message.split("\n"))))
 
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """End with an error that names what is not known, and what may have been meant."""
+        from difflib import get_close_matches
+
+        options = [name for action in self._actions for name in action.option_strings]
+        meant = [name for word in unknown for name in get_close_matches(word.partition("=")[0], options, 1)]
+        hint = f"; did you mean {' and '.join(dict.fromkeys(meant))}?" if meant else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``d0parity``.
@@ -66,14 +75,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help()
         return DONE
-    return _run(parser.parse_args(arguments))
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands.choices.get(str(asked), parser).refuse(unknown)
+    return _run(options)
 
 
 def log_main(argv: Sequence[str] | None = None) -> int:
     """Run ``d0parity log`` under the name of the script: see `main`."""
     parser = _Parser(**epilog_of("log"))
     add_log(parser)
-    return _run(parser.parse_args(argv))
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.refuse(unknown)
+    return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:

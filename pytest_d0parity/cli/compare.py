@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..scenario.options import DEFAULT_ID, add_comparison_options, add_layout_options
@@ -48,16 +49,16 @@ def _compare(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..scenario.pyproject import find_project
 
     project = find_project(".")
-    reference, file = _sides(options, project, terminal)
-    outcome, _ = compare_with(reference, file, project, options, terminal)
+    reference, file, notes = _sides(options, project, terminal)
+    outcome, _ = compare_with(reference, file, project, options, terminal, notes=notes)
     (terminal.say_always if outcome.verdict == "drift" else terminal.say)(outcome.render(options.format))
     if options.format == "table":
         terminal.say(f"\n{sweep_table(file.log, outcome)}")
     return exit_code_of(outcome, file, terminal)
 
 
-def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) -> tuple[LogFile, LogFile]:
-    """Read the logs; measure the folders that hold none.
+def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) -> tuple[LogFile, LogFile, Sequence[str]]:
+    """Read the logs; measure the folders that hold none. Say what was not looked at.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) ->
         STANDARD_INPUT,
         log_in,
         measure_folder,
+        note_on_files,
         read_source,
         scenario_of_folder,
         without_baseline,
@@ -78,9 +80,9 @@ def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) ->
     if given == (STANDARD_INPUT, STANDARD_INPUT):
         raise UsageError("standard input holds one log: name the other one by its path")
     paths = [log_in(path) for path in given]
-    for folder, path in zip(given, paths, strict=True):
-        if path is not None and path != folder:
-            terminal.note(f"{printable(folder)} holds a log, which is compared; the files beside it were not looked at")
+    notes = [note for folder, path in zip(given, paths, strict=True) for note in note_on_files(folder, path)]
+    for note in notes:
+        terminal.note(note)
     logs = [None if path is None else read_source(path) for path in paths]
     sides = []
     for number, (folder, log) in enumerate(zip(given, logs, strict=True)):
@@ -90,17 +92,21 @@ def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) ->
             note_left_aside(scenario, terminal)
         sides.append(log)
     if None in logs:
-        if any(side.log.params or side.log.metrics or side.log.attachments for side in sides):
-            terminal.note(
-                "params, metrics and attachments are not compared, for a folder that is measured has none: record it "
-                "by d0parity log --baseline-params FILE"
-            )
-        sides = [without_baseline(side) for side in sides]
-    return sides[0], sides[1]
+        sides, left_out = without_baseline(sides)
+        for note in left_out:
+            terminal.note(note)
+        notes += left_out
+    return sides[0], sides[1], notes
 
 
 def compare_with(
-    reference: LogFile, file: LogFile, project: Project, options: argparse.Namespace, terminal: Terminal
+    reference: LogFile,
+    file: LogFile,
+    project: Project,
+    options: argparse.Namespace,
+    terminal: Terminal,
+    *,
+    notes: Sequence[str] = (),
 ) -> tuple[Outcome, Reference]:
     """Compare a log with a reference.
 
@@ -112,6 +118,8 @@ def compare_with(
         With those of the command line, which win.
     terminal : Terminal
         Told of thresholds without effect.
+    notes : sequence of str
+        What was not looked at, for the outcome.
 
     Returns
     -------
@@ -125,7 +133,7 @@ def compare_with(
     scenario_id = str(reference.log.metadata.scenario_id)
     thresholds = thresholds_of(project, scenario_id, options.threshold)
     level = level_of(project, scenario_id, options.compare)
-    outcome, record, comparator, observed, comparison = judge(reference, file, level, thresholds)
+    outcome, record, comparator, observed, comparison = judge(reference, file, level, thresholds, notes)
     for problem in comparator.problems(observed, comparison):
         terminal.problem(problem)
     return outcome, record

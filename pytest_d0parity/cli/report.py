@@ -24,7 +24,8 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         "reference the log is compared anew, as by 'compare'. Of several logs the latest is shown, and all of them "
         "side by side, over time."
     )
-    parser.add_argument("logs", metavar="LOG", nargs="+", help="the evidence log that is shown, or several of them")
+    what = "the evidence log that is shown, or several of them; a folder means the log in it"
+    parser.add_argument("logs", metavar="LOG", nargs="+", help=what)
     parser.add_argument("--reference", metavar="LOG", help="the evidence log that it is compared with")
     add_comparison_options(parser.add_argument)
     parser.add_argument("--output", metavar="DIR", help="where the page goes (beside LOG; needed for several)")
@@ -34,6 +35,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace, terminal: Terminal) -> int:
     from dataclasses import replace
 
+    from ..api.source import log_in
     from ..evidence.artifacts import PAGE, prepare_folder, write_artifact
     from ..evidence.file import read_log
     from ..evidence.pictures import pictures_beside, read_pictures
@@ -48,19 +50,20 @@ def _report(options: argparse.Namespace, terminal: Terminal) -> int:
             raise UsageError(f"--{name} is for a comparison: give a --reference as well")
     if len(options.logs) > 1 and options.output is None:
         raise UsageError("of several logs: give an --output for the page, so that it replaces that of none of them")
-    files = [read_log(path) for path in options.logs]
+    files = [read_log(log_in(path) or path) for path in options.logs]
     file, code = max(files, key=lambda each: str(each.log.metadata.timestamp)), DONE
     project, folder = find_project("."), os.path.dirname(file.path)
     reference: tuple[LogFile, Pictures] | None = None
     log, outcome = file.log, outcome_of(file.log)
     if options.reference is not None:
-        file_of_reference = read_log(options.reference)
+        path = log_in(options.reference) or options.reference
+        file_of_reference = read_log(path)
         outcome, record = compare_with(file_of_reference, file, project, options, terminal)
         code = exit_code_of(outcome, file, terminal)
         verdict = "incomplete" if log.verdict == "incomplete" else outcome.verdict
         outcome = replace(outcome, verdict=verdict, from_cache=len(log.metadata.from_cache))
         log = replace(log, verdict=outcome.verdict, reference=record, findings=outcome.findings)
-        reference = file_of_reference, read_pictures(pictures_beside(options.reference))
+        reference = file_of_reference, read_pictures(pictures_beside(path))
     output = folder if options.output is None else options.output
     prepare_folder(output or ".")
     if found := strangers_beside(file):

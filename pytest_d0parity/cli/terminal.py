@@ -110,7 +110,9 @@ class Terminal(Listener):
         count = counted(log.total_datasets, "dataset")
         outcome = outcome_of(log)
         line = f"{log.verdict}: {count} of {printable(log.metadata.dataset_root)}{_tally(log.all_problems)}"
-        if log.reference is not None:
+        if log.reference is None:
+            line += outcome.known
+        else:
             line = "\n".join(filter(None, [f"{line}; {outcome.sentence}", outcome.text()]))
         if log.verdict == "drift" and self._quiet:
             self.error(line)

@@ -195,7 +195,8 @@ def _check(
     )
     say = terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always
     say(receipt.to_text(faulty_only=options.quiet))
-    if any(each.outcome == "changed" for each in receipt.files) and not submission.is_bundle:
+    datasets = {each.name for each in submission.expected_files if each.kind == "dataset"}
+    if not submission.is_bundle and any(e.outcome == "changed" and e.name in datasets for e in receipt.files):
         both = [shlex.quote(printable(path)) for path in (options.log, submission.checked)]
         terminal.say(f"Why: d0parity compare {' '.join(both)}")
     if output is not None:

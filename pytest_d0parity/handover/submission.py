@@ -135,7 +135,7 @@ def _limited(submission: Submission, folder: str, names: Collection[str] | None)
 def _of_log(path: str, dataset_root: str | None, baseline_params: str | None, attachments: Sequence[str]) -> Submission:
     file = read_log(path)
     expected_files = expected_datasets(file)
-    root = root_of_log(file, dataset_root)
+    root = _root(file, dataset_root, expected_files)
     extra_files: dict[str, str] = {}
     not_looked_at: tuple[str, ...] = ()
     if baseline_params is not None and params_of_log(file, baseline_params):
@@ -167,6 +167,26 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None, at
         is_expected=_datasets_below(file, root).__contains__,
         not_looked_at=not_looked_at,
     )
+
+
+def _root(file: LogFile, dataset_root: str | None, datasets: Sequence[ExpectedFile]) -> str:
+    """Return the folder of the datasets: the one named, or by the log, or the log's own where they are there alone.
+
+    Raises
+    ------
+    LogError
+        If the one in the log may not be followed, and none lies beside it.
+    """
+    beside = os.path.dirname(file.path) or "."
+    names = [text_as_name(each.name) for each in datasets if not each.refusal]
+    are_beside = dataset_root is None and any(os.path.isfile(os.path.join(beside, name)) for name in names)
+    try:
+        root = root_of_log(file, dataset_root)
+    except LogError:
+        if not are_beside:
+            raise
+        return beside
+    return beside if are_beside and not any(os.path.isfile(os.path.join(root, name)) for name in names) else root
 
 
 def _elsewhere(root: str, datasets: Sequence[str], tree: FileTree) -> tuple[str, ...]:

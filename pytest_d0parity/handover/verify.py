@@ -15,7 +15,7 @@ from ..evidence.file import LogError
 from ..util.files import describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores
-from ..util.text import listed, name_as_text, printable
+from ..util.text import listed, more_than, name_as_text, printable
 from .files.file_tree import ByteRange, RefusedError, TreeError, names_by_spelling, unpacked
 from .files.litter import is_litter
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
@@ -264,6 +264,9 @@ class _Verifier:
             return _text_of_the_other(other)
         if remeasured.errors:
             return "; ".join(remeasured.errors)
+        if expected.kind == "params" and remeasured.comparison.drifted:
+            told = [_told(each) for each in remeasured.comparison.drifted[:_MAX_NAMES]]
+            return "; ".join([*told, *more_than(_MAX_NAMES, len(names), "values")])
         values = [name for name in names if name not in ("sha256", "size_bytes")]
         if remeasured.arrays or values:
             return f"not as in the log: {listed(remeasured.arrays or values, _MAX_NAMES)}"
@@ -358,6 +361,14 @@ def _is_the_other(expected_files: Iterable[ExpectedFile], expected: ExpectedFile
 
 def _text_of_the_other(other: ExpectedFile) -> str:
     return f"it is the file that should be {printable(other.name)}"
+
+
+def _told(difference: Difference) -> str:
+    """Return both values of a parameter or metric."""
+    from ..reports.difference_table import difference_cells
+
+    name, expected, observed, *_ = difference_cells(difference)
+    return f"{name} is {observed}, and the log says {expected}"
 
 
 def _of_unopened(expected: ExpectedFile, size: int, contradicted: Sequence[str]) -> FileResult:

@@ -124,7 +124,7 @@ def difference_cells(difference: Difference, prefix: str = "") -> list[str]:
         *_both_values(difference.expected, difference.observed),
         _signed_difference(difference),
         difference.threshold,
-        "-" if difference.distance is None else f"{difference.distance:.3g}",
+        "-" if difference.distance in (None, math.inf) else f"{difference.distance:.3g}",
     ]
 
 
@@ -173,6 +173,8 @@ def _signed_difference(difference: Difference) -> str:
     observed: Any = difference.observed
     try:
         if difference.distance is None and not isinstance(expected, int | float):
+            return "-"
+        if isinstance(expected, bool) or isinstance(observed, bool):
             return "-"
         sigma = difference.sigma
         errors = f" ({sigma:+.1f} sigma)" if sigma is not None and math.isfinite(sigma) else ""

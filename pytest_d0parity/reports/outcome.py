@@ -56,6 +56,8 @@ class Outcome:
         Number of datasets whose values were known from the cache.
     checks, failed : int
         Number of the checks of a session, and of those that did not pass, for whatever reason.
+    notes : tuple of str
+        What was not looked at, in sentences.
     errors : int
         How many things could not be read or measured.
     """
@@ -72,6 +74,7 @@ class Outcome:
     from_cache: int = 0
     checks: int = 0
     failed: int = 0
+    notes: tuple[str, ...] = ()
     errors: int = 0
 
     def __repr__(self) -> str:
@@ -81,15 +84,20 @@ class Outcome:
     def _repr_html_(self) -> str:
         columns = ["value", "reference", "observed", "difference", "allowed", "verdict"]
         rows = [[*difference_cells(each)[:5], each.verdict.replace("_", " ")] for each in self.rows]
-        return html_table("; ".join([f"{self.verdict}: {self.sentence}", *self.remarks]), columns, rows)
+        return html_table("; ".join([f"{self.verdict}: {self.sentence}", *self.remarks, *self.notes]), columns, rows)
 
     @property
     def sentence(self) -> str:
         """The verdict in one line of plain text, and how much of it rests on what the cache says."""
         # What a comparison found says nothing of checks that failed for another reason.
         failed = f"; {self.failed} of {counted(self.checks, 'check')} failed" if self.failed else ""
+        return f"{self._judgement}{failed}{self.known}"
+
+    @property
+    def known(self) -> str:
+        """How many datasets were known from the cache, as the end of a sentence; empty if none was."""
         known = f"; {self.from_cache} of {counted(len(self.filenames), 'dataset')} from the cache"
-        return f"{self._judgement}{failed}{known if self.from_cache else ''}"
+        return known if self.from_cache else ""
 
     @property
     def _judgement(self) -> str:
@@ -225,6 +233,7 @@ class Outcome:
             "reference": self.reference,
             "drifted": self._count("drift"),
             "within_thresholds": self._count("within_thresholds"),
+            "notes": self.notes,
             "findings": self.findings,
             "left_out": self.left_out,
             "not_compared": self.not_compared,
@@ -235,7 +244,7 @@ class Outcome:
         """Return remarks and table, of so many rows at most, as Markdown."""
         shown, note = self.readable()
         render = partial(difference_markdown, most=most)
-        return "\n\n".join([*map(escape, self.remarks), *shown._tables(render), *note])
+        return "\n\n".join([*map(escape, (*self.remarks, *self.notes)), *shown._tables(render), *note])
 
     def _tables(self, render: Callable[[Sequence[Difference]], str]) -> list[str]:
         drifted, within = (

@@ -46,7 +46,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_folders_are_measured(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(here.rglob("*"))
     code, out, _ = run(capsys, "sweep", "copy")
-    assert (code, out.splitlines()[0]) == (0, "match: every compared value equals the reference sweep")
+    equal = "match: every compared value equals the reference sweep"
+    assert (code, out.splitlines()[0].partition(";")[0]) == (0, equal)
+    _, out, _ = run(capsys, "sweep", "copy")
+    assert out.splitlines()[0] == f"{equal}; 2 of 2 datasets from the cache"
     code, out, _ = run(capsys, "sweep", "scaled")
     assert code == 3
     assert "every statistic of raw is the reference's times 2.0000" in out
@@ -58,6 +61,10 @@ def test_a_folder_beside_a_log(here: Path, capsys: pytest.CaptureFixture[str]) -
         found, _, err = run(capsys, *pair)
         assert found == code, pair
         assert "params, metrics and attachments are not compared" in err
+        _, out, _ = run(capsys, *pair, "--format", "json")
+        notes = json.loads(out)["notes"]
+        assert notes == [line.removeprefix("note: ") for line in err.splitlines() if line.startswith("note: ")]
+        assert list(compare(*pair).notes) == notes
     assert "parity holds a log, which is compared; the files beside it were not looked at" in err
 
 
@@ -434,9 +441,30 @@ def test_verify_names_the_command_that_says_why(here: Path, capsys: pytest.Captu
     assert "times 2.0000" in capsys.readouterr().out
 
 
-def test_a_folder_in_place_of_a_log_is_told_which_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "parity"]) == 1
+def test_a_folder_in_place_of_a_log_is_the_log_in_it_or_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "parity", "--reference", "parity", "--output", "page"]) == 0
+    assert (here / "page" / "dose_parity_report.html").stat().st_size > 10_000
+    assert main(["bundle", "parity", "--output", "bag"]) == 1
     assert f"name the log in it, parity/{LOG}" in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_called_neither_log_nor_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for pair in (("sweep", "nowhere"), ("nowhere", "sweep")):
+        code, _, err = run(capsys, *pair)
+        assert (code, err) == (1, "error: nowhere cannot be read: there is no such file or folder; check the path\n")
+
+
+@pytest.mark.parametrize("arguments", [("compare", "a", "b"), ("log",), ("verify", "a")])
+def test_a_misspelt_option_is_told_with_the_usage_of_its_command(arguments: tuple[str, ...], capsys: Any) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--treshold", "raw.mean:5%"])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.startswith(f"usage: d0parity {arguments[0]} ")
+    assert "unrecognized arguments: --treshold raw.mean:5%; did you mean --threshold?" in said
+    with pytest.raises(SystemExit):
+        main(["--quik"])
+    assert "unrecognized arguments: --quik" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("side", ["sweep", "copy"])

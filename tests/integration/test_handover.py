@@ -554,7 +554,7 @@ def test_the_sender_learns_what_the_receiver_saw(bag: Path, verify: Verify, caps
     assert main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"]) == 3
     said = capsys.readouterr().out
     assert said.startswith("drift: the receipt is about the log ")
-    assert f"1 changed: data/{LOG} (it or manifest-sha256.txt was damaged on the way, or changed by somebody: ask for it again" in said
+    assert f"1 changed: data/{LOG} (it or manifest-sha256.txt was damaged on the way, or changed by " in said
 
 
 # --- in pytest -----------------------------------------------------------------------------------

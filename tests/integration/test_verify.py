@@ -100,7 +100,7 @@ def test_params_are_checked_where_they_are_named(verify: Verify, here: Path) -> 
     (here / "sweep" / "params.dill").write_bytes(dill.dumps({**params, "N": 65}))
     code, _, receipt = verify("--baseline-params", "sweep/params.dill")
     assert (code, outcomes(receipt)["sweep/params.dill"]) == (3, "changed")
-    assert remark(receipt, "sweep/params.dill") == "not as in the log: params.N"
+    assert remark(receipt, "sweep/params.dill") == "params.N is 65, and the log says 64"
 
     (here / "sweep" / "params.dill").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
     code, _, receipt = verify("--baseline-params", "sweep/params.dill")
@@ -517,3 +517,31 @@ def test_the_real_sweep(photon_grid: Path, tmp_path: Path) -> None:
     done = d0parity("verify", tmp_path / "parity" / LOG, *options, "--measure", "--output", tmp_path / "receipt")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 same" in done.stdout
+
+
+def test_a_log_that_lies_beside_its_files_means_these(
+    here: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever one stands, and whatever folder it names."""
+    shutil.copytree(here / "sweep", here / "theirs")
+    shutil.copy(here / "parity" / LOG, here / "theirs" / LOG)
+    (here / "away").mkdir()
+    monkeypatch.chdir(here / "away")
+    code, said, _ = verify(log=f"../theirs/{LOG}")
+    assert code == 0, said
+    assert said.startswith("match: ")
+    assert "of ../theirs: " in said.splitlines()[0]
+    next((here / "theirs").glob("*.npz")).unlink()
+    assert verify(log=f"../theirs/{LOG}")[0] == 3
+
+
+def test_why_values_that_were_measured_again_differ(verify: Verify, here: Path) -> None:
+    path = here / "sweep" / "data_p1e4.npz"
+    content = arrays(path)
+    np.savez(path, **content | {"diff3d": content["diff3d"] * np.float32(2)})
+    code, said, receipt = verify("--measure")
+    assert code == 3
+    assert "data_p1e4.npz: every statistic of raw is the reference's times 2.0000. Next: " in said
+    assert [each["proof"] for each in receipt["findings"]] == ["factor"]
+    code, said, receipt = verify()
+    assert (code, receipt["findings"]) == (3, [])

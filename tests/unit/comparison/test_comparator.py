@@ -74,6 +74,7 @@ def test_a_log_matches_itself(tmp_path: Path, record: Any, capsys: Capture) -> N
             "reference": str(tmp_path / "ref.json"),
             "drifted": 0,
             "within_thresholds": 0,
+            "notes": [],
             "findings": [],
             "left_out": [],
             "not_compared": [],
