@@ -25,7 +25,8 @@ _PROBLEM_STATEMENT = """\
 Two maintainers compare ptychographic reconstructions, and one of them cannot run the other's legacy pipeline. Before
 any reconstruction is compared, both need proof that they hold the same photon-dose sweep, the same probe, the same
 parameters and the same baseline metrics: a difference in the data would otherwise pass for a difference in the
-method. This log is that evidence. It answers the request in `inbox/README_prepare_d0_response.md`."""
+method. This log is that evidence. What it holds was first asked for in `inbox/README_prepare_d0_response.md` of the
+seed study, a request that any such pair of maintainers may have."""
 INTERPRETATION = """\
 - **SHA-256** proves that two files are the same bytes. Check a copy with `sha256sum -c SHA256SUMS` in its folder.
 - **Photon dose** is the one that a table, the name, the folder or the metadata tells, in photons per pattern. **Photons

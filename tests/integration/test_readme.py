@@ -102,7 +102,7 @@ def test_every_command_runs_as_it_stands_in_this_order(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     shown = [line for block in blocks("console") for line in block.splitlines() if line and not line.startswith("$ ")]
     for line in shown:
-        assert any(line in output for output in said.values()), line
+        assert line == "…" or any(line in output for output in said.values()), line
 
 
 SHOWS_CHANGES = "d0parity compare before.json"  # of a reference that was updated: they are drift
