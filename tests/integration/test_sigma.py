@@ -216,7 +216,8 @@ def test_the_offer_is_made_where_it_holds(sweeps: Path) -> None:
     assert done.returncode == 3
     offer = "Next: if the frames were drawn anew, --compare statistics --threshold '*:5sigma' accepts that."
     assert "standard errors: other frames of the same source would differ as much" in done.stdout
-    assert offer in done.stdout
+    assert f"{offer} The positions are the same" in done.stdout
+    assert "add --threshold 'photons.per_pattern:1%'" in done.stdout
     assert offer not in d0parity("compare", *logs(sweeps), *SIGMA).stdout
     record = json.loads(logs(sweeps)[1].read_text())
     record["datasets"][0]["probe"]["l2_norm"] *= 2  # now it does not hold for all
@@ -231,6 +232,7 @@ def test_pytest_makes_the_offer_with_its_own_options(pytester: pytest.Pytester, 
     result = pytester.runpytest_subprocess("--parity-scenario=T", "--parity-output=out", *options)
     assert result.ret == 1
     assert "--parity-compare statistics --parity-threshold '*:5sigma' accepts that" in result.stdout.str()
+    assert "add --parity-threshold 'photons.per_pattern:1%'" in result.stdout.str()
     more = ["--parity-compare=statistics", "--parity-threshold=*:5sigma"]
     assert pytester.runpytest_subprocess("--parity-scenario=T", "--parity-output=out", *options, *more).ret == 0
 
