@@ -244,6 +244,8 @@ class Controller:
         log = self._conclusion.log = self._log(session)
         self._conclusion.notes += self._store.notes
         errors += self._reasons(log)
+        if ended := session.shouldfail or session.shouldstop:
+            self._conclusion.notes.append(f"pytest ended early ({ended}): what follows tells of a part alone")
         self._write(log)
         if self._settings.update:
             self._update_reference(log, session)

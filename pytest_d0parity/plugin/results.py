@@ -11,10 +11,11 @@ import pytest
 from ..capture.job import CaptureResult
 from ..capture.run import both_frames, build_log, pictures_of
 from ..comparison.comparator import Comparator
-from ..comparison.compare_log import explain, explain_checked
+from ..comparison.compare_log import comparator_beside, explain, explain_checked
 from ..comparison.difference import Comparison
 from ..comparison.values import Values, values_of
 from ..evidence.dataset import Problem
+from ..evidence.drift import Finding
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import Check, EvidenceLog
 from ..statistics.frames.frame_pictures import FramePictures
@@ -153,28 +154,47 @@ class CheckResults:
             log,
             checks=entries,
             verdict="recorded" if complete else "incomplete",
-            problems=log.problems + told,
+            problems=tuple(map(self._as_asked, log.problems)) + told,
         )
         if self._comparator is None:
             return log
+        comparator = comparator_beside(log, self._comparator)
         observed = values_of(log)
         everything = observed if complete else None
-        comparison = Comparison.of(self._comparisons(checks, self._comparator, everything))
+        comparison = Comparison.of(self._comparisons(checks, comparator, everything))
         frames = both_frames(data.job.scenario, log, self.pictures)
         findings = (
-            explain(self._comparator, observed, comparison, frames)
+            explain(comparator, observed, comparison, frames)
             if complete
-            else explain_checked(self._comparator, observed, comparison, self._checked(checks), frames)
+            else explain_checked(comparator, observed, comparison, self._checked(checks), frames)
         )
         ran = {entry.id for entry in entries if entry.outcome not in ("not_run", "skipped") or entry.values}
         return replace(
             log,
-            reference=self._comparator.record_beside(ran, comparison),
+            reference=comparator.record_beside(ran, comparison),
             drift=comparison.differences,
-            findings=findings,
+            findings=tuple(map(self._cut_short, findings)),
             verdict=comparison.verdict if complete else "incomplete",
-            problems=log.problems + (self._comparator.problems(everything, comparison) if everything else ()),
+            problems=log.problems + (comparator.problems(everything, comparison) if everything else ()),
         )
+
+    def _as_asked(self, problem: Problem) -> Problem:
+        """Make no error of datasets of which the user left all checks out."""
+        if (problem.name, problem.where) != ("unmeasured", "datasets"):
+            return problem
+        asked = {check.dataset for check in self.plan() if check.selected}
+        left = [name for name in self._data.selection.filenames if name not in self._captured]
+        if not asked.isdisjoint(left):
+            return problem
+        message = f"you left these out: {listed(left, _MAX_NAMES)}; without -k, -m, ids or the like they are checked"
+        return replace(problem, severity="warning", message=message)
+
+    def _cut_short(self, finding: Finding) -> Finding:
+        """Say so where a session ended before it came to what would say more of a file."""
+        waiting = {check.dataset for check in self.plan() if check.selected and self.outcome(check) == "not_run"}
+        if finding.proof != "bytes" or waiting.isdisjoint(finding.datasets):
+            return finding
+        return replace(finding, sentence="the bytes of the file differ, and the session ended before more was compared")
 
     def without_unchecked(self, log: EvidenceLog) -> EvidenceLog:
         """Remove the values from a log that no check looked at, and the datasets of which a check has not run."""

@@ -107,9 +107,8 @@ class Outcome:
             return "these are the values; nothing was compared"
         reference = f"reference {printable(self.reference)}"
         drifted, within = self._count("drift"), self._count("within_thresholds")
-        unread, left = self._unread(), 0
-        if unread:
-            left = drifted - self.readable()[0]._count("drift")
+        unread, absent = self._unread(), [each.root for each in self.findings if each.proof == ONE_SIDE]
+        left = drifted - self.readable()[0]._count("drift") if unread or absent else 0
         beyond = (
             f"{_values(drifted - left)} from the {reference} beyond "
             f"{'its threshold' if drifted - left == 1 else 'their thresholds'}"
@@ -119,6 +118,10 @@ class Outcome:
                 f"{counted(len(unread), 'dataset')} of the {reference} could not be read or measured here, or not whole"
             )
             beyond = f"{what}; {beyond}" if drifted > left else what
+        elif absent and drifted == left:
+            is_new = all(each.expected == MISSING for each in self.differences if each.verdict == "drift")
+            where = "here, and not in" if is_new else "not here, but in"
+            beyond = f"{' and '.join(dict.fromkeys(absent))} are {where} the {reference}"
         match self.verdict:
             case "match" if self._count("repacked"):
                 return f"every array and every other value equals the {reference}"
@@ -207,7 +210,7 @@ class Outcome:
         shown = tuple(
             each
             for each in self.differences
-            if _dataset_of(each) not in unread
+            if not (MISSING in (each.expected, each.observed) and _dataset_of(each) in unread)
             and not (MISSING in (each.expected, each.observed) and (_dataset_of(each) or _root_of(each)) in told)
         )
         left = len(self.differences) - len(shown)

@@ -218,3 +218,78 @@ def test_what_could_not_be_read_is_no_list_of_drift(parity: Parity) -> None:
     said = parity.run(reference).stdout.str()
     assert "drift: 1 dataset of the reference reference/dose_parity_log.json could not be read or measured here" in said
     assert "accept it with --parity-update-reference" not in said
+
+
+def page_of(parity: Parity) -> str:
+    return (parity.pytester.path / "out" / "dose_parity_report.html").read_text(encoding="utf-8")
+
+
+def test_what_the_user_left_out_is_no_error(parity: Parity) -> None:
+    result = parity.run(parity.reference(), "-k", "p1e4")
+    assert (result.ret, parity.log()["verdict"]) == (0, "incomplete")
+    (problem,) = parity.log()["problems"]
+    assert (problem["severity"], problem["name"]) == ("warning", "unmeasured")
+    assert problem["message"].startswith("you left these out: data_p1e6.npz; ")
+    assert "error:" not in result.stdout.str()
+    digest = (parity.pytester.path / "out" / "dose_parity_log.md").read_text(encoding="utf-8")
+    assert "could not be read" not in digest.partition("## How to Read")[0]
+    assert "Run everything that was planned" in page_of(parity)
+    parity.run(parity.reference(), "--parity-limit-datasets=data_p1e4.npz")
+    assert parity.log()["verdict"] == "match"
+    assert "What was looked at is the same. Left out, as asked: 1 of what the reference holds." in page_of(parity)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--parity-dataset-root=nowhere", "error: dataset root nowhere does not exist; check the path"),
+        ("--parity-datasets=*.h5", "matches *.h5"),
+    ],
+)
+def test_a_mistyped_sweep_is_not_called_missing(parity: Parity, option: str, said: str) -> None:
+    result = parity.run(parity.reference(), option)
+    assert (result.ret, parity.log()["verdict"]) == (1, "incomplete")
+    text = result.stdout.str()
+    assert said in text
+    for word in ("in the reference alone", "gone for good", "values differ"):
+        assert word not in text
+    assert parity.log()["reference"]["left_out"] == ["data_p1e4.npz", "data_p1e6.npz"]
+
+
+def test_an_attachment_that_is_not_there_is_no_match(parity: Parity) -> None:
+    result = parity.run(parity.reference(), "--parity-attach=model=nowhere.h5")
+    assert (result.ret, parity.log()["verdict"]) == (1, "incomplete")
+    options = ["--dataset-root", parity.root, "--reference", parity.pytester.path / "reference" / LOG]
+    done = d0parity("log", *options, "--attach", "nowhere.h5", "--output", parity.pytester.path / "log")
+    assert (done.returncode, done.stdout.partition(":")[0]) == (1, "incomplete")
+
+
+def test_params_that_are_not_there_are_not_called_values_that_differ(parity: Parity) -> None:
+    result = parity.run(parity.reference(), "--parity-baseline-params=nowhere.dill")
+    assert result.ret == 1
+    said = "drift: params and metrics are not here, but in the reference reference/dose_parity_log.json; "
+    assert said in result.stdout.str()
+
+
+def test_a_session_that_ends_early_says_so(parity: Parity) -> None:
+    reference = parity.reference()
+    with np.load(parity.root / "data_p1e4.npz") as npz:
+        arrays = dict(npz)
+    np.savez(parity.root / "data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(2)})
+    parity.pytester.makepyfile(test_own="def test_bad(parity_params): assert False")
+    said = parity.run(reference, "-x").stdout.str()
+    assert "note: pytest ended early (stopping after 1 failures): what follows tells of a part alone" in said
+    said = parity.run(reference, "-x", "-k", "p1e4").stdout.str()
+    assert "the bytes of the file differ, and nothing else that was compared" not in said
+
+
+def test_what_an_own_check_did_not_come_to_record(parity: Parity) -> None:
+    """It is missing, and does not differ."""
+    code = "def test_own(parity_record):\n    parity_record('first', 1.0)\n    assert {}\n"
+    code += "    parity_record('second', 2.0)\n"
+    parity.pytester.makepyfile(test_own=code.format("True"))
+    reference = parity.reference()
+    parity.pytester.makepyfile(test_own=code.format("False"))
+    said = " ".join(parity.run(reference).stdout.str().split())
+    assert "your own checks did not record test_own.py::test_own:second, which the reference has" in said
+    assert "values of your own checks differ" not in said

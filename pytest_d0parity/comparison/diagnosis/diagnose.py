@@ -164,8 +164,13 @@ def _beside_datasets(differences: Sequence[Difference], renamed: set[str]) -> It
         yield "attachments", (), _of_attachments(attached)
     own = [each for each in rest if not each.where.startswith(("params.", "metrics.", "attachments."))]
     if own:
-        names = [each.where for each in own]
-        yield "checks", (), Proof("changed", f"values of your own checks differ: {listed(names, _MOST)}")
+        unsaid = [each.where for each in own if each.observed == MISSING]
+        names = [each.where for each in own if each.observed != MISSING]
+        if names:
+            yield "checks", (), Proof("changed", f"values of your own checks differ: {listed(names, _MOST)}")
+        if unsaid:
+            what = f"your own checks did not record {listed(unsaid, _MOST)}, which the reference has"
+            yield "checks", (), Proof("unrecorded", what)
 
 
 def _of_attachments(differences: Sequence[Difference]) -> Proof:

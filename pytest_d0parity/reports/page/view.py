@@ -70,9 +70,9 @@ class PageView:
         run, steps = self._run, []
         if self.unsound:
             steps.append("Something could not be read or measured: see the problems, put them right, and run again.")
-        elif any(not problem.accepted for problem in run.log.all_problems):
+        elif any(not problem.accepted and problem.name != "unmeasured" for problem in run.log.all_problems):
             steps.append("Look at the warnings: something was measured and looks wrong.")
-        elif self.failed_checks():
+        elif any(check.outcome in ("failed", "error") for check in run.log.checks):
             steps.append("Look at the checks that failed.")
         drifts = any(difference.verdict == "drift" for difference in self._outcome.differences)
         match "drift" if drifts else run.log.verdict:
@@ -82,7 +82,12 @@ class PageView:
                     "`d0parity verify`, and its own data by `d0parity log --reference dose_parity_log.json`."
                 )
             case "match" if not steps:
-                steps.append("Nothing: both sides hold the same values.")
+                left = len(self._outcome.left_out)
+                steps.append(
+                    f"What was looked at is the same. Left out, as asked: {left} of what the reference holds."
+                    if left
+                    else "Nothing: both sides hold the same values."
+                )
             case "within_thresholds":
                 steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
             case "drift":
