@@ -268,6 +268,7 @@ def main() -> None:
     memory = options.cache / "measurements"
     shutil.rmtree(memory, ignore_errors=True)
     os.environ["XDG_CACHE_HOME"] = str(memory)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each process would compile everything anew
     start = in_turn({name: Way(code, 1) for name, code in IMPORTS.items()}, options.runs)
     print(f"{everything} cores; Python {sys.version.split()[0]}; medians of {options.runs}, whole processes, in turn.")
     print("Start-up: " + ", ".join(f"{name} {cost.seconds:.2f} s" for name, cost in start.items()) + ".\n")
