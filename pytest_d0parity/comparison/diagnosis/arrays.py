@@ -55,7 +55,7 @@ def prove_probe(pair: Pair) -> Proof | None:
             "dtype", f"the probe is {dtypes[1]}, the reference's {dtypes[0]}; every statistic of it is the same"
         )
     compared = all(pair.were_compared(f"probe.{part}", _PART) for part in ("amplitude", "phase"))
-    if parts_agree and compared and not drifted:
+    if parts_agree and compared and not largest_change(drifted)[0]:
         how = "every statistic is the same, as after a shift or a turn: the page lays both upon each other"
         return Proof("within_thresholds", f"the probe differs in its bytes; {how}")
     return _changed_or_within("the probe", drifted, agree=parts_agree, compared=compared)

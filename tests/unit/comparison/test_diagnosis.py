@@ -109,7 +109,7 @@ RULES = [
     ({"diff3d": lambda a: a * np.float32(1.0000001)}, "patterns", "within_thresholds", "nothing more can be said"),
     ({"probeGuess": lambda a: 2 * a}, "probe", "factor", "the amplitude of the probe is the reference's times 2.0000"),
     ({"probeGuess": lambda a: a[None]}, "probe", "shape", "the probe has shape 1x16x16, the reference's 16x16"),
-    ({"probeGuess": lambda a: np.roll(a, 3, 1)}, "probe", "within_thresholds", "the probe differs in its bytes"),
+    ({"probeGuess": lambda a: np.roll(a, 3, 1)}, "probe", "within_thresholds", "as after a shift or a turn: the page"),
     ({"probeGuess": lambda a: a + 0.1}, "probe", "changed", "the probe differs; largest change probe."),
     ({"scan_index": lambda a: a.astype("i4")}, "scan_index", "dtype", "scan_index is int32, the reference's int64"),
     ({"scan_index": lambda a: np.arange(24) % 3}, "scan_index", "scans", "scan_index names 3 scans, the reference's 1"),
