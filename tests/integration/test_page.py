@@ -217,6 +217,18 @@ def is_rounding(difference: Any) -> bool:
     return bool(abs(after - before) <= 1e-10 * abs(before))
 
 
+def test_names_go_on_in_the_next_line_behind_a_dot(logs: Path, browser: Browser) -> None:
+    with browser.tab(logs / "drifted" / PAGE, width=400) as tab:
+        broken = """all => all.filter(each => {
+            const range = document.createRange();
+            const texts = [...each.childNodes].filter(node => node.nodeType === Node.TEXT_NODE);
+            return texts.some(node => { range.selectNodeContents(node); return range.getClientRects().length > 1; });
+        }).map(each => each.innerText)"""
+        names = tab.page.locator("#differences tbody th")
+        assert names.evaluate_all(broken) == []
+        assert "data_p1e5.npz:raw.p99" in names.all_inner_texts()
+
+
 def test_differences_in_standard_errors_are_points_on_a_strip(logs: Path, browser: Browser) -> None:
     rows = [row for row in log_of(logs / "sigma")["drift"] if "sigma" in row]
     with browser.tab(logs / "sigma" / PAGE) as tab:
