@@ -42,7 +42,10 @@ def note_on_files(given: str, path: str | None) -> list[str]:
     """Say so where a log stands for its folder, so that nobody looks at the files beside it."""
     if path in (None, given):
         return []
-    return [f"{printable(given)} holds a log, which is compared; the files beside it were not looked at"]
+    return [
+        f"{printable(given)} holds a log, which is compared; the files beside it were not looked at: d0parity verify "
+        f"{printable(str(path))} does that"
+    ]
 
 
 def read_source(path: str) -> LogFile:

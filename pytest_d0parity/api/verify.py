@@ -11,7 +11,12 @@ from ..handover.verification import Verification
 from ..handover.verify import verify as verify_files
 
 
-def verify(log: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> Verification:
+def verify(
+    log: str | os.PathLike[str],
+    root: str | os.PathLike[str] | None = None,
+    *,
+    baseline_params: str | os.PathLike[str] | None = None,
+) -> Verification:
     """Check that files are those of a log, or that a bundle holds what it says.
 
     Parameters
@@ -20,6 +25,8 @@ def verify(log: str | os.PathLike[str], root: str | os.PathLike[str] | None = No
         The evidence log, or a bundle: a folder, ``.tar`` or ``.tar.gz``.
     root : path, optional
         The folder of the files; for a bundle, leave it out.
+    baseline_params : path, optional
+        The params file, to be checked as well; for a bundle, leave it out.
 
     Returns
     -------
@@ -36,7 +43,7 @@ def verify(log: str | os.PathLike[str], root: str | os.PathLike[str] | None = No
         os.fspath(log),
         None,
         dataset_root=folder,
-        baseline_params=None,
+        baseline_params=None if baseline_params is None else os.fspath(baseline_params),
         attachments=(),
         limit_datasets=None,
         has_key=False,

@@ -37,7 +37,7 @@ class BaselineRun:
     attachments : tuple of Attachment
         As in the log.
     is_complete : bool
-        Whether all params could be recorded, and all attachments hashed.
+        Whether all that was named could be read and recorded.
     problems : tuple of Problem
         What could not be read, or looks wrong.
     """
@@ -57,10 +57,9 @@ def read_baseline_run(scenario: Scenario) -> BaselineRun:
     """Read the params and metrics of a scenario and hash its attachments; an empty record if it names none of these."""
     run = _read_metrics(scenario, _read_params(scenario))
     attachments, problems = read_attachments(scenario)
-    found = not any(problem.severity == "error" for problem in problems)
-    return replace(
-        run, attachments=attachments, problems=run.problems + problems, is_complete=run.is_complete and found
-    )
+    problems = run.problems + problems
+    whole = run.is_complete and not any(problem.severity == "error" for problem in problems)
+    return replace(run, attachments=attachments, problems=problems, is_complete=whole)
 
 
 def _read_metrics(scenario: Scenario, run: BaselineRun) -> BaselineRun:

@@ -170,23 +170,18 @@ def _of_log(path: str, dataset_root: str | None, baseline_params: str | None, at
 
 
 def _root(file: LogFile, dataset_root: str | None, datasets: Sequence[ExpectedFile]) -> str:
-    """Return the folder of the datasets: the one named, or by the log, or the log's own where they are there alone.
+    """Return the folder of the datasets: the one that is named, the log's own if they lie there, or the log's word.
 
     Raises
     ------
     LogError
-        If the one in the log may not be followed, and none lies beside it.
+        If the one in the log may not be followed.
     """
     beside = os.path.dirname(file.path) or "."
     names = [text_as_name(each.name) for each in datasets if not each.refusal]
-    are_beside = dataset_root is None and any(os.path.isfile(os.path.join(beside, name)) for name in names)
-    try:
-        root = root_of_log(file, dataset_root)
-    except LogError:
-        if not are_beside:
-            raise
+    if dataset_root is None and any(os.path.isfile(os.path.join(beside, name)) for name in names):
         return beside
-    return beside if are_beside and not any(os.path.isfile(os.path.join(root, name)) for name in names) else root
+    return root_of_log(file, dataset_root)
 
 
 def _elsewhere(root: str, datasets: Sequence[str], tree: FileTree) -> tuple[str, ...]:

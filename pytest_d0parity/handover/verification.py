@@ -74,6 +74,10 @@ class Verification:
         counts = Counter(each.outcome.replace("_", " ") for each in self.files)
         return f"<Verification {self.verdict}: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}>"
 
+    def __bool__(self) -> bool:
+        """Whether all is as the log says."""
+        return self.verdict in ("match", "within_thresholds")
+
     def _repr_html_(self) -> str:
         from ..evidence.shown import html_table
 

@@ -81,6 +81,10 @@ class Outcome:
         """Tell the verdict: the differences may fill pages."""
         return f"<Outcome {self.verdict}: {self.sentence}>"
 
+    def __bool__(self) -> bool:
+        """Whether there is parity, so that ``assert compare(a, b)`` says what it seems to say."""
+        return self.verdict in ("match", "within_thresholds")
+
     def _repr_html_(self) -> str:
         columns = ["value", "reference", "observed", "difference", "allowed", "verdict"]
         rows = [[*difference_cells(each)[:5], each.verdict.replace("_", " ")] for each in self.rows]

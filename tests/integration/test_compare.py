@@ -479,3 +479,33 @@ def test_an_array_that_one_side_alone_has_hides_nothing_else(
     assert "  raw.mean " in out
     assert "extra" in out
     assert "(missing)" not in out
+
+
+def test_parity_is_true_and_drift_is_false(here: Path) -> None:
+    assert compare("sweep", "copy")
+    assert not compare("sweep", "scaled")
+    assert verify(f"parity/{LOG}", "copy", baseline_params="sweep/params.dill")
+    assert not verify(f"parity/{LOG}", "scaled")
+
+
+def test_a_pattern_that_was_shifted_by_some_pixels(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(here, lambda arrays: arrays | {"diff3d": np.roll(arrays["diff3d"], (3, -1), (1, 2))})
+    _, out, _ = run(capsys, f"parity/{LOG}", "copy")
+    assert "the mean pattern is the reference's, shifted by +3 rows and -1 columns (cyclically)" in out
+
+
+def test_a_phase_that_was_added_to_a_probe(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(
+        here, lambda arrays: arrays | {"probeGuess": (arrays["probeGuess"] * 1j).astype(arrays["probeGuess"].dtype)}
+    )
+    _, out, _ = run(capsys, "sweep", "copy")
+    assert "the amplitude of the probe is the reference's, and its phase is not: a phase that is added, say" in out
+
+
+def test_a_frame_that_was_overwritten_is_not_drawn_anew(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def overwrite(arrays: Any) -> Any:
+        return arrays | {"diff3d": np.concatenate([arrays["diff3d"][1:2], arrays["diff3d"][1:]])}
+
+    changed(here, overwrite)
+    _, out, _ = run(capsys, "sweep", "copy")
+    assert "drawn anew" not in out

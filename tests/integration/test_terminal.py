@@ -266,8 +266,10 @@ def test_an_attachment_that_is_not_there_is_no_match(parity: Parity) -> None:
 
 def test_params_that_are_not_there_are_not_called_values_that_differ(parity: Parity) -> None:
     result = parity.run(parity.reference(), "--parity-baseline-params=nowhere.dill")
-    assert result.ret == 1
-    said = "drift: params and metrics are not here, but in the reference reference/dose_parity_log.json; "
+    assert (result.ret, parity.log()["verdict"]) == (1, "incomplete")
+    said = (
+        "so parity is not shown; params and metrics are not here, but in the reference reference/dose_parity_log.json; "
+    )
     assert said in result.stdout.str()
 
 
@@ -293,3 +295,25 @@ def test_what_an_own_check_did_not_come_to_record(parity: Parity) -> None:
     said = " ".join(parity.run(reference).stdout.str().split())
     assert "your own checks did not record test_own.py::test_own:second, which the reference has" in said
     assert "values of your own checks differ" not in said
+
+
+def test_the_checks_of_a_new_dataset_are_not_called_different(parity: Parity) -> None:
+    code = "def test_own(parity_dataset, parity_record):\n    parity_record('offset', 1.0)\n"
+    parity.pytester.makepyfile(test_own=code)
+    reference = parity.reference()
+    shutil.copy(parity.root / "data_p1e4.npz", parity.root / "data_p1e5.npz")
+    said = " ".join(parity.run(reference).stdout.str().split())
+    assert "your own checks recorded test_own.py::test_own[data_p1e5.npz]:offset, which the reference does not" in said
+    assert "values of your own checks differ" not in said
+
+
+def test_what_could_not_be_read_is_no_drift_of_values_on_the_page(parity: Parity) -> None:
+    reference = parity.reference()
+    path = parity.root / "data_p1e4.npz"
+    path.write_bytes(path.read_bytes()[:5000])
+    parity.run(reference)
+    page = page_of(parity)
+    (row,) = re.findall(r'<tr><th scope="row">data_p1e4.npz</th>(.*?)</tr>', page, re.DOTALL)
+    assert row.count("not compared") == 6
+    assert "2 drift" in row
+    assert "If the change is meant" not in page

@@ -50,6 +50,9 @@ def prove_probe(pair: Pair) -> Proof | None:
     if _nearly_equal(*amplitudes) and is_negated(*phases):
         sentence = "the probe is the reference's complex conjugate: its phase has the other sign"
         return Proof("conjugated", sentence, "conjugate it, and look at the sign convention of the Fourier transform")
+    if _equal(*amplitudes) and not _equal(*phases):
+        sentence = "the amplitude of the probe is the reference's, and its phase is not: a phase that is added, say"
+        return Proof("phase", sentence, "look at the page, which lays both upon each other and tells the global phase")
     if parts_agree and dtypes[0] != dtypes[1]:
         return Proof(
             "dtype", f"the probe is {dtypes[1]}, the reference's {dtypes[0]}; every statistic of it is the same"

@@ -165,12 +165,16 @@ def _beside_datasets(differences: Sequence[Difference], renamed: set[str]) -> It
     own = [each for each in rest if not each.where.startswith(("params.", "metrics.", "attachments."))]
     if own:
         unsaid = [each.where for each in own if each.observed == MISSING]
-        names = [each.where for each in own if each.observed != MISSING]
+        new = [each.where for each in own if each.expected == MISSING]
+        names = [each.where for each in own if MISSING not in (each.expected, each.observed)]
         if names:
             yield "checks", (), Proof("changed", f"values of your own checks differ: {listed(names, _MOST)}")
         if unsaid:
             what = f"your own checks did not record {listed(unsaid, _MOST)}, which the reference has"
             yield "checks", (), Proof("unrecorded", what)
+        if new:
+            what = f"your own checks recorded {listed(new, _MOST)}, which the reference does not have"
+            yield "checks", (), Proof("unknown", what)
 
 
 def _of_attachments(differences: Sequence[Difference]) -> Proof:

@@ -98,7 +98,20 @@ def _move(before: NDArray[Any], after: NDArray[Any]) -> str:
                 before.ravel()[places], after
             ):
                 found.append(name)
-    return found[0] if len(found) == 1 else ""
+    return found[0] if len(found) == 1 else "" if found else _roll(before, after)
+
+
+def _roll(before: NDArray[Any], after: NDArray[Any]) -> str:
+    """Return by how many rows and columns a pattern was shifted, with what left it on the other side; or nothing."""
+    if before.shape != after.shape or not (np.isfinite(before).all() and np.isfinite(after).all()):
+        return ""
+    likeness = np.fft.irfft2(np.fft.rfft2(after) * np.fft.rfft2(before).conj(), before.shape)
+    shift = [int(place) for place in np.unravel_index(int(np.argmax(likeness)), before.shape)]
+    if not any(shift) or not _is_same(np.roll(before, shift, (0, 1)), after):
+        return ""
+    signed = [step - length * (step > length // 2) for step, length in zip(shift, before.shape, strict=True)]
+    parts = [f"{step:+d} {what}" for step, what in zip(signed, ("rows", "columns"), strict=True) if step]
+    return f"shifted by {' and '.join(parts)} (cyclically)"
 
 
 def _is_same(pattern: NDArray[Any], other: NDArray[Any]) -> bool:

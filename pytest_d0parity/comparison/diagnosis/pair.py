@@ -13,7 +13,7 @@ from ..difference import MISSING, are_same, is_finite_number
 from ..values import Named
 
 ONE_SIDE = "one_side"  # the rule of what one side alone has, and no fault of a file
-DAMAGED = "see the problems; if the file is damaged, ask for it again"
+DAMAGED = "see the problems, which say whether to ask for it again"
 NOT_ALL_COMPARED = "not all statistics were compared, and nothing more can be said"
 
 

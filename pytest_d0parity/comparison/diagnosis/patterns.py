@@ -200,7 +200,7 @@ def _pixels_moved(pair: Pair) -> Proof | None:
     return Proof(
         "pixels_moved",
         "pixels moved within their frames, or are stored in another memory order: each frame holds the same ones",
-        "compare the mean patterns: transposed, flipped or shifted by half a frame",
+        "compare the mean patterns: is one the other transposed, flipped, turned or shifted?",
     )
 
 

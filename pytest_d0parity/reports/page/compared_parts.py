@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...comparison.difference import dataset_at
+from ...comparison.difference import MISSING, dataset_at
 from ...comparison.values import BUILT_IN
 from ...evidence.drift import Difference
 from ...util.text import printable, valid_utf8
@@ -78,6 +78,8 @@ class ComparedParts:
         left_out = name in self._not_in_reference
         left_out = left_out or (name, part) in self._not_compared or (name in self._damaged and part != "file")
         left_out = left_out or part in self._left_out
+        if name in self._damaged:  # what could not be read has no values that could differ
+            differences = [each for each in differences if each.observed != MISSING]
         cell = _cell(differences, left_out)
         if part != "arrays":
             return cell

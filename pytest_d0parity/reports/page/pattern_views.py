@@ -85,7 +85,8 @@ def _view(name: str, run: ShownLog, reference: ShownLog | None, side: int, *, dr
 
 def _pictures(ours: FramePictures, theirs: FramePictures | None, side: int) -> list[tuple[str, Picture]]:
     patterns = [ours.pattern_array] if theirs is None else [ours.pattern_array, theirs.pattern_array]
-    shown = logarithmic_pictures("mean pattern", patterns, side, ours.binned)
+    title = "mean pattern" if theirs is None else "mean pattern, on one scale with the other"
+    shown = logarithmic_pictures(title, patterns, side, ours.binned)
     pictures = [*zip(("this run", "reference"), shown, strict=False)]
     if len(patterns) == 2 and patterns[0].shape == patterns[1].shape:
         pictures.append(("run minus reference", difference_picture(patterns[0], patterns[1], side, ours.binned)))

@@ -92,11 +92,10 @@ class PageView:
                 steps.append("Look at the values that moved. If their thresholds are what you agreed on, all is well.")
             case "drift":
                 steps += self._outcome.next_steps
-                steps.append(
-                    "To rule out a bad copy, run `sha256sum -c SHA256SUMS` beside the "
-                    "data, with the `SHA256SUMS` of the reference. If the change is meant, accept it with "
-                    "`--parity-update-reference`, and have it reviewed."
-                )
+                if not self.unsound:
+                    steps.append(
+                        "If the change is meant, accept it with `--parity-update-reference`, and have it reviewed."
+                    )
             case "incomplete" if not steps:
                 steps.append("Run everything that was planned: what was not looked at shows no parity.")
         return steps
