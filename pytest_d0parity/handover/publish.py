@@ -18,6 +18,7 @@ from ..evidence.pictures import (
     read_pictures,
 )
 from ..reports.csv_tables import checksums
+from ..reports.digest import step_summary
 from ..reports.history import append_to_history
 from ..reports.outcome import outcome_of
 from ..reports.writer import Artifacts, append_to_step_summary, is_log_of, render_page, write_artifacts
@@ -98,7 +99,7 @@ def publish(
             say(f"{path} is written without its page, which was interrupted")
             raise
     written = attempt(lambda: write_artifacts(artifacts, output, more, say, scenario.reference_path))
-    attempt(lambda: append_to_step_summary(log))
+    attempt(lambda: append_to_step_summary(step_summary(log)))
     if history is not None:
         attempt(lambda: append_to_history(history, log, shown_output or output, say))
     return Publication(is_written=written, errors=tuple(errors))

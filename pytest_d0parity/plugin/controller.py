@@ -20,10 +20,11 @@ from ..comparison.compare_log import comparator_for
 from ..comparison.reference_update import update_reference
 from ..evidence.artifacts import prepare_folder
 from ..evidence.dataset import Problem
-from ..evidence.file import LogFile
+from ..evidence.file import LogError, LogFile
 from ..evidence.model import EvidenceLog
 from ..handover.publish import keep_beside_reference, publish
-from ..reports.writer import Artifacts, disown_log, write_artifacts
+from ..reports.update_text import update_markdown
+from ..reports.writer import Artifacts, append_to_step_summary, disown_log, write_artifacts
 from ..scenario.scenario import named_output
 from ..util.errors import ParityError
 from ..util.provenance import GitQuery
@@ -319,34 +320,38 @@ class Controller:
         end.is_attested = True
 
     def _update_reference(self, log: EvidenceLog, session: pytest.Session) -> None:
+        """Update the reference, and tell what became of it also in the summary of a CI step."""
+        end = self._conclusion
+        errors: Sequence[str] = ()
+        try:
+            self._accept(log, session)
+        except ParityError as error:
+            errors = error.sentences
+            end.errors += errors
+        with suppress(ParityError):  # a summary that cannot be written was told when the log was published
+            append_to_step_summary(update_markdown(end.update, errors))
+
+    def _accept(self, log: EvidenceLog, session: pytest.Session) -> None:
         # The settings are refused if they ask for an update and name no reference.
         path, shown_as = self._scenario.reference_path or "", self._scenario.reference or ""
         checked = self._results.without_unchecked(log)
-        failed = self._results.not_passed()
-        reason = None
-        if failed:
-            reason = f"{_were(failed)} not passed"
-        elif differ := [*self._results.disagreeing()]:
-            reason = f"{_were(differ)} not the same in all runs"
-        elif not checked.datasets and (log.datasets or not checked.baseline_params):
-            reason = "of no dataset all checks have run"
-        elif self._conclusion.errors:
-            reason = "the session failed"
-        elif failure := self._failure(session):
-            reason = failure
-        if reason:
-            self._conclusion.errors.append(f"reference {printable(shown_as)} is left as it was, for {reason}")
-            return
-
-        try:
-            self._conclusion.update = update = update_reference(path, shown_as, checked)
-            if update.is_written:
-                keep_beside_reference(path, self._settings.output)
-        except ParityError as error:
-            self._conclusion.errors += error.sentences
-            return
+        if reason := self._reason_to_keep_reference(log, checked, session):
+            raise LogError(f"reference {printable(shown_as)} is left as it was, for {reason}")
+        self._conclusion.update = update = update_reference(path, shown_as, checked)
+        if update.is_written:
+            keep_beside_reference(path, self._settings.output)
         taken = {dataset.filename for dataset in checked.datasets}
         self._conclusion.not_taken = [each.filename for each in log.datasets if each.filename not in taken]
+
+    def _reason_to_keep_reference(self, log: EvidenceLog, checked: EvidenceLog, session: pytest.Session) -> str:
+        """Return why the reference is not updated; empty if it is."""
+        if failed := self._results.not_passed():
+            return f"{_were(failed)} not passed"
+        if differ := [*self._results.disagreeing()]:
+            return f"{_were(differ)} not the same in all runs"
+        if not checked.datasets and (log.datasets or not checked.baseline_params):
+            return "of no dataset all checks have run"
+        return "the session failed" if self._conclusion.errors else self._failure(session)
 
 
 def _disown_of(config: pytest.Config) -> None:

@@ -21,8 +21,8 @@ from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
 from ..handover.publish import Publication
 from ..reports.annotations import github_annotations
-from ..reports.difference_table import difference_table
 from ..reports.outcome import outcome_of
+from ..reports.update_text import update_lines
 from ..scenario.options import for_pytest
 from ..util.text import counted, more_than, printable, valid_utf8
 from .session import id_of_report
@@ -111,7 +111,7 @@ class Summary:
     def _file_lines(self) -> Iterator[str]:
         end = self.conclusion
         if end.update is not None:
-            yield from _update_lines(end.update)
+            yield from update_lines(end.update)
         if end.not_taken:
             names = ", ".join(map(printable, end.not_taken))
             yield f"Not taken over, for not all of their checks have run: {names}"
@@ -213,18 +213,3 @@ def _log_lines(log: EvidenceLog) -> Iterator[str]:
     for problem in log.all_problems[:_MAX_PROBLEMS]:
         yield for_pytest(problem_line(problem))
     yield from more_than(_MAX_PROBLEMS, len(log.all_problems), "problems")
-
-
-def _update_lines(update: ReferenceUpdate) -> Iterator[str]:
-    path = printable(update.path)
-    if update.is_new:
-        yield f"Reference {path} is new: review it, and commit it."
-    elif not update.is_written:
-        yield f"Reference {path} is left as it was: no value changed."
-    elif update.changes:
-        yield f"Reference {path} is updated; {counted(len(update.changes), 'value')} changed:"
-        yield difference_table(update.changes)
-    else:
-        yield f"Reference {path} is updated; no value changed."
-    if update.kept:
-        yield f"Kept as they were, for they were not observed: {', '.join(map(printable, update.kept))}"

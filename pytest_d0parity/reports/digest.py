@@ -205,7 +205,7 @@ def _probes(datasets: Sequence[Dataset]) -> list[str]:
 
 def _drift(log: EvidenceLog) -> list[str]:
     if log.reference is None:
-        return ["No reference was given, so nothing was compared."]
+        return ["Nothing was compared with a reference."]
     outcome = outcome_of(log)
     return [
         f"Reference: {escape(log.reference.path)} (SHA-256 `{log.reference.sha256}`).",
@@ -237,4 +237,4 @@ def step_summary(log: EvidenceLog) -> str:
         outcome_of(log).render("markdown"),
         "\n".join(problems),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join(filter(None, parts))

@@ -23,7 +23,7 @@ from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .difference_table import difference_cells, difference_markdown, difference_table, merged
 
 _UNREAD = ("missing", "damaged")  # proofs that a file could not be read: each of its values is missing then
-_TO_REVIEW = 200  # rows of a table that somebody reads before a reference is changed
+TO_REVIEW = 200  # rows of a table that somebody reads before a reference is changed
 _MOST_FINDINGS = 12
 _MOST_LEFT_OUT = 5  # names of what was left out for one reason; of others, how many there are
 
@@ -231,7 +231,7 @@ class Outcome:
             case "json":
                 return json.dumps(convert_for_json(self._content()), indent=2, ensure_ascii=False)
             case "markdown":
-                return "\n\n".join(filter(None, [self.headline, self.markdown(_TO_REVIEW)]))
+                return "\n\n".join(filter(None, [self.headline, self.markdown(TO_REVIEW)]))
         return "\n".join(filter(None, [f"{self.verdict}: {self.sentence}", self.text()]))
 
     def _content(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from ..util.lock import locked
 from ..util.temporary import sweep
 from ..util.text import printable
 from .csv_tables import checksums, probe_table, stage_table
-from .digest import step_summary, step_summary_file, to_markdown
+from .digest import step_summary_file, to_markdown
 from .outcome import Outcome
 
 _LOCK = ".d0parity.lock"
@@ -200,8 +200,8 @@ def render_page(
         ) from error
 
 
-def append_to_step_summary(log: EvidenceLog) -> None:
-    """Append the outcome to the summary of a CI step, if there is one.
+def append_to_step_summary(markdown: str) -> None:
+    """Append a text to the summary of a CI step, if there is one.
 
     Raises
     ------
@@ -213,6 +213,6 @@ def append_to_step_summary(log: EvidenceLog) -> None:
         return
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(step_summary(log))
+            file.write(f"{markdown}\n\n")  # so that what follows is no more of its list or table
     except OSError as error:
         raise ReportError(f"step summary {printable(path)} cannot be written: {describe_os_error(error)}") from None

@@ -700,6 +700,60 @@ def test_an_update_says_what_changed(parity: Parity) -> None:
     parity.run(reference, "--parity-update-reference").stdout.fnmatch_lines(["* is left as it was: no value changed."])
 
 
+def test_a_step_summary_ends_with_what_an_update_did(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = parity.pytester.path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+    def last_words(*options: str) -> str:
+        summary.unlink(missing_ok=True)
+        parity.run("--parity-update-reference", *options)
+        _, verdict, said = summary.read_text(encoding="utf-8").split("\n\n", 2)
+        assert verdict.startswith("**recorded**: these are the values; nothing was compared")
+        return said
+
+    assert last_words("--parity-reference=new.json") == "Reference new.json is new: review it, and commit it.\n\n"
+    reference = parity.reference(edit("metrics", "old", value=[1, 2]))
+    path = parity.pytester.path / "reference" / LOG
+    same = f"Reference reference/{LOG} is left as it was: no value changed."
+    kept = "Kept as they were, for they were not observed: metrics: old"
+    assert last_words(reference) == f"{same}\n\n{kept}\n\n"
+
+    log = content(path)
+    for dataset in log["datasets"]:
+        dataset["stats"]["raw"]["mean"] *= 1.1
+    log["metrics"]["psnr"] = [1.0, 1.0]
+    path.write_text(json.dumps(log), encoding="utf-8")
+    updated = last_words(reference)
+    assert updated.startswith(f"Reference reference/{LOG} is updated; 4 values changed:\n\n| value | reference | ")
+    assert "\n| data_p1e4.npz:raw.mean | " in updated
+    assert "\n| metrics.psnr.train | 1 | " in updated
+
+    (parity.root / "data_p1e4.npz").rename(parity.root / "data_p2e4.npz")
+    refused = f"reference reference/{LOG} is left as it was, for d0parity::test_photon_dose"
+    assert last_words(reference).splitlines()[-2].startswith(refused)
+
+
+def test_a_step_summary_shows_200_rows_of_an_update(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(parity.pytester.path / "summary.md"))
+    recorded = "[parity_record(f'value{number}', number + {}) for number in range(205)]"
+    own = "def test_many(parity_record):\n    {}\n"
+    parity.pytester.makepyfile(test_own=own.format(recorded.replace("{}", "0")))
+    reference = parity.reference()
+    parity.pytester.makepyfile(test_own=own.format(recorded.replace("{}", "1")))
+    parity.run(reference, "--parity-update-reference")
+    updated = (parity.pytester.path / "summary.md").read_text(encoding="utf-8").partition("; 205 values changed:")[2]
+    assert updated.count("test_own.py::test_many:value") == 200
+    assert updated.endswith("\n\n... and 5 more rows.\n\n")
+
+
+def test_the_digest_says_that_nothing_was_compared(parity: Parity) -> None:
+    """Whether or not there is a reference, which an update has made anew."""
+    for options in ([], ["--parity-reference=new.json", "--parity-update-reference"]):
+        parity.run(*options)
+        digest = (parity.pytester.path / "out" / "dose_parity_log.md").read_text(encoding="utf-8")
+        assert "## Drift\n\nNothing was compared with a reference.\n" in digest
+
+
 def test_an_update_never_prunes(parity: Parity) -> None:
     reference = parity.reference(edit(*STATS, "raw", "mean", factor=1.1))
     path = parity.pytester.path / "reference" / LOG
