@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..evidence.dataset import Dataset, by_dose
 from ..evidence.drift import Difference
 from ..evidence.encoding import to_json
-from ..evidence.file import LogError, read_log
+from ..evidence.file import LogError, LogFile, read_log
 from ..evidence.model import Check, EvidenceLog
+from ..scenario.thresholds import Threshold
 from ..util.atomic import write_atomically
 from ..util.files import describe_os_error
 from ..util.text import listed, printable, valid_utf8
 from .comparator import Comparator
+from .difference import worst_first
 from .values import ALL_PARAMS, has_run, values_of
 
 
@@ -31,7 +33,7 @@ class ReferenceUpdate:
     is_written : bool
         Whether anything was to be written at all.
     changes : tuple of Difference
-        From the old reference to the new one, the largest first.
+        From the old reference to the new one, the largest first; those within their thresholds are changes as well.
     kept : tuple of str
         Datasets, parameters, metrics and attachments that were in the reference and were not observed now.
     """
@@ -43,7 +45,7 @@ class ReferenceUpdate:
     kept: tuple[str, ...]
 
 
-def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpdate:
+def update_reference(path: str, shown_as: str, log: EvidenceLog, thresholds: Sequence[Threshold]) -> ReferenceUpdate:
     """Write the values of a log into the reference. What the log does not hold stays as it was.
 
     Parameters
@@ -54,6 +56,8 @@ def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpd
         What to call it in messages.
     log : EvidenceLog
         What was observed.
+    thresholds : sequence of Threshold
+        By which the changes are judged. All are written, whatever these allow.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpd
                 "write to another file"
             )
         accepted = _merge(old.log, accepted)
-        changes = Comparator.of(old).compare(values_of(accepted)).differences
+        changes = _changes(old, accepted, thresholds)
         if not changes and old.log.schema_version == log.schema_version:
             return ReferenceUpdate(path=shown_as, is_new=False, is_written=False, changes=(), kept=kept)
     try:
@@ -88,6 +92,18 @@ def update_reference(path: str, shown_as: str, log: EvidenceLog) -> ReferenceUpd
     except OSError as error:
         raise LogError(f"reference {printable(shown_as)} cannot be written: {describe_os_error(error)}") from None
     return ReferenceUpdate(path=shown_as, is_new=old is None, is_written=True, changes=changes, kept=kept)
+
+
+def _changes(old: LogFile, new: EvidenceLog, thresholds: Sequence[Threshold]) -> tuple[Difference, ...]:
+    """Return all that differs, as the thresholds judge it. They leave out what is to be ignored, which is kept here."""
+    values = values_of(new)
+    judged = {each.where: each for each in Comparator.of(old, thresholds).compare(values).differences}
+    found = Comparator.of(old).compare(values).differences
+    return tuple(sorted((judged.get(each.where) or _ignored(each) for each in found), key=worst_first))
+
+
+def _ignored(difference: Difference) -> Difference:
+    return replace(difference, threshold="ignore", distance=None, verdict="within_thresholds")
 
 
 def _as_reference(log: EvidenceLog) -> EvidenceLog:

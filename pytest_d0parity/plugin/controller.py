@@ -337,7 +337,7 @@ class Controller:
         checked = self._results.without_unchecked(log)
         if reason := self._reason_to_keep_reference(log, checked, session):
             raise LogError(f"reference {printable(shown_as)} is left as it was, for {reason}")
-        self._conclusion.update = update = update_reference(path, shown_as, checked)
+        self._conclusion.update = update = update_reference(path, shown_as, checked, self._scenario.thresholds)
         if update.is_written:
             keep_beside_reference(path, self._settings.output)
         taken = {dataset.filename for dataset in checked.datasets}

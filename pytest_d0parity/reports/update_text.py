@@ -46,7 +46,16 @@ def _sentence(update: ReferenceUpdate) -> str:
         return f"Reference {path} is left as it was: no value changed."
     if not update.changes:
         return f"Reference {path} is updated; no value changed."
-    return f"Reference {path} is updated; {counted(len(update.changes), 'value')} changed:"
+    return f"Reference {path} is updated; {counted(len(update.changes), 'value')} changed{_within(update)}:"
+
+
+def _within(update: ReferenceUpdate) -> str:
+    """Return how many of the changes are within their thresholds; empty if none is."""
+    changes, within = len(update.changes), sum(each.verdict == "within_thresholds" for each in update.changes)
+    limits = "its threshold" if within == 1 else "their thresholds"
+    if within < changes:
+        return f", {within} of them within {limits}" if within else ""
+    return f", {'' if changes == 1 else 'all '}within {limits}"
 
 
 def _kept(update: ReferenceUpdate) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -744,6 +745,39 @@ def test_a_step_summary_shows_200_rows_of_an_update(parity: Parity, monkeypatch:
     updated = (parity.pytester.path / "summary.md").read_text(encoding="utf-8").partition("; 205 values changed:")[2]
     assert updated.count("test_own.py::test_many:value") == 200
     assert updated.endswith("\n\n... and 5 more rows.\n\n")
+
+
+def test_an_update_judges_by_the_thresholds_of_the_project(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And writes what these allow, or ignore, all the same."""
+    monkeypatch.setenv("COLUMNS", "200")
+    parity.pytester.makepyprojecttoml("""
+        [tool.d0parity.thresholds]
+        "normalized.*" = "0.1%"
+        "raw.std" = "ignore"
+        """)
+
+    def updated(**factors: float) -> str:
+        """Return what an update says, its blanks joined, where the reference had these statistics multiplied."""
+
+        def move(log: Any) -> None:
+            for name, factor in factors.items():
+                stage, statistic = name.split("_")
+                log["datasets"][0]["stats"][stage][statistic] *= factor
+
+        reference = parity.reference(move)
+        result = parity.run(reference, "--parity-update-reference")
+        stats = content(parity.pytester.path / "reference" / LOG)["datasets"][0]["stats"]
+        assert stats == parity.log()["datasets"][0]["stats"]
+        return " ".join(result.stdout.str().split())
+
+    said = updated(raw_mean=1.1, raw_std=1.1, normalized_mean=1.0000037, normalized_std=1.002)
+    assert "is updated; 4 values changed, 2 of them within their thresholds:" in said
+    assert re.search(r"normalized.std \S+ \S+ \S+ 0.1% 2 ", said)
+    assert re.search(r"normalized.mean \S+ \S+ \S+ 0.1% 0.0037 ", said)
+    assert re.search(r"raw.std \S+ \S+ \S+ ignore - ", said)
+    assert said.index("raw.mean") < said.index("normalized.std") < said.index("raw.std")
+    assert "is updated; 1 value changed, within its threshold:" in updated(raw_std=1.1)
+    assert "is updated; 2 values changed, all within their thresholds:" in updated(raw_std=2, normalized_mean=1.0001)
 
 
 def test_the_digest_says_that_nothing_was_compared(parity: Parity) -> None:
