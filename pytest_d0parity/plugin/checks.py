@@ -12,13 +12,14 @@ from ..comparison.comparator import Comparator
 from ..comparison.difference import MISSING
 from ..comparison.values import Named
 from ..evidence.dataset import Problem
+from ..evidence.drift import Difference
 from ..readers.params.baseline import FLAGS, METRICS
 from ..statistics.records import STAGES
 from ..util.text import listed, printable, quoted, valid_utf8
 from .check_spec import PARTS, CheckSpec
 from .recording import record_built_in
 from .run_store import RunData
-from .session import PARITY, SEEN, SPEC, ParitySession, drift_message
+from .session import DRIFTED, PARITY, SEEN, SPEC, ParitySession, drift_message, names_of
 
 Check = Callable[[], None]
 
@@ -149,9 +150,11 @@ def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
     record_built_in(item, values)
     problems = spec.problems(parity.data)
     has_errors = any(problem.severity == "error" for problem in problems)
-    drift = _drift(parity, spec, has_errors)
-    if drift or problems:
-        pytest.fail("\n\n".join(filter(None, [_sentences(problems), drift])), pytrace=False)
+    drifted = _drifted(parity, spec, has_errors)
+    if drifted and not has_errors:
+        item.stash[DRIFTED] = names_of(drifted, f"{spec.dataset}:")
+    if drifted or problems:
+        pytest.fail("\n\n".join(filter(None, [_sentences(problems), _told(parity, spec, drifted)])), pytrace=False)
     if not values:
         pytest.skip(_reason_without_values(parity, spec))
     if reason := _left_out(parity, spec):
@@ -162,14 +165,19 @@ def _run(parity: ParitySession, item: pytest.Function, spec: CheckSpec) -> None:
         pytest.skip(f"the reference has no {printable(spec.dataset)}, which d0parity::test_datasets tells")
 
 
-def _drift(parity: ParitySession, spec: CheckSpec, has_errors: bool) -> str:
-    """Describe how the values drift; empty if they do not."""
+def _drifted(parity: ParitySession, spec: CheckSpec, has_errors: bool) -> Sequence[Difference]:
+    """Return how the values drift."""
     if parity.comparator is None:
-        return ""
+        return ()
     drifted = spec.compare(parity.data, parity.comparator).drifted
     if has_errors:  # the error says why a value is missing
         drifted = tuple(difference for difference in drifted if difference.observed != MISSING)
-    if not drifted:
+    return drifted
+
+
+def _told(parity: ParitySession, spec: CheckSpec, drifted: Sequence[Difference]) -> str:
+    """Describe how the values drift; empty if they do not."""
+    if parity.comparator is None or not drifted:
         return ""
     about = f"{printable(spec.dataset)}: " if spec.dataset else ""
     return f"{about}{drift_message(drifted, parity.comparator, f'{spec.dataset}:')}"

@@ -28,8 +28,10 @@ PARITY = pytest.StashKey["ParitySession"]()
 SPEC = pytest.StashKey[CheckSpec]()  # only the built-in checks have it
 FIXTURES = frozenset({"parity_scenario", "parity_params", "parity_dataset", "parity_record"})
 SEEN = pytest.StashKey[str | None]()  # the dataset that a test has looked at: one that is skipped before looks at none
+DRIFTED = pytest.StashKey[str]()  # the names of what drifted in a test, a few of them, if that is why it failed
 ID = pytest.StashKey[str]()  # the node id of a test when it was collected: see `id_of`
 
+_MAX_NAMES = 5
 _UNITTEST = (
     "a method of a unittest.TestCase takes no arguments and runs once, so it cannot run for each dataset: use a plain "
     "function or class for that; parity_record and parity_params can be had by a fixture of the class with autouse=True"
@@ -56,7 +58,7 @@ class ParitySession:
 
         Its fixtures are set up afterwards: they may replace what reads files.
         """
-        item.stash[ENDED], item.stash[SEEN] = False, None
+        item.stash[ENDED], item.stash[SEEN], item.stash[DRIFTED] = False, None, ""
         remove_recorded(item)
         _refuse_arguments(item)
         if item.get_closest_marker("skip") is None:
@@ -88,13 +90,14 @@ class ParitySession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Add the id of the test to its report, and the dataset that it has looked at.
+        """Add the id of the test to its report, the dataset that it has looked at, and what drifted in it.
 
         Where `CI` is set, pytest's short summary repeats messages whole: those of the checks are cut to their sentence,
         for their table has been shown.
         """
         report = yield
         report.d0parity_id, report.d0parity_seen = id_of(item), item.stash.get(SEEN, None)
+        report.d0parity_drifted = item.stash.get(DRIFTED, "") if report.when == "call" else ""
         crash = getattr(report.longrepr, "reprcrash", None)
         if crash is not None and SPEC in item.stash:
             crash.message = crash.message.partition("\n\n")[0]
@@ -150,11 +153,21 @@ def seen_by(report: pytest.TestReport) -> str | None:
     return getattr(report, "d0parity_seen", None)
 
 
+def drifted_in(report: pytest.TestReport) -> str:
+    """Return the names of what drifted in the test of a report, a few of them; empty if it failed for another cause."""
+    return getattr(report, "d0parity_drifted", "")
+
+
 def dataset_of(item: pytest.Item) -> str | None:
     """Return the file name of the dataset that one of the users' own checks is about, if it is about one."""
     callspec = getattr(item, "callspec", None)
     name = callspec.params.get("parity_dataset") if callspec else None
     return name if isinstance(name, str) else None  # a test may parametrize the fixture with something else
+
+
+def names_of(drifted: Sequence[Difference], prefix: str) -> str:
+    """Return the names of what drifts, a few of them, without the prefix that all share."""
+    return listed([difference.where.removeprefix(prefix) for difference in drifted], _MAX_NAMES)
 
 
 def drift_message(drifted: Sequence[Difference], comparator: Comparator, prefix: str) -> str:
@@ -170,6 +183,7 @@ def _compare_own(item: pytest.Item, comparator: Comparator) -> None:
         return
     drifted = comparator.compare_check(name, values).drifted
     if drifted:
+        item.stash[DRIFTED] = names_of(drifted, f"{name}:")
         pytest.fail(drift_message(drifted, comparator, f"{name}:"), pytrace=False)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -20,12 +21,12 @@ from ..evidence.dataset import problem_line
 from ..evidence.encoding import convert_for_json
 from ..evidence.model import EvidenceLog
 from ..handover.publish import Publication
-from ..reports.annotations import github_annotations
+from ..reports.annotations import Failure, github_annotations
 from ..reports.outcome import outcome_of
 from ..reports.update_text import update_lines
 from ..scenario.options import for_pytest
 from ..util.text import counted, more_than, printable, valid_utf8
-from .session import id_of_report
+from .session import drifted_in, id_of_report
 from .settings import Settings
 
 _MAX_PROBLEMS = 20
@@ -105,7 +106,7 @@ class Summary:
             for line in (*_log_lines(end.log), *self._file_lines()):
                 terminalreporter.write_line(line)
             if os.environ.get("GITHUB_ACTIONS") == "true":
-                for line in github_annotations(end.log, end.errors, _messages(terminalreporter)):
+                for line in github_annotations(end.log, end.errors, _failures(terminalreporter)):
                     terminalreporter.write_line(line)
 
     def _file_lines(self) -> Iterator[str]:
@@ -169,13 +170,20 @@ class Summary:
         json_report["d0parity"] = convert_for_json(section)
 
 
-def _messages(terminalreporter: pytest.TerminalReporter) -> dict[str, str]:
-    """Return what the tests that failed say first, in a line, by their ids."""
-    messages: dict[str, str] = {}
+def _failures(terminalreporter: pytest.TerminalReporter) -> dict[str, Failure]:
+    """Return what the tests that failed say first, by their ids."""
+    failures: dict[str, Failure] = {}
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
         if isinstance(report, pytest.TestReport) and report.failed:
-            messages.setdefault(valid_utf8(id_of_report(report) or report.nodeid), _message(report))
-    return messages
+            failure = Failure(message=_message(report), drifted=drifted_in(report), place=_place(report))
+            failures.setdefault(valid_utf8(id_of_report(report) or report.nodeid), failure)
+    return failures
+
+
+def _place(report: pytest.TestReport) -> tuple[str, int] | None:
+    """Return the file and the line, from 1, of the test of a report; None for our own checks, which name no line."""
+    path, line, _ = report.location
+    return None if line is None else (PurePath(path).as_posix(), line + 1)
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -165,8 +165,7 @@ class Outcome:
     @property
     def remarks(self) -> list[str]:
         """Why they differ, which files were repacked, and what was left out, in plain sentences."""
-        remarks = [finding.text(len(self.filenames)) for finding in self.findings[:_MOST_FINDINGS]]
-        remarks += more_than(_MOST_FINDINGS, len(self.findings), "findings, in the log")
+        remarks = self.found(_MOST_FINDINGS)
         repacked = [d.where.rpartition(":")[0] for d in self.differences if d.verdict == "repacked"]
         if repacked:
             names = listed([*dict.fromkeys(repacked)], _MOST_LEFT_OUT)
@@ -176,6 +175,11 @@ class Outcome:
             names = listed(self.left_out, _MOST_LEFT_OUT)
             remarks.append(f"In the reference, and not looked at by this run: {names}.")
         return remarks
+
+    def found(self, most: int) -> list[str]:
+        """Return why they differ, in plain sentences: the first findings, and how many more there are."""
+        told = [finding.text(len(self.filenames)) for finding in self.findings[:most]]
+        return told + more_than(most, len(self.findings), "findings, in the log")
 
     @property
     def next_steps(self) -> list[str]:

@@ -14,14 +14,19 @@ from tests.support.command import LOG, d0parity
 from tests.support.parity import Parity
 
 
+def scale(path: Path, factor: float) -> None:
+    """Multiply the amplitudes of a dataset."""
+    with np.load(path) as npz:
+        arrays = dict(npz)
+    np.savez(path, **arrays | {"diff3d": arrays["diff3d"] * np.float32(factor)})
+
+
 @pytest.fixture
 def drifted(pair: Path, tmp_path: Path) -> Path:
     """The log of a sweep, and the sweep with one dataset scaled."""
     assert d0parity("log", "--dataset-root", pair, "--output", tmp_path / "reference").returncode == 0
     shutil.copytree(pair, tmp_path / "sweep")
-    with np.load(tmp_path / "sweep" / "data_p1e4.npz") as npz:
-        arrays = dict(npz)
-    np.savez(tmp_path / "sweep" / "data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(1.5)})
+    scale(tmp_path / "sweep" / "data_p1e4.npz", 1.5)
     return tmp_path
 
 
@@ -84,9 +89,7 @@ def test_rows_are_told_once_and_annotated_in_github_actions(
     if in_ci:
         monkeypatch.setenv("CI", "true")
     reference = parity.reference()
-    with np.load(parity.root / "data_p1e4.npz") as npz:
-        arrays = dict(npz)
-    np.savez(parity.root / "data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(1.5)})
+    scale(parity.root / "data_p1e4.npz", 1.5)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     said = parity.run(reference).stdout.str()
     assert said.count("raw.mean  ") == 1
@@ -145,10 +148,88 @@ def test_own_checks_are_annotated_and_one_file_is_told_of_once(
     of_file = [path.name in name for name in parity.failed()].count(True)
     broken = f"::error title={of_file} checks of data_p1e4.npz::data_p1e4.npz: its zip directory cannot be read: "
     assert others.pop(0).startswith(broken)
+    title = "title=test_own.py%3A%3Atest"
     assert others == [
-        "::error title=test_own.py%3A%3Atest_assert[data_p1e6.npz]::AssertionError: 50%25 of it",
-        "::error title=test_own.py%3A%3Atest_setup[data_p1e6.npz]::fixture 'no_such_fixture' not found",
-        "::error title=test_own.py%3A%3Atest_teardown::AssertionError: at the end",
+        f"::error file=test_own.py,line=3,{title}_assert[data_p1e6.npz]::AssertionError: 50%25 of it",
+        f"::error file=test_own.py,line=6,{title}_setup[data_p1e6.npz]::fixture 'no_such_fixture' not found",
+        f"::error file=test_own.py,line=14,{title}_teardown::AssertionError: at the end",
+    ]
+
+
+RECORDING = """
+def test_one(parity_dataset, parity_record):
+    parity_record("mine", {value})
+
+def test_two(parity_dataset, parity_record):
+    parity_record("mine", {value})
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_each_check_of_what_drifts_has_its_annotation(
+    parity: Parity, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    """Though several of one dataset say first that as many values drift."""
+    own = parity.pytester.mkdir("sub") / "test_own.py"
+    own.write_text(RECORDING.format(value=1))
+    reference = parity.reference()
+    own.write_text(RECORDING.format(value=2))
+    scale(parity.root / "data_p1e4.npz", 1.02)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    _, *others = annotated(parity.run(reference, *workers, "-k", "p1e4 and not (stage or probe)"))
+    of_ours = (
+        ("file", "2 values drift", "sha256, size_bytes"),
+        ("arrays", "1 value drifts", "arrays.diff3d.crc32"),
+        ("photon_dose", "1 value drifts", "photons.quantum"),
+    )
+    of_user = ((2, "test_one"), (5, "test_two"))
+    reason = f"from the reference reference/{LOG}%0Adrifted:"
+    assert others == [
+        *(
+            f"::error title=d0parity%3A%3Atest_{kind}[data_p1e4.npz]::data_p1e4.npz: {count} {reason} {names}"
+            for kind, count, names in of_ours
+        ),
+        *(
+            f"::error file=sub/test_own.py,line={line},title=sub/test_own.py%3A%3A{name}[data_p1e4.npz]::"
+            f"1 value drifts {reason} mine"
+            for line, name in of_user
+        ),
+    ]
+
+
+OF_ONE_TEXT = """
+import pytest
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one(parity_dataset, n):
+    assert False
+
+def test_two(parity_dataset):
+    assert False
+"""
+
+
+def test_own_checks_at_other_places_have_other_causes(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    parity.pytester.makepyfile(test_own=OF_ONE_TEXT)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    _, *others = annotated(parity.run("-k", "p1e4"))
+    assert others == [
+        "::error file=test_own.py,line=3,title=2 checks of data_p1e4.npz::assert False",
+        "::error file=test_own.py,line=7,title=test_own.py%3A%3Atest_two[data_p1e4.npz]::assert False",
+    ]
+
+
+def test_the_first_annotation_tells_of_each_file(parity: Parity, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = parity.reference()
+    path = parity.root / "data_p1e4.npz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    scale(parity.root / "data_p1e6.npz", 1.02)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    verdict, *findings = annotated(parity.run(reference))[0].split("%0A")
+    assert verdict.startswith("::error title=d0parity::drift: ")
+    assert [line.partition(". Next: ")[0] for line in findings] == [
+        "1 of 2 datasets (data_p1e4.npz): nothing in the file could be read here",
+        "1 of 2 datasets (data_p1e6.npz): every statistic of raw is the reference's times 1.0200",
     ]
 
 
@@ -164,7 +245,7 @@ def test_the_first_annotation_tells_the_verdict_also_where_nothing_drifts(
     parity.pytester.makepyfile(test_own=own)
     told = annotated(parity.run(reference))
     assert "::match: every compared value equals the reference reference/dose_parity_log.json; 20 of" in told[0]
-    assert told[9] == "::error title=test_own.py%3A%3Atest_n[8]::assert 8 < 0"
+    assert told[9] == "::error file=test_own.py,line=2,title=test_own.py%3A%3Atest_n[8]::assert 8 < 0"
     assert len(told) == 10
 
 
@@ -275,9 +356,7 @@ def test_params_that_are_not_there_are_not_called_values_that_differ(parity: Par
 
 def test_a_session_that_ends_early_says_so(parity: Parity) -> None:
     reference = parity.reference()
-    with np.load(parity.root / "data_p1e4.npz") as npz:
-        arrays = dict(npz)
-    np.savez(parity.root / "data_p1e4.npz", **arrays | {"diff3d": arrays["diff3d"] * np.float32(2)})
+    scale(parity.root / "data_p1e4.npz", 2)
     parity.pytester.makepyfile(test_own="def test_bad(parity_params): assert False")
     said = parity.run(reference, "-x").stdout.str()
     assert "note: pytest ended early (stopping after 1 failures): what follows tells of a part alone" in said
