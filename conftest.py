@@ -43,11 +43,18 @@ def _no_ci_system(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end what the tests start, also where it is ignored here: in the background, by ``nohup`` or cron."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is caught here is the default of a child
+def _ending_signals() -> Iterator[None]:
+    """Let signals end what the tests start, also where they are ignored here: in the background, by ``nohup`` or cron.
+
+    What is caught here is the default of a child.
+    """
+    caught = {signal.SIGINT: signal.default_int_handler}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        caught[signal.SIGHUP] = lambda *_: None  # which this process goes on to ignore
+    before = {name: signal.signal(name, handler) for name, handler in caught.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for name, handler in before.items():
+        signal.signal(name, handler)
 
 
 @pytest.fixture(scope="session")
