@@ -29,13 +29,20 @@ def is_signed(data: bytes) -> bool:
         return True
 
 
-def is_about(data: bytes, file: LogFile) -> bool:
-    """Whether a statement, or the one in an envelope, is about a log; its signature is not checked."""
+def why_not_about(data: bytes, file: LogFile) -> str:
+    """Return why a statement, or the one in an envelope, is not about a log; its signature is not checked.
+
+    Returns
+    -------
+    str
+        What follows its name in a sentence; empty where it is about the log.
+    """
     try:
         stated = base64.b64decode(parse_object(data)["payload"]) if is_signed(data) else data
-        return file.sha256.encode() in stated
+        parse_object(stated)
     except (ValueError, LookupError, TypeError, RecursionError):
-        return False
+        return "cannot be read as an attestation"
+    return "" if file.sha256.encode() in stated else "is about another log than the one beside it"
 
 
 def signer_of(data: bytes) -> str | None:

@@ -76,6 +76,7 @@ def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
     """
     from ..evidence.expected_files import attachment_of_log, params_of_log, reference_of_log, root_of_log
     from ..evidence.file import read_log
+    from ..evidence.model import UNSHOWN
     from ..handover.bundle_plan import plan_bundle
 
     file = read_log(options.log)
@@ -83,6 +84,8 @@ def _plan(options: argparse.Namespace, terminal: Terminal) -> Plan:
     params = params_of_log(file, options.baseline_params)
     attachments = {each.name: attachment_of_log(file, each.name, options.attach) for each in file.log.attachments}
     plan = plan_bundle(file, root, params, reference_of_log(file, options.reference), attachments)
+    if file.log.verdict in UNSHOWN:
+        terminal.note(f"the log's own verdict is {file.log.verdict}, so that the bundle hands over no proof of parity")
     for name in plan.missing:
         terminal.note(f"there is no {name} beside the log, so the bundle is made without")
     return plan

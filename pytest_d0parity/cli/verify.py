@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -110,7 +109,7 @@ def _verify(options: argparse.Namespace, terminal: Terminal) -> int:
         baseline_params=options.baseline_params,
         attachments=options.attach,
         limit_datasets=options.limit_datasets,
-        has_key=bool(options.public_key),
+        has_key=bool(options.public_key) and options.attestation is None,
     ) as submission:
         file = None if is_bundle(path) else submission.file
         if file is not None and (found := strangers_beside(file)):
@@ -180,7 +179,7 @@ def _check(
         timestamp=timestamp(),
         tool=TOOL,
         log=_identity(submission, options.log),
-        checked=_shareable(submission.checked),
+        checked=valid_utf8(submission.checked),
         measured=measured,
         compare=level,
         thresholds=tuple(f"{each.pattern}:{each.text}" for each in thresholds),
@@ -200,7 +199,8 @@ def _check(
         both = [shlex.quote(printable(path)) for path in (options.log, submission.checked)]
         terminal.say(f"Why: d0parity compare {' '.join(both)}")
     if output is not None:
-        terminal.say(f"\nSend back {printable(write_receipt(receipt, output))}.")
+        sent = receipt.without_folders(_paths(options, submission, attested))
+        terminal.say(f"\nSend back {printable(write_receipt(sent, output))}.")
     if interrupted is not None:
         raise interrupted
     return _CODES[receipt.verdict]
@@ -261,9 +261,11 @@ def _remeasurement(file: LogFile | None, thresholds: Sequence[Threshold], level:
     return Remeasurement(file, thresholds, level)
 
 
-def _shareable(path: str) -> str:
-    """Return a path as given, or of an absolute one its last part: a receipt is sent away."""
-    return valid_utf8(os.path.basename(os.path.normpath(path)) if os.path.isabs(path) else path)
+def _paths(options: argparse.Namespace, submission: Submission, attested: Attested | None) -> list[str]:
+    """Return the paths that may stand in a receipt: those that were given, and those that were found by them."""
+    given = [options.log, options.dataset_root, options.baseline_params, *options.attach, options.attestation]
+    found = [submission.checked, None if attested is None else attested.path]
+    return [path for path in [*given, *found] if path is not None]
 
 
 def _identity(submission: Submission, path: str) -> LogIdentity:
@@ -271,13 +273,13 @@ def _identity(submission: Submission, path: str) -> LogIdentity:
 
     file = submission.file
     if file is None:
-        return LogIdentity(path=_shareable(path), sha256=None, scenario_id=None, timestamp=None, verdict=None)
+        return LogIdentity(path=valid_utf8(path), sha256=None, scenario_id=None, timestamp=None, verdict=None)
 
     def text(value: object) -> str | None:
         return value if isinstance(value, str) else None
 
     return LogIdentity(
-        path=_shareable(file.path),
+        path=valid_utf8(file.path),
         sha256=file.sha256,
         scenario_id=text(file.log.metadata.scenario_id),
         timestamp=text(file.log.metadata.timestamp),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..util.errors import ParityError
-from ..util.files import LFS_POINTER, describe_os_error, open_regular
+from ..util.files import LFS_ADVICE, LFS_POINTER, describe_os_error, open_regular
 from ..util.text import printable, quoted, valid_utf8
 from .artifacts import LOG
 from .decoding import StructureError, decode_log
@@ -124,7 +124,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         If it is nested too deeply.
     """
     if data.startswith(LFS_POINTER):
-        raise ValueError("it is a Git LFS pointer, not the file: run 'git lfs pull'")
+        raise ValueError(f"it is a Git LFS pointer, not the file: {LFS_ADVICE}")
     for start, kind in _OTHER_KINDS.items():
         if data[:_START].lstrip().startswith(start):
             raise ValueError(kind)

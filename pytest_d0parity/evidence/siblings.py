@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 
 from ..util.files import open_regular
-from ..util.text import listed, printable
+from ..util.text import listed, printable, valid_utf8
 from .artifacts import DIGEST, LOG_SHA256, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, STATEMENT, SUMS
 from .file import LogFile
+
+_ESCAPED = {"n": "\n", "r": "\r", "\\": "\\"}  # in a line that begins with a backslash
 
 
 def strangers_beside(file: LogFile) -> str:
@@ -43,6 +46,13 @@ def is_of_log(path: str, file: LogFile) -> bool:
     return bool(_tells_of(path, file))
 
 
+def are_sums_of(data: bytes, file: LogFile) -> bool:
+    """Whether a ``SHA256SUMS`` tells of the datasets of a log, each with the SHA-256 that the log says."""
+    found = [_sum_of_line(line) for line in data.decode("utf-8", "surrogateescape").split("\n") if line]
+    datasets = file.log.datasets
+    return found == [(each.sha256, valid_utf8(each.filename)) for each in datasets if each.sha256 is not None]
+
+
 def _tells_of(path: str, file: LogFile) -> bool | None:
     """Whether a file tells of a log; None where it says nothing, as one that is not there, or is damaged."""
     try:
@@ -62,9 +72,12 @@ def _is_table_of(data: bytes, file: LogFile) -> bool:
     return {row.get("log_sha256") for row in rows} <= {file.sha256}
 
 
-def _are_sums_of(data: bytes, file: LogFile) -> bool:
-    found = [line.lstrip(b"\\").partition(b" ")[0].decode("ascii", "replace") for line in data.splitlines()]
-    return found == [dataset.sha256 for dataset in file.log.datasets if dataset.sha256 is not None]
+def _sum_of_line(line: str) -> tuple[str, str]:
+    """Return the SHA-256 and the name that a line of ``SHA256SUMS`` holds, where coreutils escapes names."""
+    sha256, _, name = line.partition("  ")
+    if sha256.startswith("\\"):
+        name = re.sub(r"\\([nr\\])", lambda escape: _ESCAPED[escape[1]], name)
+    return sha256.removeprefix("\\"), valid_utf8(name)
 
 
 def _are_pictures_of(data: bytes, file: LogFile) -> bool | None:
@@ -93,7 +106,7 @@ _TELLS: Mapping[str, Callable[[bytes, LogFile], bool | None]] = {
     PAGE: _names,
     PROBE_TABLE: _is_table_of,
     STAGE_TABLE: _is_table_of,
-    SUMS: _are_sums_of,
+    SUMS: are_sums_of,
     PICTURES: _are_pictures_of,
     STATEMENT: _is_statement_of,
 }

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..attest.attestation import is_about
+from ..attest.attestation import why_not_about
 from ..evidence.artifacts import ATTESTATION, DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from ..evidence.expected_files import (
     ExpectedFile,
@@ -207,7 +207,7 @@ def _is_made_of(file: LogFile, path: str) -> bool:
     if os.path.basename(path) != ATTESTATION:
         return is_of_log(path, file)
     try:
-        return is_about(ByteRange(path).read(), file)
+        return not why_not_about(ByteRange(path).read(), file)
     except (OSError, ValueError):
         return True  # copying it will fail, and say why
 

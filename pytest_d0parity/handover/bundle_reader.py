@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..attest.attestation import is_about
 from ..evidence.artifacts import ATTESTATION, DIGEST, LOG, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS
 from ..evidence.expected_files import (
     ExpectedFile,
@@ -18,7 +17,8 @@ from ..evidence.expected_files import (
     expected_reference,
 )
 from ..evidence.file import LogError, LogFile, parse_log
-from ..util.files import describe_os_error, is_sha256, open_regular
+from ..evidence.siblings import are_sums_of
+from ..util.files import describe_os_error, open_regular
 from ..util.text import printable
 from .files.file_tree import FileTree, FolderTree, RefusedError, TreeError
 from .files.litter import is_litter
@@ -38,7 +38,9 @@ PARAMS_FILE = f"{PAYLOAD}params.dill"
 REFERENCE_FILE = f"{PAYLOAD}reference.json"
 ATTACHMENTS = f"{PAYLOAD}attachments/"
 ATTESTATION_FILE = f"{PAYLOAD}{ATTESTATION}"
+SUMS_FILE = f"{PAYLOAD}{SUMS}"
 BESIDE = (DIGEST, PAGE, PICTURES, PROBE_TABLE, STAGE_TABLE, SUMS)  # what is made of a log, and comes along
+OWN_FILES = frozenset({LOG_FILE, ATTESTATION_FILE, *(PAYLOAD + name for name in BESIDE), *TAG_FILES})  # of any bundle
 
 _LINE = re.compile(r"([0-9A-Fa-f]{64})[ \t]+\*?(.+)")
 _DECLARATION = re.compile(rb"BagIt-Version: (0\.9[0-9]|1\.0)\r?\nTag-File-Character-Encoding: UTF-8(\r?\n)?")
@@ -170,7 +172,7 @@ def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundl
     try:
         file = parse_log(_read(tree, LOG_FILE), f"{path}/{LOG_FILE}")
         of_log = [*_files_of_log(file)]
-        told = {LOG_FILE, ATTESTATION_FILE, *(PAYLOAD + name for name in BESIDE), *(each.name for each in of_log)}
+        told = OWN_FILES.union(each.name for each in of_log)
         # Anybody can write a manifest: what it lists and the log does not tell of is too many.
         for name in expected_files.keys() - told:
             if name.startswith(PAYLOAD) and name in tree.names:
@@ -190,8 +192,8 @@ def read_bundle(path: str, stack: contextlib.ExitStack, *, whole: bool) -> Bundl
             attestation = _read(tree, ATTESTATION_FILE)
         except TreeError as error:
             problems.append(str(error))
-    if attestation is not None and file is not None and not is_about(attestation, file):
-        contradictions.append(f"{ATTESTATION_FILE} is about another log than the one beside it")
+    if file is not None and _has_other_sums(tree, file):
+        contradictions.append(f"{SUMS_FILE} tells of other files than the log")
     return Bundle(
         path=path,
         tree=tree,
@@ -227,6 +229,13 @@ def _read(tree: FileTree, name: str) -> bytes:
         raise TreeError(f"{where} cannot be read: {describe_os_error(error)}") from None
 
 
+def _has_other_sums(tree: FileTree, file: LogFile) -> bool:
+    """Whether the list of SHA-256 that came along is not that of the log; one that cannot be read is told otherwise."""
+    with contextlib.suppress(TreeError):
+        return not are_sums_of(_read(tree, SUMS_FILE), file)
+    return False
+
+
 def _misdeclared(tree: FileTree) -> Iterator[str]:
     """Say so where a bag does not declare itself as the standard wants; a file that is missing is found otherwise."""
     with contextlib.suppress(TreeError):
@@ -257,9 +266,10 @@ def _read_manifest(manifest: str, data: bytes) -> Iterator[ExpectedFile]:
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"{manifest}, line {number}, is not a SHA-256 and a path")
-        sha256, path = match[1], re.sub("%0[DA]|%25", lambda escape: _ESCAPES[escape[0].upper()], match[2], flags=re.I)
+        sha256 = match[1].lower()  # RFC 8493 allows capitals
+        path = re.sub("%0[DA]|%25", lambda escape: _ESCAPES[escape[0].upper()], match[2], flags=re.I)
         parts = path.split("/")
-        refusal = "" if is_sha256(sha256) else f"{manifest} spells its SHA-256 in capitals"
+        refusal = ""
         if path.startswith("~") or "\\" in path or "\0" in path or {"", ".", ".."}.intersection(parts):
             refusal = "its path leaves the bundle, or is not written plainly"
         elif path.startswith(PAYLOAD) != (manifest == MANIFEST):

@@ -59,8 +59,8 @@ both, you can be sure that your copy is the same as the sender's, down to the la
 
    (on a Mac, `shasum -a 256` in place of `sha256sum`; on Windows, the same in a terminal of Git or WSL). It says
    nothing if all is well. It does not see files that are too many{unseen}, and writes nothing that you could send back.
-3. **Send back** `../receipt/dose_parity_receipt.json`{contact}. It names the files that were checked, what was found of
-   each, and when; no other files of yours.
+3. **Send back** `../receipt/dose_parity_receipt.json`{contact}. It names the files that lie in this folder, also such
+   as you have put there yourself, what was found of each, and when; no file that lies elsewhere.
 
 The SHA-256 of the log, by which the sender knows it again: `{sha256}`
 {signature}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..evidence.artifacts import ReportError, write_artifact
-from ..evidence.model import Verdict
+from ..evidence.model import UNSHOWN, Verdict
 from ..util.files import describe_os_error
 from ..util.markdown import escape, table
 from ..util.records import as_dict
-from ..util.text import counted, listed, more_than, printable
+from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .bundle_reader import LOG_FILE
 from .verification import FINE, CheckedFile
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from ..evidence.drift import Difference, Finding
     from ..scenario.thresholds import Level
 
+
+T = TypeVar("T")
 
 RECEIPT = "dose_parity_receipt"
 
@@ -110,9 +114,38 @@ class Receipt:
             found = "the whole contradicts itself"
         if any(each.name == LOG_FILE and each.outcome in ("changed", "damaged") for each in self.files):
             found = "the log itself was damaged or changed on the way: ask for it again"
-        signature = "; a signature is there, and was not checked" if self.has_unchecked_signature else ""
         how = "; every value measured again" if self.measured else ""
-        return f"{self.verdict}: {found} ({files} of {printable(self.checked)}: {tally or 'none'}{how}){signature}"
+        counted_files = f"{files} of {printable(self.checked)}: {tally or 'none'}{how}"
+        return "; ".join([f"{self.verdict}: {found} ({counted_files})", *self._reservations()])
+
+    def _reservations(self) -> Iterator[str]:
+        """Yield what the verdict leaves open."""
+        if self.has_unchecked_signature:
+            is_read = self.log.sha256 is not None
+            what = "was not checked" if is_read else "could not be checked, for the log cannot be read"
+            yield f"a signature is there, and {what}"
+        if self.log.verdict in UNSHOWN:
+            yield f"the log's own verdict is {self.log.verdict}"
+
+    def without_folders(self, paths: Iterable[str]) -> Receipt:
+        """Return it as it is sent away: with the last part alone of absolute paths, wherever these stand in a text.
+
+        Parameters
+        ----------
+        paths : iterable of str
+            Those that the user gave, and what they led to; relative ones stay as they are.
+        """
+        parts = {
+            spell(path).rstrip(os.sep): spell(os.path.basename(os.path.normpath(path)))
+            for path in filter(os.path.isabs, paths)
+            for spell in (valid_utf8, printable)
+        }
+        parts.pop("", None)  # the root of all folders tells nothing
+        if not parts:
+            return self
+        any_path = "|".join(map(re.escape, sorted(parts, key=len, reverse=True)))  # a file before its folder
+        pattern = re.compile(rf"(?<![\w./~-])(?:{any_path})(?![\w-]|\.\w)")  # and no part of a longer name
+        return _with_texts(self, partial(pattern.sub, lambda found: parts[found[0]]))
 
     @property
     def remarks(self) -> list[str]:
@@ -208,6 +241,20 @@ class Receipt:
         from ..reports.difference_table import difference_markdown
 
         return ["## Values That Differ", difference_markdown(self.differences)]
+
+
+def _with_texts(record: T, change: Callable[[str], str]) -> T:
+    """Return a record with each of its texts changed, also in the records that it holds."""
+    changed: Any = record
+    if isinstance(record, str):
+        changed = change(record)
+    elif isinstance(record, tuple):
+        changed = tuple(_with_texts(each, change) for each in record)
+    elif is_dataclass(record) and not isinstance(record, type):
+        changed = replace(
+            record, **{each.name: _with_texts(getattr(record, each.name), change) for each in fields(record)}
+        )
+    return cast(T, changed)
 
 
 def remove_receipt(folder: str) -> None:

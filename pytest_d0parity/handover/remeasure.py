@@ -36,6 +36,8 @@ class RemeasuredFile:
         Of its values with those in the log.
     errors : tuple of str
         What could not be read, in words.
+    is_unreadable : bool
+        Whether some of its bytes cannot be read as what it should be.
     is_same : bool
         Whether nothing in it differs from the log, whatever the thresholds: by the checksums of the arrays, or, for
         params, by all values.
@@ -45,6 +47,7 @@ class RemeasuredFile:
     size_bytes: int | None
     comparison: Comparison
     errors: tuple[str, ...]
+    is_unreadable: bool
     is_same: bool
 
     @property
@@ -133,7 +136,8 @@ class Remeasurement:
 
     def params(self, path: str) -> RemeasuredFile:
         """Compare every parameter and metric of a params file."""
-        run = read_baseline_run(Scenario(baseline_params=path))
+        folder, name = os.path.split(path)  # which is not told: a tar is unpacked just anywhere
+        run = read_baseline_run(Scenario(baseline_params=name, folders={"baseline_params": folder}))
         observed = baseline_values(run.params, run.parameters, run.metrics, ())
         errors = tuple(problem.message for problem in run.problems if problem.severity == "error")
         comparison = Comparison((), 0) if errors else self._comparator.compare_baseline(observed, _without_attachments)
@@ -142,7 +146,12 @@ class Remeasurement:
             self._comparisons.append(comparison)
         is_same = not comparison.differences and not any(item.differ for item in comparison.not_compared)
         return RemeasuredFile(
-            sha256=run.sha256, size_bytes=None, comparison=comparison, errors=errors, is_same=is_same and not errors
+            sha256=run.sha256,
+            size_bytes=None,
+            comparison=comparison,
+            errors=errors,
+            is_unreadable=run.read is None,  # params that are too many are an error as well
+            is_same=is_same and not errors,
         )
 
     def _job(self, folder: str) -> CaptureJob:
@@ -154,6 +163,7 @@ class Remeasurement:
         return RemeasuredFile(
             sha256=dataset.sha256,
             size_bytes=dataset.size_bytes,
+            is_unreadable=bool(errors),
             is_same=not errors and _checksums(values) == _checksums(self._comparator.values.datasets.get(name, {})),
             comparison=self._comparator.compare_dataset(
                 name,

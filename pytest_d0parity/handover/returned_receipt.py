@@ -13,7 +13,7 @@ from ..evidence.expected_files import expected_params
 from ..evidence.file import LogError, parse_object
 from ..util.files import describe_os_error, open_regular
 from ..util.text import counted, listed, printable, quoted
-from .bundle_reader import ATTACHMENTS, LOG_FILE, PARAMS_FILE
+from .bundle_reader import ATTACHMENTS, DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD
 from .receipt import RECEIPT
 from .sent import Sent
 from .verification import FINE
@@ -94,8 +94,9 @@ def read_back(
     limit_datasets : collection of str, optional
         The datasets that were sent, where these are not all.
     """
-    log, verdict, found = content.get("log"), content.get("verdict"), [*_found(content, sent)]
+    log, verdict = content.get("log"), content.get("verdict")
     sha256 = log.get("sha256") if isinstance(log, dict) else None
+    found = [*_found(content, _sameness(content, sent, sha256))]
     if sha256 != sent.file.sha256:
         about = f"the log {quoted(sha256)}" if sha256 else "no log that could be read"
         first = f"the receipt is about {about}, and {printable(sent.file.path)} is {sent.file.sha256}"
@@ -111,16 +112,12 @@ def read_back(
     return ReturnedReceipt(verdict=str(verdict), sentences=tuple(found))
 
 
-def _found(content: Mapping[str, Any], sent: Sent) -> Iterator[str]:
+def _found(content: Mapping[str, Any], sameness: str) -> Iterator[str]:
     """Yield what the receiver found, the files first."""
     files = content["files"]
-    same = [each for each in files if each.get("outcome") in _SAME]
+    same = _same_files(content)
     how = "every value measured again" if content.get("measured") is True else "sizes and SHA-256 compared"
-    by_lists = sum(sent.sha256_of(str(each.get("name"))) is None for each in same)
-    lists = (
-        f", {by_lists} of them by the bundle's own lists, which --log BUNDLE holds against yours" if by_lists else ""
-    )
-    yield f"{len(same)} of {counted(len(files), 'file')} are as they were sent{lists} ({how})"
+    yield f"{len(same)} of {counted(len(files), 'file')} are as {sameness} ({how})"
     for outcome in dict.fromkeys(each.get("outcome") for each in files if each.get("outcome") not in _SAME):
         names = [_with_remark(each) for each in files if each.get("outcome") == outcome]
         yield f"{len(names)} {quoted(str(outcome).replace('_', ' '))}: {listed(names, _MOST)}"
@@ -137,6 +134,19 @@ def _found(content: Mapping[str, Any], sent: Sent) -> Iterator[str]:
     if isinstance(attestation, dict):
         yield f"attestation: {_attestation_text(attestation)}"
     yield f"checked at {quoted(content.get('timestamp'))}, by {quoted(content.get('tool'))}; a receipt is not signed"
+
+
+def _same_files(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in content["files"] if each.get("outcome") in _SAME]
+
+
+def _sameness(content: Mapping[str, Any], sent: Sent, sha256: object) -> str:
+    """Return what the files that are the same are like: what was sent, if the receipt is about that log."""
+    if sha256 != sent.file.sha256:
+        return "that other log and its lists say" if sha256 else "the lists beside that log say"
+    by_lists = sum(sent.sha256_of(str(each.get("name"))) is None for each in _same_files(content))
+    lists = f", {by_lists} of them by the bundle's own lists, which --log BUNDLE holds against yours"
+    return f"they were sent{lists if by_lists else ''}"
 
 
 def _attestation_text(attestation: Mapping[str, Any]) -> str:
@@ -167,9 +177,8 @@ def _contradictions(
     names = [str(each.get("name")) for each in content["files"]]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         yield f"it tells twice of {listed(twice, _MOST)}"
-    if silent := [name for name in _wanted(sent, names, limit_datasets) if not _is_named(name, names)]:
-        hint = "" if limit_datasets else "; if you sent a part, name it by --limit-datasets"
-        yield f"it says nothing of {listed(silent, _MOST)}{hint}"
+    if silent := [*_silent(sent, names, limit_datasets)]:
+        yield f"it says nothing of {listed(silent, _MOST)}{_hint(silent, sent, names, limit_datasets)}"
     for each in content["files"]:
         if each.get("outcome") == "same":
             yield from _not_sent(sent, str(each.get("name")), each.get("observed_sha256"))
@@ -192,14 +201,33 @@ def _too_good(content: Mapping[str, Any], attested: Mapping[str, Any]) -> Iterat
         yield f"{said} of files that only agree within thresholds"
 
 
-def _wanted(sent: Sent, names: Collection[str], limit_datasets: Collection[str] | None) -> list[str]:
-    """Return the files of which a receipt has to tell."""
+def _silent(sent: Sent, names: Collection[str], limit_datasets: Collection[str] | None) -> Iterator[str]:
+    """Yield the files of which a receipt has to tell, and does not."""
     log = sent.file.log
-    datasets = [each.filename for each in log.datasets] if limit_datasets is None else [*limit_datasets]
-    if LOG_FILE not in names:
-        return datasets
-    attached = [f"{ATTACHMENTS}{each.name}" for each in log.attachments]  # all else comes along in a bundle
-    return [*datasets, *attached, *(each.name for each in expected_params(sent.file, PARAMS_FILE))]
+    datasets = [each.filename for each in log.datasets]
+    asked = datasets if limit_datasets is None else [*limit_datasets]
+    if sent.bundled:
+        left_out = {DATASETS + name for name in datasets if name not in asked}
+        # What was checked beside the log is called without the folders of the bundle.
+        yield from (
+            name
+            for name in sent.bundled
+            if name not in left_out and not {name, name.removeprefix(PAYLOAD), name.removeprefix(DATASETS)} & {*names}
+        )
+        return
+    attached = [f"{ATTACHMENTS}{each.name}" for each in log.attachments]
+    params = [each.name for each in expected_params(sent.file, PARAMS_FILE)]
+    along = [*attached, *params] if LOG_FILE in names else []  # in a bundle
+    yield from (name for name in [*asked, *along] if not _is_named(name, names))
+
+
+def _hint(silent: Collection[str], sent: Sent, names: Collection[str], limit_datasets: Collection[str] | None) -> str:
+    """Return why a receipt may rightly say nothing of some files, and what to do then."""
+    if sent.bundled and LOG_FILE not in names:
+        return "; if the receiver had the log without its bundle, name the log alone by --log LOG"
+    datasets = {each.filename for each in sent.file.log.datasets}
+    is_part = limit_datasets is None and any(name.removeprefix(DATASETS) in datasets for name in silent)
+    return "; if you sent a part, name it by --limit-datasets" if is_part else ""
 
 
 def _is_named(name: str, names: Collection[str]) -> bool:

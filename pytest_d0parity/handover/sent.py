@@ -18,20 +18,16 @@ from ..evidence.file import LogError, LogFile, read_log
 from ..util.text import listed, printable
 from .bundle_reader import (
     ATTACHMENTS,
-    ATTESTATION_FILE,
-    BESIDE,
     DATASETS,
     LOG_FILE,
+    OWN_FILES,
     PARAMS_FILE,
-    PAYLOAD,
     REFERENCE_FILE,
-    TAG_FILES,
     is_bundle,
     read_bundle,
 )
 
 _MOST = 5
-_UNHASHED = {ATTESTATION_FILE, *(PAYLOAD + name for name in BESIDE), *TAG_FILES}  # files of which a log tells nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +65,7 @@ class Sent:
         """Whether a file of which no SHA-256 is known by its name can have been sent."""
         if sha256 in self._logged.values() or not self._tells_of_params:
             return True  # beside a log, the params have the name that the receiver gave them
-        return not self.bundled and name in _UNHASHED
+        return not self.bundled and name in OWN_FILES
 
     @property
     def _tells_of_params(self) -> bool:

@@ -25,7 +25,7 @@ from ..util.errors import ParityError, UsageError
 from ..util.extras import missing_extra
 from ..util.files import describe_os_error
 from ..util.text import counted, listed, printable, text_as_name, valid_utf8
-from .bundle_reader import ATTESTATION_FILE, DATASETS, is_bundle, read_bundle
+from .bundle_reader import ATTESTATION_FILE, DATASETS, Bundle, is_bundle, read_bundle
 from .files.file_tree import ByteRange, FileTree, FolderTree, RefusedError, TreeError
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from ..attest.attestation import Attested
 
 
-_UNCHECKED_ATTESTATION = "the signature in the bundle: name the key that should have made it, by --public-key"
+_UNCHECKED_ATTESTATION = (
+    "the signature in the bundle: name the key that should have made it, by --public-key, and no other attestation"
+)
 _ATTACHED = "attachments/"  # how the attachments of a log are called beside its datasets
 _MOST = 5
 
@@ -238,12 +240,22 @@ def _of_bundle(path: str, output: str | None, stack: contextlib.ExitStack, *, ha
         checked=path,
         is_expected=bundle.is_expected,
         problems=bundle.problems,
-        contradictions=bundle.contradictions,
+        contradictions=bundle.contradictions + (() if has_key else _of_another_log(bundle)),
         attestation=bundle.attestation,
         is_bundle=True,
         not_looked_at=() if bundle.attestation is None or has_key else (_UNCHECKED_ATTESTATION,),
         has_unchecked_signature=bundle.attestation is not None and (not has_key or bundle.file is None),
     )
+
+
+def _of_another_log(bundle: Bundle) -> tuple[str, ...]:
+    """Say so where the attestation in a bundle is not about its log; whoever checks it by a key says so as well."""
+    if bundle.attestation is None or bundle.file is None:
+        return ()
+    from ..attest.attestation import why_not_about
+
+    fault = why_not_about(bundle.attestation, bundle.file)
+    return (f"{ATTESTATION_FILE} {fault}",) if fault else ()
 
 
 def read_public_key(path: str) -> SSlibKey:

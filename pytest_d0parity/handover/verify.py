@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from ..evidence.expected_files import THE_LOG, ExpectedFile
 from ..evidence.file import LogError
-from ..util.files import describe_os_error
+from ..util.files import LFS_ADVICE, describe_os_error
 from ..util.progress import NO_LISTENER, Listener
 from ..util.runtime import available_cores
 from ..util.text import listed, more_than, name_as_text, printable
+from .bundle_reader import OWN_FILES
 from .files.file_tree import ByteRange, RefusedError, TreeError, names_by_spelling, unpacked
 from .files.litter import is_litter
 from .verification import CheckedFile, Outcome, Verification, VerificationInterrupted
@@ -34,6 +35,7 @@ FileResult = tuple[Outcome, str, tuple[str, ...]]  # with a remark, and the arra
 _MAX_NAMES = 5
 _MAX_UNKNOWN = 1 << 26  # bytes of a file that is hashed to find out whether it is one of which no size is known
 _TOO_MANY = "the log does not tell of it"
+_UNLISTED = "no manifest lists it"
 
 
 def verify(
@@ -251,8 +253,9 @@ class _Verifier:
     def _is_damaged(
         self, expected: ExpectedFile, remeasured: RemeasuredFile, contradicted: Sequence[str], sha256: str
     ) -> bool:
-        """Whether a dataset has other bytes, in which not everything can be read, and is not another dataset."""
-        if expected.kind != "dataset" or not contradicted or not remeasured.errors:
+        """Whether a file has other bytes, in which not everything can be read, and is not another file."""
+        is_pointer = any(LFS_ADVICE in error for error in remeasured.errors)  # which says what to do, and is whole
+        if not contradicted or not remeasured.is_unreadable or is_pointer:
             return False
         return _is_the_other(self._expected_files.values(), expected, sha256) is None
 
@@ -340,7 +343,11 @@ class _Verifier:
             self._tree.byte_range(name)
         except RefusedError as error:
             return str(error)
-        return f"it has the bytes of {printable(self._renamed[name])}" if name in self._renamed else _TOO_MANY
+        if name in self._renamed:
+            return f"it has the bytes of {printable(self._renamed[name])}"
+        # Of these files no log tells; and without its log, a bundle has its manifests alone.
+        is_own = self._submission.is_bundle and (name in OWN_FILES or self._submission.file is None)
+        return _UNLISTED if is_own else _TOO_MANY
 
     def _differences(self) -> tuple[Difference, ...]:
         if not self._remeasured:
@@ -353,9 +360,8 @@ class _Verifier:
 
 
 def _is_the_other(expected_files: Iterable[ExpectedFile], expected: ExpectedFile, sha256: str) -> ExpectedFile | None:
-    """Return which other file a dataset or an attachment is, in place of the one that was expected."""
-    of_kind = (each for each in expected_files if each is not expected and each.kind == expected.kind)
-    others = (each for each in of_kind if each.kind in ("dataset", "attachment"))
+    """Return which dataset or attachment lies in place of the file that was expected."""
+    others = (each for each in expected_files if each is not expected and each.kind in ("dataset", "attachment"))
     return next((each for each in others if sha256 in each.hashes.values()), None)
 
 

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..util.files import LFS_POINTER, open_regular
+from ..util.files import LFS_ADVICE, LFS_POINTER, open_regular
 from ..util.text import quoted
 from .zip_member import PIECE, MemberStream, NpzError, read_npy_header
 
@@ -237,7 +237,7 @@ def _read_directory(file: BinaryIO) -> list[zipfile.ZipInfo]:
     if not start:
         raise NpzError("it is empty; copy it again")
     if start == LFS_POINTER:
-        raise NpzError("it is a Git LFS pointer, not the data: run 'git lfs pull'")
+        raise NpzError(f"it is a Git LFS pointer, not the data: {LFS_ADVICE}")
     if start.startswith(b"\x93NUMPY"):
         raise NpzError("it is a single .npy array, not an NPZ archive: write it with numpy.savez")
     if start.startswith(b"PK\x05\x06"):

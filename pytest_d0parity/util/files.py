@@ -15,6 +15,7 @@ from typing import TypeGuard, TypeVar
 File = TypeVar("File", bound=FileIO)
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # first bytes of a Git LFS pointer
+LFS_ADVICE = "run 'git lfs pull'"  # what to do about one, in every message on it
 SHA256_PATTERN = "^[0-9a-f]{64}$"  # for JSON Schema and `re`
 
 _PIECE = 1 << 20  # bytes

@@ -611,7 +611,6 @@ def test_a_log_that_cannot_be_read_costs_nothing_else(bag: Path, verify: Any) ->
         (f"{'0' * 64}  ~/outside", "its path leaves the bundle"),
         (f"{'0' * 64}  data//x", "or is not written plainly"),
         (f"{'0' * 64}  README.md", "the manifests list README.md twice"),
-        (f"{'A' * 64}  data/x", "spells its SHA-256 in capitals"),
         ("no line of a manifest", "line {}, is not a SHA-256 and a path"),
         ("\x00", "line {}, is not a SHA-256 and a path"),
     ],
@@ -623,6 +622,22 @@ def test_a_manifest_is_data(bag: Path, verify: Any, line: str, why: str) -> None
     code, said, _ = verify(log="bag")
     assert code == 1
     assert why.format(len(manifest.read_text().splitlines())) in said
+
+
+def test_a_manifest_in_capitals(bag: Path, verify: Any) -> None:
+    """RFC 8493 allows them, and bagit takes them as well."""
+    for name in MANIFESTS:
+        lines = [line.split("  ", 1) for line in (bag / name).read_text().splitlines()]
+        (bag / name).write_text("".join(f"{sha256.upper()}  {path}\n" for sha256, path in lines))
+        if name == MANIFESTS[0]:
+            bagit_tag_manifest(bag)
+    assert bagit_says(bag)[0] == 0
+    code, said, receipt = verify(log="bag")
+    assert (code, set(outcomes(receipt).values())) == (0, {"same"}), said
+    with (bag / "README.md").open("a") as file:
+        file.write("more")
+    code, _, receipt = verify(log="bag")
+    assert (code, outcomes(receipt)["README.md"]) == (3, "changed")
 
 
 def bagit_tag_manifest(bag: Path) -> None:
@@ -641,6 +656,71 @@ def test_a_file_that_no_manifest_lists(bag: Path, verify: Any) -> None:
     code, said, _ = verify(log="bag")
     assert (code, bagit_says(bag)[0]) == (1, 1)
     assert "manifest-sha256.txt does not list data/datasets/data_p1e4.npz" in said
+
+
+@pytest.mark.parametrize("log", ["whole", "junk"])
+def test_files_of_its_own_that_no_manifest_lists(bag: Path, verify: Any, log: str) -> None:
+    (bag / "manifest-sha256.txt").unlink()
+    tags = (bag / "tagmanifest-sha256.txt").read_text().splitlines(keepends=True)
+    (bag / "tagmanifest-sha256.txt").write_text("".join(line for line in tags if "README.md" not in line))
+    (bag / "data" / "notes.txt").write_text("mine")
+    if log == "junk":
+        (bag / "data" / LOG).write_text("{")
+    code, _, receipt = verify(log="bag")
+    extra = {each["name"]: each["remark"] for each in receipt["files"] if each["outcome"] == "extra"}
+    assert code == 3
+    for name in ("README.md", f"data/{LOG}", "data/SHA256SUMS", f"data/{PAGE}"):
+        assert extra.pop(name) == "no manifest lists it"
+    # Without the log, nobody knows of what it tells.
+    said = "the log does not tell of it" if log == "whole" else "no manifest lists it"
+    assert extra["data/notes.txt"] == said
+
+
+@pytest.mark.parametrize("output", ["bag", "bag.tar"])
+def test_sums_that_are_not_those_of_the_log(bag: Path, tar: Path, verify: Any, output: str) -> None:
+    sums = bag / "data" / "SHA256SUMS"
+    (first, four), (second, six) = (line.split("  ") for line in sums.read_text().splitlines())
+    for text in (f"{'0' * 64}  {four}\n{second}  {six}\n", f"{first}  {six}\n{second}  {four}\n", f"{first}  {four}\n"):
+        sums.write_text(text)
+        bagit.Bag(str(bag)).save(manifests=True)
+        tar.unlink()
+        subprocess.run(["tar", "cf", "bag.tar", "bag"], check=True, timeout=120)
+        code, said, receipt = verify(log=output)
+        assert (code, outcomes(receipt)["data/SHA256SUMS"]) == (3, "same")
+        assert receipt["problems"] == ["data/SHA256SUMS tells of other files than the log"]
+        assert said.startswith("drift: the whole contradicts itself (")
+
+
+@pytest.mark.parametrize("verdict", ["incomplete", "drift", "match"])
+def test_a_log_that_shows_no_parity(here: Path, verify: Any, verdict: str, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(here / "parity" / LOG, lambda log: log.update(verdict=verdict))
+    assert bundle("-q") == 0
+    warning = f"note: the log's own verdict is {verdict}, so that the bundle hands over no proof of parity\n"
+    assert (warning in capsys.readouterr().err) == (verdict != "match")
+    for log in ("out", f"parity/{LOG}"):
+        code, said, receipt = verify(log=log)
+        assert (code, receipt["verdict"]) == (0, "match")
+        assert said.splitlines()[0].endswith(f"; the log's own verdict is {verdict}") == (verdict != "match")
+        text = (here / "receipt" / "dose_parity_receipt.md").read_text(encoding="utf-8")
+        assert (f"own verdict is {verdict}." in text) == (verdict != "match")
+
+
+def test_params_that_were_cut_off_on_the_way(bag: Path, verify: Any) -> None:
+    path = bag / "data" / "params.dill"
+    whole = path.read_bytes()
+    for data in (whole[: len(whole) // 2], b""):
+        path.write_bytes(data)
+        code, _, receipt = verify(log="bag")
+        assert (code, outcomes(receipt)["data/params.dill"]) == (3, "damaged")
+        assert remark(receipt, "data/params.dill").startswith("it was damaged on the way: ask for it again (")
+
+
+def test_params_in_a_tar_are_told_of_without_the_folder_for_a_look(tar: Path, bag: Path, verify: Any) -> None:
+    (bag / "data" / "params.dill").write_bytes(b"\x80\x04")
+    tar.unlink()
+    subprocess.run(["tar", "cf", "bag.tar", "bag"], check=True, timeout=120)
+    _, _, receipt = verify(log="bag.tar")
+    assert "(params file params.dill cannot be read: " in remark(receipt, "data/params.dill")
 
 
 def test_a_payload_in_the_manifest_of_the_tag_files(bag: Path, verify: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -159,7 +160,9 @@ def test_from_the_sender_to_the_receiver_and_back(
     to_der = ["openssl", "pkey", "-pubin", "-in", "public.pem", "-outform", "DER"]
     der = subprocess.run(to_der, capture_output=True, check=True, timeout=120)
     assert f"    {hashlib.sha256(der.stdout).hexdigest()}" in readme
-    assert "to `d0@example.org`. It names the files" in readme
+    assert "to `d0@example.org`. It names the files that lie in this folder, also such\n" in readme
+    assert "no file that lies elsewhere." in readme
+    assert "no other files of yours" not in readme
     assert "a file of the baseline run: model |" in readme
     assert (
         "| data/attachments/train/recon.dill | a file of the baseline run; it may be a pickle: do not load it |"
@@ -351,6 +354,37 @@ def test_a_signature_that_was_taken_away(signed_bag: Path, verify: Verify) -> No
     assert "it is not there, and a signature was asked for" in said
 
 
+def test_an_attestation_that_is_none_is_told_once(signed_bag: Path, verify: Verify) -> None:
+    attestation = signed_bag / "data" / "dose_parity_attestation.json"
+    whole = attestation.read_bytes()
+    envelope = json.loads(whole)
+    other = base64.b64encode(b'{"_type": "https://in-toto.io/Statement/v1"}').decode()
+    for data, fault in (
+        (b"hello", "cannot be read as an attestation"),
+        (b'{"payload": "aGVsbG8="}', "cannot be read as an attestation"),
+        (json.dumps(envelope | {"payload": other}).encode(), "is about another log than the one beside it"),
+    ):
+        attestation.write_bytes(data)
+        for _ in range(2):
+            manifests_anew(signed_bag)
+        code, _, receipt = verify(log="bag")
+        contradiction = f"data/dose_parity_attestation.json {fault}"
+        assert (code, receipt["problems"]) == (3, [contradiction])
+        code, said, receipt = verify("--public-key", "public.pem", log="bag")
+        assert (code, receipt["problems"], len(receipt["attestation"]["faults"])) == (3, [], 1)
+        assert said.count("data/dose_parity_attestation.json: ") == 1
+        # Another attestation says nothing of the one in the bundle.
+        options = ("--public-key", "public.pem", "--attestation", "parity/dose_parity_attestation.json")
+        code, _, receipt = verify(*options, log="bag")
+        assert (code, receipt["problems"], receipt["attestation"]["faults"]) == (3, [contradiction], [])
+
+
+def test_a_signature_that_cannot_be_checked_for_lack_of_a_log(signed_bag: Path, verify: Verify) -> None:
+    (signed_bag / "data" / LOG).write_text("{")
+    _, said, _ = verify("--public-key", "public.pem", log="bag")
+    assert said.splitlines()[0].endswith("; a signature is there, and could not be checked, for the log cannot be read")
+
+
 def test_a_damaged_log_is_told_as_that(signed_bag: Path, verify: Verify) -> None:
     log = signed_bag / "data" / LOG
     whole = log.read_bytes()
@@ -447,6 +481,52 @@ def test_a_receipt_keeps_the_folders_of_the_receiver_to_itself(here: Path, verif
     assert code == 0
     assert (receipt["checked"], receipt["log"]["path"]) == ("sweep", LOG)
     assert str(here) not in json.dumps(receipt)
+
+
+def test_a_receipt_keeps_no_folder_in_any_of_its_words(signed_bag: Path, verify: Verify) -> None:
+    here = signed_bag.parent
+    (signed_bag / "data" / LOG).write_text("{")
+    (signed_bag / "data" / "datasets" / "data_p1e4.npz").unlink()
+    (signed_bag / "data" / "datasets" / "data_p1e4.npz").symlink_to("/etc/passwd")
+    _, said, bundled = verify(log=f"{signed_bag}/")
+    assert f"log {signed_bag}" in said
+    assert any(
+        "log bag/" in problem and problem.endswith("column 2: Expecting property name enclosed in double quotes)")
+        for problem in bundled["problems"]
+    ), bundled["problems"]
+    assert "it is a link that leaves bag" in remark(bundled, "data/datasets/data_p1e4.npz")
+    written = [path.read_text(encoding="utf-8") for path in (here / "receipt").iterdir()]
+
+    (here / "other.json").write_text("hello")
+    (here / "sweep" / "params.dill").write_bytes(b"\x80\x04")
+    (here / "away").mkdir()
+    options = ["--dataset-root", here / "away", "--baseline-params", here / "sweep" / "params.dill"]
+    options += ["--attach", here / "run" / "baseline_model.h5", "--attestation", here / "other.json"]
+    code, said, receipt = verify(*options, "--public-key", "public.pem", log=here / "parity" / LOG)
+    assert code == 3
+    assert f"{here}/other.json: " in said
+    assert receipt["problems"] == ["none of the datasets is in away; name their folder by --dataset-root"]
+    assert (receipt["attestation"]["path"], receipt["log"]["path"], receipt["checked"]) == ("other.json", LOG, "away")
+    assert outcomes(receipt)["params.dill"] == "damaged"
+    written += [path.read_text(encoding="utf-8") for path in (here / "receipt").iterdir()]
+    assert len(written) == 4
+    assert not [text for text in written if str(here) in text.replace("\\", "")]
+
+
+def test_the_attestation_beside_a_log_keeps_its_folder_to_itself(signed_bag: Path, verify: Verify) -> None:
+    _, _, receipt = verify("--public-key", "public.pem", log=signed_bag.parent / "parity" / LOG)
+    assert receipt["attestation"]["path"] == "dose_parity_attestation.json"
+    assert str(signed_bag.parent) not in json.dumps(receipt)
+
+
+def test_what_only_looks_like_a_path_that_was_given(here: Path, verify: Verify) -> None:
+    """The end of a relative path, and the beginning of a longer name."""
+    root = here / "sweep"
+    (here / "parity" / "s").mkdir()
+    edit(here / "parity" / LOG, lambda log: log["datasets"][0].update(filename=f"a{root}", size_bytes="x"))
+    edit(here / "parity" / LOG, lambda log: log["datasets"][1].update(filename=f"b {root}.npz", size_bytes="x"))
+    _, _, receipt = verify("--dataset-root", root)
+    assert {f"a{root}", f"b {root}.npz"} <= outcomes(receipt).keys()
 
 
 def test_a_log_in_a_bag_means_the_bag(bag: Path, verify: Verify) -> None:
@@ -554,7 +634,40 @@ def test_the_sender_learns_what_the_receiver_saw(bag: Path, verify: Verify, caps
     assert main(["verify", "receipt/dose_parity_receipt.json", "--log", f"parity/{LOG}"]) == 3
     said = capsys.readouterr().out
     assert said.startswith("drift: the receipt is about the log ")
+    assert " files are as that other log and its lists say (sizes and SHA-256 compared)" in said
+    assert "as they were sent" not in said
     assert f"1 changed: data/{LOG} (it or manifest-sha256.txt was damaged on the way, or changed by " in said
+
+
+def test_a_receipt_that_leaves_out_files_of_the_bundle(bag: Path, verify: Verify, capsys: Any) -> None:
+    assert main(["bundle", f"parity/{LOG}", "--output", "sent.tar", "-q"]) == 0
+    _, _, whole = verify(log="bag")
+    back = ["verify", "edited.json", "--log", "sent.tar"]
+
+    def read_back(names: set[str], *options: str) -> tuple[int, str]:
+        files = [each for each in whole["files"] if each["name"] in names]
+        Path("edited.json").write_text(json.dumps({**whole, "files": files}), encoding="utf-8")
+        return main([*back, *options]), capsys.readouterr().out
+
+    names = {*outcomes(whole)}
+    assert read_back(names)[0] == 0
+    for name in names:
+        code, said = read_back(names - {name})
+        assert (code, f"\nit says nothing of {name}" in said) == (1, True), said
+        assert ("by --limit-datasets" in said) == ("datasets/" in name)
+    dataset = "data/datasets/data_p1e6.npz"
+    part = ("--limit-datasets", "data_p1e4.npz")
+    assert read_back(names - {dataset}, *part)[0] == 0
+    code, said = read_back(names - {dataset, "README.md"}, *part)
+    assert (code, "it says nothing of README.md\n" in said) == (1, True)
+    # Whoever checked the files beside a log has not checked the bundle.
+    verify("--baseline-params", "sweep/params.dill")
+    capsys.readouterr()
+    assert main(["verify", "receipt/dose_parity_receipt.json", "--log", "sent.tar"]) == 1
+    said = capsys.readouterr().out
+    assert "it says nothing of " in said
+    assert "data_p1e4.npz" not in said.partition("it says nothing of ")[2].splitlines()[0]
+    assert "name the log alone by --log LOG" in said
 
 
 # --- in pytest -----------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_params_are_checked_where_they_are_named(verify: Verify, here: Path) -> 
 
     (here / "sweep" / "params.dill").write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
     code, _, receipt = verify("--baseline-params", "sweep/params.dill")
-    assert (code, outcomes(receipt)["sweep/params.dill"]) == (3, "changed")
+    assert (code, outcomes(receipt)["sweep/params.dill"]) == (3, "damaged")
     assert not (here / "owned").exists()
 
     code, _, receipt = verify("--baseline-params", "nowhere.dill")
@@ -119,6 +119,7 @@ def test_params_that_lie_among_the_datasets(verify: Verify, here: Path, monkeypa
     assert main(["verify", f"../parity/{LOG}", *options, "--baseline-params", "data_p1e4.npz"]) == 3
     receipt = json.loads((here / "receipt" / "dose_parity_receipt.json").read_text(encoding="utf-8"))
     assert outcomes(receipt) == {"data_p1e4.npz": "same", "data_p1e6.npz": "same", "./data_p1e4.npz": "changed"}
+    assert remark(receipt, "./data_p1e4.npz") == "it is the file that should be data_p1e4.npz"
 
 
 def test_params_that_the_log_does_not_know(verify: Verify, here: Path) -> None:
@@ -214,11 +215,16 @@ def test_a_swapped_pair_is_named(verify: Verify, here: Path) -> None:
 def test_a_truncated_copy_and_a_pointer(verify: Verify, here: Path) -> None:
     path = here / "sweep" / "data_p1e4.npz"
     path.write_bytes(path.read_bytes()[:-5000])
-    (here / "sweep" / "data_p1e6.npz").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    code, _, receipt = verify()
+    params = here / "sweep" / "params.dill"
+    for pointer in (here / "sweep" / "data_p1e6.npz", params):
+        pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    code, _, receipt = verify("--baseline-params", "sweep/params.dill")
     assert code == 3
     assert "truncated or damaged; copy it again" in remark(receipt, "data_p1e4.npz")
-    assert "git lfs pull" in remark(receipt, "data_p1e6.npz")
+    # What to do about a pointer is told, and nothing of a way on which it was damaged.
+    assert remark(receipt, "data_p1e6.npz") == "it is a Git LFS pointer, not the data: run 'git lfs pull'"
+    assert "not the data: run 'git lfs pull'" in remark(receipt, "sweep/params.dill")
+    assert "damaged on the way" not in remark(receipt, "sweep/params.dill")
 
 
 def test_a_file_that_is_written_to_meanwhile(here: Path) -> None:

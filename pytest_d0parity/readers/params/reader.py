@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...util.errors import ParityError
-from ...util.files import LFS_POINTER, describe_os_error, open_hashed
+from ...util.files import LFS_ADVICE, LFS_POINTER, describe_os_error, open_hashed
 from ...util.text import printable, quoted
 from ..json_object import JsonError, parse_json_object
 from .expansion import plain_values
@@ -30,7 +30,7 @@ _MAX_JSON = 16 << 20  # bytes
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EXPECTED = "a params.dill, a JSON object, or a zip of either is expected"
 _OTHER_FORMATS = {
-    LFS_POINTER: "a Git LFS pointer, not the data: run 'git lfs pull'",
+    LFS_POINTER: f"a Git LFS pointer, not the data: {LFS_ADVICE}",
     b"\x89HDF": "an HDF5 file, such as the weights of a model",
     b"\x93NUMPY": "an array of NumPy",
 }
