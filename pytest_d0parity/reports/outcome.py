@@ -22,6 +22,7 @@ from ..util.markdown import escape
 from ..util.text import counted, listed, more_than, printable, valid_utf8
 from .difference_table import difference_cells, difference_markdown, difference_table, merged
 
+_BASELINE = ("params", "metrics")
 _UNREAD = ("missing", "damaged")  # proofs that a file could not be read: each of its values is missing then
 TO_REVIEW = 200  # rows of a table that somebody reads before a reference is changed
 _MOST_FINDINGS = 12
@@ -110,33 +111,34 @@ class Outcome:
         if self.reference is None:
             return "these are the values; nothing was compared"
         reference = f"reference {printable(self.reference)}"
-        drifted, within = self._count("drift"), self._count("within_thresholds")
-        unread, absent = self._unread(), [each.root for each in self.findings if each.proof == ONE_SIDE]
-        left = drifted - self.readable()[0]._count("drift") if unread or absent else 0
-        beyond = (
-            f"{_values(drifted - left)} from the {reference} beyond "
-            f"{'its threshold' if drifted - left == 1 else 'their thresholds'}"
-        )
-        if unread:
-            what = (
-                f"{counted(len(unread), 'dataset')} of the {reference} could not be read or measured here, or not whole"
-            )
-            beyond = f"{what}; {beyond}" if drifted > left else what
-        elif absent and drifted == left:
-            is_new = all(each.expected == MISSING for each in self.differences if each.verdict == "drift")
-            where = "here, and not in" if is_new else "not here, but in"
-            beyond = f"{' and '.join(dict.fromkeys(absent))} are {where} the {reference}"
         match self.verdict:
             case "match" if self._count("repacked"):
                 return f"every array and every other value equals the {reference}"
             case "match":
                 return f"every compared value equals the {reference}"
             case "within_thresholds":
-                return self._within(within, reference)
+                return self._within(self._count("within_thresholds"), reference)
             case "drift":
-                return beyond
-        found = f"; {beyond}" if drifted else ""
+                return self._beyond(reference)
+        found = f"; {self._beyond(reference)}" if self._count("drift") else ""
         return f"not everything was compared with the {reference}, so parity is not shown{found}"
+
+    def _beyond(self, reference: str) -> str:
+        """Say what drifts: values, and apart from them what is not here at all."""
+        drifted, unread = self._count("drift"), self._unread()
+        absent = {each.root: None for each in self.findings if each.proof == ONE_SIDE and each.root in _BASELINE}
+        left = drifted - self.readable()[0]._count("drift") if unread or absent else 0
+        limit = "its threshold" if drifted - left == 1 else "their thresholds"
+        beyond = f"{_values(drifted - left)} from the {reference} beyond {limit}"
+        if unread:
+            datasets = counted(len(unread), "dataset")
+            what = f"{datasets} of the {reference} could not be read or measured here, or not whole"
+        elif absent:
+            is_new = all(each.expected == MISSING for each in self.differences if _root_of(each) in absent)
+            what = f"{' and '.join(absent)} are {'here, and not in' if is_new else 'not here, but in'} the {reference}"
+        else:
+            return beyond
+        return f"{what}; {beyond}" if drifted > left else what
 
     def _within(self, count: int, reference: str) -> str:
         agree = f"{_values(count)} from the {reference}, none beyond its threshold{self._by_sigma()}"
