@@ -124,8 +124,8 @@ def _capture(
         listener.planned(list(sizes.items()))
         job = make_job(scenario, selection, comparator, cache)
         for filename, result in executor.capture(job, sizes, listener.progress):
+            captured[filename] = result  # first: what was told must not be lost to a Ctrl-C in between
             _report(listener, result.dataset.problems)
-            captured[filename] = result
     except KeyboardInterrupt:
         log = build_log(scenario, baseline_run, selection, captured, git)
         raise CaptureInterrupted(log, pictures_of(captured), len(selection.filenames)) from None

@@ -463,8 +463,8 @@ def test_a_script_that_slipped_in_would_not_run(
         path = tmp_path / "evil.html"
         path.write_text(page.replace("<main>", f"<main>{evil.replace('ADDRESS', address)}"), encoding="utf-8")
         with browser.tab(path) as tab:
-            tab.page.locator("#params thead button").first.click()  # its own script runs
-            assert tab.page.locator("#params th[aria-sort]").count() == 1
+            tab.page.locator("#matrix thead button").first.click()  # its own script runs
+            assert tab.page.locator("#matrix th[aria-sort]").count() == 1
             if "<form" in evil:
                 tab.page.evaluate("document.getElementById('send').click()")
                 tab.page.wait_for_timeout(300)

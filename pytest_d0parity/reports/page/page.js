@@ -17,6 +17,12 @@ function key(row, column) {
   return { text, number };
 }
 
+// Names go on in the next line behind a colon or a dot, and not in the middle of a word.
+for (const name of document.querySelectorAll("th[scope=row]")) {
+  const parts = name.childElementCount ? [] : name.textContent.split(/(?<=[:.])(?=\w)/);
+  if (parts.length > 1) name.replaceChildren(...parts.flatMap((part) => [document.createElement("wbr"), part]));
+}
+
 // Numbers in their order, then texts in theirs.
 function compare(one, other) {
   const first = Number.isNaN(one.number), second = Number.isNaN(other.number);

@@ -70,7 +70,6 @@ def to_html(run: ShownLog, reference: ShownLog | None, outcome: Outcome, runs: S
         "inline": lambda text: Markup(_inline(text)),  # noqa: S704 - our own words
         "full_text": full_text,
         "cells": difference_cells,
-        "dotted": _dotted,
         "number": number,
         "plain": printable,
         "thousands": lambda count: f"{count:,}",
@@ -146,11 +145,6 @@ def _bytecode_cache() -> _BytecodeCache | None:
     """
     folder = os.path.dirname(cache_from_source(__file__))
     return _BytecodeCache(folder) if os.access(folder, os.W_OK) and not sys.dont_write_bytecode else None
-
-
-def _dotted(name: str) -> Markup:
-    """Let a dotted name go on in the next line behind a colon or a dot, and not in the middle of a word."""
-    return Markup(re.sub(r"(?<=[:.])(?=\w)", "<wbr>", str(escape(name))))  # noqa: S704 - escaped
 
 
 def _policy(script: str) -> str:
