@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,22 +12,12 @@ from ..comparison.difference import Comparison
 from ..comparison.values import Values, values_of
 from ..evidence.drift import Reference
 from ..evidence.file import LogFile
-from ..evidence.model import EvidenceLog
 from ..reports.outcome import Outcome
 from ..scenario.options import DEFAULT_ID, LEVELS
 from ..scenario.pyproject import Project
-from ..scenario.scenario import Scenario
 from ..scenario.thresholds import Level, Threshold, parse_threshold, threshold_of
 from ..util.errors import UsageError
-from .source import (
-    in_memory,
-    log_in,
-    measure_folder,
-    note_on_files,
-    read_source,
-    scenario_of_folder,
-    without_baseline,
-)
+from .source import Source, measure_folder, read_sides, scenario_of_folder
 
 if TYPE_CHECKING:
     from ..statistics.frames.frame_pictures import FramePictures
@@ -36,9 +25,6 @@ if TYPE_CHECKING:
 
 class LevelError(UsageError, ValueError):
     """A level of comparison that there is not."""
-
-
-Source = str | os.PathLike[str] | EvidenceLog
 
 
 def compare(
@@ -86,7 +72,8 @@ def compare(
     """
     if level not in LEVELS:
         raise LevelError(f"level {level!r} is none of {', '.join(map(repr, LEVELS))}")
-    trusted, file, notes = _files(reference, log)
+    notes: list[str] = []
+    trusted, file = read_sides((reference, log), _measure, notes.append)
     outcome, _, comparator, observed, comparison = judge(trusted, file, level, _thresholds(thresholds), notes)
     for problem in comparator.problems(observed, comparison):
         warnings.warn(problem.message, stacklevel=2)
@@ -129,27 +116,6 @@ def _thresholds(given: Sequence[str] | Mapping[str, Any]) -> list[Threshold]:
     return [parse_threshold(text) for text in given]
 
 
-def _files(reference: Source, log: Source) -> tuple[LogFile, LogFile, list[str]]:
-    """Read or measure both sides, and say what was not looked at; a folder is kept as the other side's log says."""
-    read = [_read(each) for each in (reference, log)]
-    files = [
-        each if isinstance(each, LogFile) else measure_folder(_scenario(each, read[1 - number]))
-        for number, each in enumerate(read)
-    ]
-    paths = [os.fspath(each) for each in (reference, log) if not isinstance(each, EvidenceLog)]
-    notes = [note for path in paths for note in note_on_files(path, log_in(path))]
-    if not all(isinstance(each, LogFile) for each in read):
-        files, left_out = without_baseline(files)
-        notes += left_out
-    return files[0], files[1], notes
-
-
-def _read(source: Source) -> LogFile | str:
-    if isinstance(source, EvidenceLog):
-        return in_memory(source)
-    path = log_in(os.fspath(source))
-    return os.fspath(source) if path is None else read_source(path)
-
-
-def _scenario(folder: str, other: LogFile | str) -> Scenario:
-    return scenario_of_folder(Project(), DEFAULT_ID, {}, folder, other if isinstance(other, LogFile) else None)
+def _measure(folder: str, other: LogFile | None) -> LogFile:
+    """Measure a folder, which is kept as the log on the other side says."""
+    return measure_folder(scenario_of_folder(Project(), DEFAULT_ID, {}, folder, other))

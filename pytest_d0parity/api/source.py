@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -38,14 +38,55 @@ def log_in(path: str) -> str | None:
     return next((os.path.join(path, name) for name in (LOG, _BAG) if os.path.isfile(os.path.join(path, name))), None)
 
 
-def note_on_files(given: str, path: str | None) -> list[str]:
-    """Say so where a log stands for its folder, so that nobody looks at the files beside it."""
-    if path in (None, given):
-        return []
-    return [
-        f"{printable(given)} holds a log, which is compared; the files beside it were not looked at: d0parity verify "
-        f"{printable(str(path))} does that"
+Source = str | os.PathLike[str] | EvidenceLog
+
+
+def read_sides(
+    given: tuple[Source, Source], measure: Callable[[str, LogFile | None], LogFile], note: Callable[[str], None]
+) -> tuple[LogFile, LogFile]:
+    """Read both sides of a comparison, and measure the folders that hold no log.
+
+    Parameters
+    ----------
+    given : pair of path or EvidenceLog
+        What is trusted, and what is compared with it.
+    measure : callable
+        Measures a folder; told of the log on the other side, if that is one.
+    note : callable
+        Told of what is not looked at.
+
+    Raises
+    ------
+    ParityError
+        If one of them cannot be read or measured.
+    """
+    logs = [_log_of(each, note) for each in given]
+    sides = [
+        measure(os.fspath(source), logs[1 - number]) if log is None and not isinstance(source, EvidenceLog) else log
+        for number, (source, log) in enumerate(zip(given, logs, strict=True))
     ]
+    files = [each for each in sides if each is not None]
+    if None in logs:
+        if any(file.log.params or file.log.metrics or file.log.attachments for file in files):
+            note(_NO_BASELINE)
+        files = [_without_baseline(file) for file in files]
+    return files[0], files[1]
+
+
+def _log_of(source: Source, note: Callable[[str], None]) -> LogFile | None:
+    """Return the log that a source is or holds; None for a folder without one."""
+    if isinstance(source, EvidenceLog):
+        return in_memory(source)
+    given = os.fspath(source)
+    path = log_in(given)
+    if path is None:
+        return None
+    if path != given:
+        note(
+            f"{printable(given)} holds a log, which is compared; the files beside it were not looked at: d0parity "
+            f"verify {printable(path)} does that"
+        )
+    return read_source(path)
 
 
 def read_source(path: str) -> LogFile:
@@ -150,19 +191,8 @@ def scenario_of_folder(
     return replace(scenario, layout=layout) if isinstance(layout, Layout) and not told else scenario
 
 
-def without_baseline(files: Sequence[LogFile]) -> tuple[list[LogFile], list[str]]:
-    """Leave out of logs what a folder that is measured does not have: params, metrics, attachments, own checks.
-
-    Returns
-    -------
-    notes : list of str
-        That they are left out, where a log has some.
-    """
-    have = any(file.log.params or file.log.metrics or file.log.attachments for file in files)
-    return [_without_baseline(file) for file in files], [_NO_BASELINE] if have else []
-
-
 def _without_baseline(file: LogFile) -> LogFile:
+    """Return a log without what a folder that is measured does not have: params, metrics, attachments, own checks."""
     log = replace(file.log, params={}, baseline_params={}, metrics={}, attachments=(), checks=())
     return replace(file, log=log)
 

@@ -65,38 +65,25 @@ def _sides(options: argparse.Namespace, project: Project, terminal: Terminal) ->
     ParityError
         If one of them cannot be read or measured.
     """
-    from ..api.source import (
-        STANDARD_INPUT,
-        log_in,
-        measure_folder,
-        note_on_files,
-        read_source,
-        scenario_of_folder,
-        without_baseline,
-    )
+    from ..api.source import STANDARD_INPUT, measure_folder, read_sides, scenario_of_folder
     from .scan import note_left_aside
 
     given = (options.reference, options.log)
     if given == (STANDARD_INPUT, STANDARD_INPUT):
         raise UsageError("standard input holds one log: name the other one by its path")
-    paths = [log_in(path) for path in given]
-    notes = [note for folder, path in zip(given, paths, strict=True) for note in note_on_files(folder, path)]
-    for note in notes:
-        terminal.note(note)
-    logs = [None if path is None else read_source(path) for path in paths]
-    sides = []
-    for number, (folder, log) in enumerate(zip(given, logs, strict=True)):
-        if log is None:
-            scenario = scenario_of_folder(project, options.scenario_id, vars(options), folder, logs[1 - number])
-            log = measure_folder(scenario, terminal, terminal.note)
-            note_left_aside(scenario, terminal)
-        sides.append(log)
-    if None in logs:
-        sides, left_out = without_baseline(sides)
-        for note in left_out:
-            terminal.note(note)
-        notes += left_out
-    return sides[0], sides[1], notes
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        terminal.note(text)
+
+    def measure(folder: str, other: LogFile | None) -> LogFile:
+        scenario = scenario_of_folder(project, options.scenario_id, vars(options), folder, other)
+        file = measure_folder(scenario, terminal, terminal.note)
+        note_left_aside(scenario, terminal)
+        return file
+
+    return *read_sides(given, measure, note), notes
 
 
 def compare_with(

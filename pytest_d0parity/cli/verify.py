@@ -192,7 +192,7 @@ def _check(
         litter=verification.litter,
         has_unchecked_signature=submission.has_unchecked_signature and attested is None,
     )
-    say = terminal.say if receipt.verdict in ("match", "within_thresholds") else terminal.say_always
+    say = terminal.say if _CODES[receipt.verdict] == DONE else terminal.say_always
     say(receipt.to_text(faulty_only=options.quiet))
     datasets = {each.name for each in submission.expected_files if each.kind == "dataset"}
     if not submission.is_bundle and any(e.outcome == "changed" and e.name in datasets for e in receipt.files):

@@ -15,6 +15,7 @@ from .drift import Difference, Finding, Reference
 SCHEMA_VERSION: Literal[4] = 4
 
 Verdict = Literal["recorded", "match", "within_thresholds", "drift", "incomplete"]
+SHOWN = ("match", "within_thresholds")  # verdicts that show parity
 UNSHOWN = ("drift", "incomplete")  # verdicts of a log that shows no parity, though its files be the very ones
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..attest.statement import FAILED
 from ..evidence.expected_files import expected_params
 from ..evidence.file import LogError, parse_object
+from ..evidence.model import SHOWN
 from ..util.files import describe_os_error, open_regular
 from ..util.text import counted, listed, printable, quoted
 from .bundle_reader import ATTACHMENTS, DATASETS, LOG_FILE, PARAMS_FILE, PAYLOAD
@@ -19,7 +20,7 @@ from .sent import Sent
 from .verification import FINE
 
 _MOST = 5
-_VERDICTS = ("match", "within_thresholds", "drift", "incomplete")
+_VERDICTS = (*SHOWN, "drift", "incomplete")
 _SAME = ("same", "repacked")
 
 
@@ -168,7 +169,7 @@ def _contradictions(
     """Yield what a receipt says and cannot be, and what it should say and does not."""
     attestation = content.get("attestation")
     attested = attestation if isinstance(attestation, dict) else {}
-    if content.get("verdict") in ("match", "within_thresholds"):
+    if content.get("verdict") in SHOWN:
         yield from _too_good(content, attested)
     if key_id is not None and attested.get("key_id") != key_id:
         found = f"was checked by the key {quoted(attested['key_id'])}" if attested.get("key_id") else "was not checked"

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..evidence.model import SHOWN
+
 if TYPE_CHECKING:
     from ..evidence.drift import Difference, Finding
     from ..evidence.model import Verdict
@@ -76,7 +78,7 @@ class Verification:
 
     def __bool__(self) -> bool:
         """Whether all is as the log says."""
-        return self.verdict in ("match", "within_thresholds")
+        return self.verdict in SHOWN
 
     def _repr_html_(self) -> str:
         from ..evidence.shown import html_table

@@ -15,7 +15,7 @@ from ..comparison.levels import is_about_bytes
 from ..comparison.values import BUILT_IN
 from ..evidence.drift import Difference, Finding, NotCompared
 from ..evidence.encoding import convert_for_json
-from ..evidence.model import EvidenceLog, Verdict
+from ..evidence.model import SHOWN, EvidenceLog, Verdict
 from ..evidence.shown import html_table
 from ..scenario.options import for_pytest
 from ..util.markdown import escape
@@ -84,7 +84,7 @@ class Outcome:
 
     def __bool__(self) -> bool:
         """Whether there is parity, so that ``assert compare(a, b)`` says what it seems to say."""
-        return self.verdict in ("match", "within_thresholds")
+        return self.verdict in SHOWN
 
     def _repr_html_(self) -> str:
         columns = ["value", "reference", "observed", "difference", "allowed", "verdict"]

@@ -17,12 +17,6 @@ function key(row, column) {
   return { text, number };
 }
 
-// Names go on in the next line behind a colon or a dot, and not in the middle of a word.
-for (const name of document.querySelectorAll("th[scope=row]")) {
-  const parts = name.childElementCount ? [] : name.textContent.split(/(?<=[:.])(?=\w)/);
-  if (parts.length > 1) name.replaceChildren(...parts.flatMap((part) => [document.createElement("wbr"), part]));
-}
-
 // Numbers in their order, then texts in theirs.
 function compare(one, other) {
   const first = Number.isNaN(one.number), second = Number.isNaN(other.number);
@@ -85,6 +79,12 @@ for (const hash of document.querySelectorAll(".hash")) {
     }
   });
   hash.after(" ", button);
+}
+
+// Names go on in the next line behind a colon or a dot, and not in the middle of a word.
+for (const name of document.querySelectorAll("th[scope=row]")) {
+  const parts = name.childElementCount ? [] : name.textContent.split(/(?<=[:.])(?=\w)/);
+  if (parts.length > 1) name.replaceChildren(...parts.flatMap((part) => [document.createElement("wbr"), part]));
 }
 
 // A table that is wider than the page says so.

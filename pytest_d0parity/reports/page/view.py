@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...evidence.dataset import Scalar
+from ...evidence.model import SHOWN
 from ...util.text import printable
 from ..layout_table import layout_rows
 from ..outcome import Outcome
@@ -60,7 +61,7 @@ class PageView:
     @property
     def state(self) -> str:
         """The verdict that the page shows: ``incomplete`` instead of a good one if something could not be read."""
-        well = ("recorded", "match", "within_thresholds")
+        well = ("recorded", *SHOWN)
         doubtful = self.unsound or bool(self.failed_checks())
         return "incomplete" if doubtful and self._run.log.verdict in well else self._run.log.verdict
 
