@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FIRST_SHRINK = 1 << 18  # values that are all kept before the first prediction
-_WINDOW_BUDGET = 1 << 19  # values in all windows together, right after they have shrunk
+_WINDOW_BUDGET = 1 << 18  # values in all windows together, right after they have shrunk
 _MIN_GROWTH = 1.5  # windows do not shrink if less than this factor of the stream is still to come
 _MAX_KEPT = 1 << 21  # kept values at which the windows shrink ahead of schedule
 _MAX_PIECES = 1 << 10  # arrays of kept values, each of which has a memory overhead
 _PROBES = 8  # steps across a window in the search for frequent values
 _FREQUENT = 1 << 15  # a value that occurs more often is counted instead of kept
-_FIRST_MARGIN = 256.0  # half-width of a window in standard errors; large, since the pixels of a frame are correlated
-_MIN_MARGIN = 8.0  # the same, at the least
+_FIRST_MARGIN = 64.0  # half-width of a window in standard errors; large, since the pixels of a frame are correlated
+_MIN_MARGIN = 10.0  # half-width of a window in standard errors as observed, at the least
+_DRIFT_MARGIN = 6.0  # the same in the distance that the quantile has moved since the windows have shrunk before
 _MAX_SAMPLE = 1 << 20  # values in the sample of the stream
 _SAMPLE_PER_BLOCK = 1 << 9  # values of a block that go into the sample, at first
 _GOLDEN_RATIO = 0.6180339887498949  # its multiples modulo 1 are evenly spread, never in step with rows and columns
@@ -60,6 +61,8 @@ class Windows:
         For each interval whether its values are kept.
     below : sequence of int
         How many of the values so far lie below each edge.
+    seen : int
+        How many values there were so far.
     kept : ndarray, optional
         The values so far that lie in an interval whose values are kept, ascending.
     """
@@ -69,10 +72,13 @@ class Windows:
         edges: Sequence[_Edge] = (_Edge(-math.inf, False), _Edge(math.inf, True)),
         keeps: Sequence[bool] = (True,),
         below: Sequence[int] = (0, 0),
+        seen: int = 0,
         kept: NDArray[Any] | None = None,
     ) -> None:
         self.edges = edges
         self.below = np.array(below)
+        self.seen = seen
+        self._shares = self.below / max(seen, 1)  # of the values below each edge, at the beginning
         self._keeps = [*keeps, False][: len(edges)]
         self._kept = [] if kept is None else [kept]
         self._is_sorted = kept is not None
@@ -95,6 +101,7 @@ class Windows:
                 inside = below if inside is None else np.logical_xor(inside, below, out=inside)
                 kept = keeps
         self.below += counts
+        self.seen += values.size
         self._blocks += 1
         self._sums += counts
         self._squares += counts * counts
@@ -115,14 +122,34 @@ class Windows:
 
     def find(self, rank: int) -> Any:
         """Return the value of a rank (from 0) among the values so far, or None where it was not kept."""
-        number = int(np.searchsorted(self.below, rank, side="right")) - 1
-        if number < 0 or number == len(self.edges) - 1:
+        number = self._interval_of(rank)
+        if not self._holds(number):
             return None
-        low, high = self.edges[number : number + 2]
+        low = self.edges[number]
         if self._keeps[number]:
             ascending = self.ascending()
             return ascending[low.index_in(ascending) + rank - int(self.below[number])]
-        return low.value if low.value == high.value else None
+        return low.value
+
+    def held_around(self, rank: int) -> tuple[int, int] | None:
+        """Return the first and the last of the consecutive ranks around this one that can be found; None for none."""
+        first = last = self._interval_of(rank)
+        if not self._holds(first):
+            return None
+        while self._holds(first - 1):
+            first -= 1
+        while self._holds(last + 1):
+            last += 1
+        return int(self.below[first]), int(self.below[last + 1]) - 1
+
+    def _interval_of(self, rank: int) -> int:
+        return int(np.searchsorted(self.below, rank, side="right")) - 1
+
+    def _holds(self, number: int) -> bool:
+        """Whether the values of an interval are kept, or are all the same."""
+        if not 0 <= number < len(self.edges) - 1:
+            return False
+        return self._keeps[number] or self.edges[number].value == self.edges[number + 1].value
 
     @property
     def counted_values(self) -> list[Any]:
@@ -138,13 +165,22 @@ class Windows:
         ascending = self.ascending()
         return count + edge.index_in(ascending) - self.edges[number].index_in(ascending)
 
-    def count_deviation(self, rank: float) -> float:
-        """Return the standard deviation, from block to block, of the count below the edge nearest to a rank."""
-        if not self._blocks or not self.edges:
-            return 0.0
-        number = int(np.argmin(np.abs(self.below - rank)))
-        mean = self._sums[number] / self._blocks
-        return math.sqrt(max(self._squares[number] / self._blocks - mean * mean, 0.0))
+    def movement(self, rank: int) -> tuple[float, float]:
+        """Return how much the counts below the edges around a rank that is held scatter, and how far they have drifted.
+
+        Returns
+        -------
+        deviation : float
+            Standard deviation from block to block.
+        drift : float
+            How many more or fewer values lie below than if their share had stayed what it was when the edges were set.
+        """
+        number = self._interval_of(rank)
+        around = slice(number, number + 2)
+        means = self._sums[around] / self._blocks
+        variances = self._squares[around] / self._blocks - means * means
+        drifts = np.abs(self.below[around] - self._shares[around] * self.seen)
+        return math.sqrt(max(variances.max(), 0.0)), float(drifts.max())
 
 
 class QuantileTracker:
@@ -164,8 +200,7 @@ class QuantileTracker:
         self._size = size
         self._windows = Windows()
         self._spreads = {quantile: math.sqrt(quantile * (1 - quantile)) for quantile in quantiles}
-        self._margins = dict.fromkeys(quantiles, _FIRST_MARGIN)
-        self._seen = 0
+        self._guess = _FIRST_MARGIN
         self._next_shrink = _FIRST_SHRINK  # number of values seen
         self._block_size = 0
         self._sample: list[NDArray[Any]] = []
@@ -174,10 +209,9 @@ class QuantileTracker:
 
     def add(self, values: NDArray[Any]) -> None:
         """Add the next block of values: any finite floats, always of the same dtype."""
-        if self._seen >= self._next_shrink or self._windows.size > _MAX_KEPT:
+        if self._windows.seen >= self._next_shrink or self._windows.size > _MAX_KEPT:
             self._shrink_windows()
         self._windows.add(values)
-        self._seen += values.size
         self._block_size = max(self._block_size, values.size)
         if self._sample_places.size:
             self._take_sample(values)
@@ -202,7 +236,7 @@ class QuantileTracker:
         last = ascending.size - 1
         edges: list[_Edge] = []
         for rank in sorted(ranks):
-            share = rank / self._seen
+            share = rank / self._windows.seen
             margin = _SAMPLE_MARGIN * math.sqrt(max(share * (1 - share), 1 / ascending.size) * ascending.size)
             low, high = math.floor(share * last - margin), math.ceil(share * last + margin)
             window = [
@@ -214,17 +248,18 @@ class QuantileTracker:
             else:
                 edges += window
         kept = sum(edge.index_in(ascending) * (-1) ** (number + 1) for number, edge in enumerate(edges))
-        if kept / ascending.size * self._seen > _MAX_KEPT:
+        if kept / ascending.size * self._windows.seen > _MAX_KEPT:
             return None
         return Windows(edges, [number % 2 == 0 for number in range(len(edges) - 1)], [0] * len(edges))
 
     def _shrink_windows(self) -> None:
         """Predict where the quantiles will be, and keep only the values in windows around these places."""
-        self._next_shrink = 2 * self._seen
+        self._next_shrink = 2 * self._windows.seen
         if self._size < _MIN_GROWTH * self._next_shrink:
             self._next_shrink = self._size
         old = self._windows
-        windows = [window for quantile in self._spreads if (window := self._window(quantile))]
+        widths = self._half_widths()
+        windows = [self._window(quantile, half_width) for quantile, half_width in widths.items()]
         edges = sorted({edge for window in windows for edge in window})
         ascending = old.ascending()
         if not self._sample:
@@ -243,25 +278,16 @@ class QuantileTracker:
             for number, (low, high) in enumerate(pairwise(edges))
         ]
         pieces = [ascending[indices[number] : indices[number + 1]] for number, kept in enumerate(keeps) if kept]
-        self._windows = Windows(edges, keeps, below, np.concatenate([ascending[:0], *pieces]))
+        self._windows = Windows(edges, keeps, below, old.seen, np.concatenate([ascending[:0], *pieces]))
 
-    def _window(self, quantile: float) -> list[_Edge]:
+    def _window(self, quantile: float, half_width: float) -> list[_Edge]:
         """Return the edges around a quantile, and those around each frequent value in between."""
-        middle = quantile * (self._seen - 1)
-        half_width = self._half_width(quantile)
-        first, last = max(middle - half_width, 0), min(middle + half_width, self._seen - 1)
-        ranks = sorted(
-            {round(first + (last - first) * step / _PROBES) for step in range(_PROBES + 1)} | {round(middle)}
-        )
+        middle = round(quantile * (self._windows.seen - 1))
+        held = self._windows.held_around(middle)
+        assert held is not None  # noqa: S101 - for the type checker: it has a width since it is held
+        first, last = max(middle - half_width, held[0]), min(middle + half_width, held[1])
+        ranks = sorted({round(first + (last - first) * step / _PROBES) for step in range(_PROBES + 1)} | {middle})
         probes = [self._windows.find(rank) for rank in ranks]
-        start = end = ranks.index(round(middle))
-        if probes[start] is None:
-            return []
-        while start > 0 and probes[start - 1] is not None:
-            start -= 1
-        while end + 1 < len(probes) and probes[end + 1] is not None:
-            end += 1
-        probes = probes[start : end + 1]
         # Values that were counted so far were not kept, so they have to be counted further on.
         frequent = {value for value in self._windows.counted_values if probes[0] <= value <= probes[-1]}
         frequent |= {value for value in set(probes) if self._is_frequent(value)}
@@ -272,13 +298,25 @@ class QuantileTracker:
         low, high = (_Edge(value, above).index_in(self._windows.ascending()) for above in (False, True))
         return high - low > _FREQUENT
 
-    def _half_width(self, quantile: float) -> float:
-        """Return by how many ranks a quantile may still move, limited by the memory for all windows."""
-        spread = max(self._spreads[quantile], 1 / math.sqrt(self._seen))
-        independent = spread * math.sqrt(self._seen)  # standard error in ranks if all values were independent
-        blocks = self._seen / self._block_size
-        observed = math.sqrt(blocks) * self._windows.count_deviation(quantile * self._seen)
-        # The first margin is a guess. It is halved each time, but not below what the blocks so far show.
-        self._margins[quantile] = max(_MIN_MARGIN * max(observed / independent, 1.0), self._margins[quantile] / 2)
-        share_of_budget = spread / sum(self._spreads.values()) * _WINDOW_BUDGET
-        return min(self._margins[quantile] * independent, share_of_budget / 2)
+    def _half_widths(self) -> dict[float, float]:
+        """Return by how many ranks each quantile that is not lost may still move, limited by the memory for all."""
+        windows = self._windows
+        blocks = windows.seen / self._block_size
+        wanted, spreads = {}, {}
+        for quantile, spread in self._spreads.items():
+            rank = round(quantile * (windows.seen - 1))
+            if windows.held_around(rank) is None:
+                continue
+            spreads[quantile] = max(spread, 1 / math.sqrt(windows.seen))
+            independent = spreads[quantile] * math.sqrt(windows.seen)  # standard error if all values were independent
+            deviation, drift = windows.movement(rank)
+            error = max(independent, math.sqrt(blocks) * deviation)
+            wanted[quantile] = max(self._guess * independent, _MIN_MARGIN * error, _DRIFT_MARGIN * drift)
+        self._guess /= 2
+        # What one quantile leaves of its share of the budget, others may use.
+        budget, granted = _WINDOW_BUDGET / 2, {}
+        for quantile in sorted(wanted, key=lambda each: wanted[each] / spreads[each]):
+            share = budget * spreads[quantile] / sum(spreads[each] for each in spreads if each not in granted)
+            granted[quantile] = min(wanted[quantile], share)
+            budget -= granted[quantile]
+        return granted

@@ -117,6 +117,14 @@ def test_a_stream_that_keeps_its_word_is_read_once_and_any_other_twice(kind: str
         assert getattr(stats, name) == np.percentile(stack.astype(np.float64), percent), name
 
 
+def test_frames_whose_intensity_swings_are_read_once() -> None:
+    rng = np.random.default_rng(0)
+    beam = np.exp(0.1 * np.sin(np.arange(1500) * 2 * np.pi / 300)).astype("f4")
+    source = Counted(beam[:, None, None] * rng.random((1500, 64, 64), "f4"))
+    describe(source)
+    assert source.passes == 1
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes: a value that fills everything, or a stream that runs away from its own percentiles."""
     monkeypatch.setattr(windows, "_MAX_SAMPLE", 1 << 15)
