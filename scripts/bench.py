@@ -75,8 +75,9 @@ for path in glob.glob(sys.argv[1] + "/data_p*.npz"):
             digest.update(piece)
 """
 OURS = """
-from pytest_d0parity.cli import main
-main(["log", "-q", "--dataset-root", sys.argv[1], "--output", sys.argv[2], *sys.argv[3:]])
+from pytest_d0parity.__main__ import run
+sys.argv[1:] = ["log", "-q", "--dataset-root", sys.argv[1], "--output", sys.argv[2], *sys.argv[3:]]
+run()
 """
 WITHOUT_PAGE = (
     """

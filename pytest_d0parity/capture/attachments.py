@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 from ..evidence.dataset import Problem
 from ..evidence.model import Attachment
@@ -27,6 +26,8 @@ def read_attachments(scenario: Scenario) -> tuple[tuple[Attachment, ...], tuple[
     files = scenario.attached_files
     if not files:
         return (), ()
+    from concurrent.futures import ThreadPoolExecutor  # which takes long to import
+
     with ThreadPoolExecutor(available_cores()) as threads:  # hashing leaves the interpreter to others
         read = [*threads.map(lambda file: _read(file, scenario.attachment_path(file)), files)]
     return (

@@ -63,12 +63,15 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     n_workers = 0 if options.cluster else pool_size(options.jobs, sweep_sizes(scenario), cache)
     with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
         from ..capture.run import CaptureInterrupted, capture_with_pictures
-        from ..comparison.compare_log import read_references
         from ..evidence.artifacts import prepare_folder
 
         prepare_folder(output)
-        with _disowning(options):
-            references = read_references(scenario)
+        references: tuple[LogFile, ...] = ()
+        if scenario.references:
+            from ..comparison.compare_log import read_references  # which takes long to import
+
+            with _disowning(options):
+                references = read_references(scenario)
         interrupted: CaptureInterrupted | None = None
         try:
             executor = pool if options.cluster is None else stack.enter_context(_cluster(options.cluster))

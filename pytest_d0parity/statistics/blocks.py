@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .levels import count_levels
 from .moments import row_sums
 
 BLOCK_SIZE = 1 << 16  # elements; as float64 they fit into the cache of one core
@@ -125,6 +127,11 @@ class Block:
     non_finite: NDArray[np.float64] | None = None
     nan_count: int = 0
     inf_count: int = 0
+
+    @cached_property
+    def levels(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The different finite values in ascending order, and how often each occurs."""
+        return count_levels(self.finite)
 
 
 def read_blocks(source: Source, transform: Callable[[NDArray[Any]], NDArray[Any]]) -> Iterator[Block]:

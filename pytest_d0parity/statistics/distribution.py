@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from .blocks import Block, Source, magnitude, read_blocks
 from .frames.frame_statistics import FrameStatistics
 from .moments import Moments, MomentsTree, row_sums
-from .quantile_windows import QuantileTracker
-from .radix_selection import RadixSelection
+from .percentiles.quantile_windows import QuantileTracker
+from .percentiles.radix_selection import RadixSelection
 
 _SAFE_EXPONENT = 400  # squares of values within 2**±400 neither overflow nor underflow
 _STAGE_PERCENTS = (1, 10, 50, 90, 99)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def pairwise_sum(values: NDArray[np.float64]) -> Any:
 def _pairwise_sum_of_list(values: list[float]) -> float:
     while (length := len(values)) > 1:
         half = length // 2
-        sums = [first + second for first, second in zip(values, values[half : 2 * half], strict=False)]
+        sums = list(map(add, values, values[half : 2 * half]))  # as many as the shorter one has
         if length % 2:
             sums[0] += values[-1]
         values = sums

@@ -9,9 +9,7 @@ such multiples themselves; both are tried.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from .blocks import Block
 from .distribution import Distribution
 from .frames.frame_statistics import FrameStatistics
+from .levels import count_levels, find_levels
 from .moments import Moments, row_sums
 from .records import Domain, Photons
 
@@ -61,16 +60,8 @@ class AmplitudeSample:
         self._head: list[tuple[NDArray[np.float32], NDArray[np.int64]]] = []  # values, and how often each occurs
         self._blocks = 0
 
-    def add(self, block: Block, ascending: Callable[[], NDArray[Any]]) -> None:
-        """Add the next block of the first pass.
-
-        Parameters
-        ----------
-        block : Block
-            The next block.
-        ascending : callable
-            Returns its finite values in ascending order.
-        """
+    def add(self, block: Block) -> None:
+        """Add the next block of the first pass."""
         if not block.finite.size or (self._of_intensities and block.min < 0):
             return
         if self._blocks % self._stride == 0:
@@ -80,20 +71,18 @@ class AmplitudeSample:
                 del self._spread[1::2]
                 self._stride *= 2
         if self._blocks < _HEAD_BLOCKS or self._blocks % _distance_between_blocks(self._blocks) == 0:
-            self._add_lowest(self._to_float32(self._amplitudes(ascending())))
+            self._add_lowest(*block.levels)
         self._blocks += 1
 
     def _amplitudes(self, values: NDArray[Any]) -> NDArray[Any]:
         return np.sqrt(values) if self._of_intensities else values
 
-    def _add_lowest(self, ascending: NDArray[np.float32]) -> None:
-        first, end = np.searchsorted(ascending, np.array([0, self._limit]), side="right")
-        low = ascending[first:end]
-        starts = np.flatnonzero(np.concatenate([[True], low[1:] != low[:-1]])[: low.size])
-        levels = low[starts]
+    def _add_lowest(self, levels: NDArray[Any], times: NDArray[np.int64]) -> None:
+        narrow = self._to_float32(self._amplitudes(levels))
+        low = slice(*np.searchsorted(narrow, np.array([0, self._limit], np.float32), side="right"))
         if self._blocks < _HEAD_BLOCKS:
-            self._head.append((levels, np.diff(starts, append=low.size)))
-        self._lowest = np.union1d(self._lowest, levels)[:_N_LOWEST]
+            self._head.append((narrow[low].copy(), times[low].copy()))  # a view would keep all the others as well
+        self._lowest = count_levels(np.concatenate([self._lowest, narrow[low]]))[0][:_N_LOWEST]
         if len(self._lowest) == _N_LOWEST:
             self._limit = self._lowest[-1]
 
@@ -125,7 +114,7 @@ class AmplitudeSample:
         if not self._head:
             return np.empty(0), np.empty(0, np.int64)
         values, times = map(np.concatenate, zip(*self._head, strict=True))
-        amplitudes, places = np.unique(values[values <= self._limit], return_inverse=True)
+        amplitudes, places = find_levels(values[values <= self._limit])
         return self._to_float64(amplitudes), np.bincount(places, times[values <= self._limit]).astype(np.int64)
 
 
@@ -155,9 +144,8 @@ class PhotonSample:
 
     def add(self, block: Block) -> None:
         """Add the next block of the first pass."""
-        ascending = cache(lambda: np.sort(block.finite))  # once for all samples, and only if one of them asks
         for sample in self._samples.values():
-            sample.add(block, ascending)
+            sample.add(block)
 
     def count(self, values: Distribution, frames: int) -> Photons:
         """Count the photons.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..util.errors import ParityError
+from .levels import find_levels
 
 
 class ScanIndexError(ParityError, ValueError):
@@ -59,7 +60,7 @@ def scan_means(frame_means: NDArray[np.float64], scan_index: ArrayLike) -> ScanM
     """
     index = np.asarray(scan_index)
     check_scan_index(index.dtype, index.size, len(frame_means))
-    scans, scan_of_frame = np.unique(index.reshape(-1), return_inverse=True)
+    scans, scan_of_frame = find_levels(index.reshape(-1))
     measured = ~np.isnan(frame_means)
     scan_of_frame = scan_of_frame[measured]
     # bincount adds frame after frame, which is a fixed order.

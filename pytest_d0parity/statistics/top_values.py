@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .blocks import Block
+from .levels import count_levels
 
 _LEVELS = 10
 _LOOKED_AT = 4096  # values of a block in which levels are looked for
@@ -33,7 +34,8 @@ class TopValues:
         if block.max == self._max:
             self.count += int(np.count_nonzero(block.finite == block.max))
         if not self.has_levels:
-            self._levels.update(np.unique(block.finite[:: -(-block.finite.size // _LOOKED_AT) or 1]).tolist())
+            some = block.finite[:: -(-block.finite.size // _LOOKED_AT) or 1]
+            self._levels.update(count_levels(some)[0].tolist())
 
     @property
     def has_levels(self) -> bool:

@@ -6,6 +6,7 @@ Collected during the first pass over the stack, in memory that grows with the nu
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,7 +117,10 @@ class FrameStatistics:
                 self.sums[piece.frames] += block.sums
             if piece.missing is not None:
                 self._missing[piece.frames] += piece.missing.sum(axis=1)  # whole numbers, in any order
-            self.nonzero[piece.frames] += _row_counts(np.not_equal(piece.stored, 0))
+            is_dark = block.min <= 0 <= block.max or piece.missing is not None
+            self.nonzero[piece.frames] += (
+                _row_counts(np.not_equal(piece.stored, 0)) if is_dark else piece.stored.shape[1]
+            )
             low, high = self._extremes(block, piece)
             np.minimum(self.low[piece.frames], low, out=self.low[piece.frames])
             np.maximum(self.high[piece.frames], high, out=self.high[piece.frames])
@@ -201,7 +205,11 @@ class FrameSample:
         self.frames = sampled_frames(stack.shape[0])
         place = np.full(stack.shape[0], -1)
         place[self.frames] = np.arange(len(self.frames))
-        self._place = stack.in_stream_order(place)
+        in_stream = stack.in_stream_order(place)
+        chosen = np.flatnonzero(in_stream >= 0)
+        # Of each frame that is chosen, in the order of the stream: its position there, and its place in `values`.
+        self._chosen: list[int] = chosen.tolist()  # in which bisecting is faster than in an array
+        self._places = in_stream[chosen]
         self._stride = max(1, -(-len(self.frames) * pixels // _MAX_SAMPLE))
         narrow = np.can_cast(stack.dtype, np.float32, "safe")
         width = -(-pixels // self._stride)
@@ -217,20 +225,20 @@ class FrameSample:
 
     def add(self, piece: _Piece) -> None:
         """Add consecutive pixels of consecutive frames."""
-        places = self._place[piece.frames]
-        chosen = np.flatnonzero(places >= 0)
-        if not chosen.size:
+        begin, end = (bisect_left(self._chosen, frame) for frame in (piece.frames.start, piece.frames.stop))
+        if begin == end:
             return
-        places, pixels = places[chosen], piece.pixels
+        rows = np.array(self._chosen[begin:end]) - piece.frames.start
+        places, pixels = self._places[begin:end], piece.pixels
         if self._shape is not None and self._stride > 1:
-            values = piece.values[chosen]
+            values = piece.values[rows]
             self._total[pixels] += np.add.reduce(values, axis=0)
             self._add_to_axes(places, pixels, values)
         first = -pixels.start % self._stride
-        kept = piece.stored[chosen, first :: self._stride]
+        kept = piece.stored[rows, first :: self._stride]
         if piece.missing is not None:
             self._has_nan = True
-            kept = np.where(piece.missing[chosen, first :: self._stride] > 0, np.nan, kept)
+            kept = np.where(piece.missing[rows, first :: self._stride] > 0, np.nan, kept)
         start = (pixels.start + first) // self._stride
         self.values[places, start : start + kept.shape[1]] = kept
 

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blocks import is_measurable, magnitude
-from ..moments import Moments, pairwise_sum, row_sums, sample_deviation
+from ..moments import pairwise_sum, row_sums, sample_deviation
 from ..scans import scan_means
 from .frame_statistics import GROUPS, FrameStatistics, centre_of, golden_order, groups_of
 
 MIN_FRAMES = 32  # with fewer there are no standard errors
 _PERCENTS = {"p01": 1, "p10": 10, "median": 50, "p90": 90, "p99": 99}
 _EXTREMES = ("min", "max")
+_SMALL = 1 << 18  # values of an array of which all groups are measured at once
 
 Values = NDArray[np.float64]
 
@@ -51,7 +52,7 @@ def stack_errors(frames: FrameStatistics, scan_index: NDArray[Any] | None, photo
     sample = frames.sample
     parts = groups_of(len(sample.frames))
     share = math.sqrt(len(sample.frames) / frames.n_frames)
-    raw = [_sorted_statistics(np.sort(sample.values[part], axis=None)) for part in parts]
+    raw = [_sorted_statistics(np.sort(sample.values[part], axis=None)) for part in parts]  # one at a time: it is large
     with np.errstate(all="ignore"):
         found: dict[str, float | None] = {}
         for name in (*_PERCENTS, "std"):
@@ -85,11 +86,15 @@ def array_errors(array: NDArray[Any], n_frames: int) -> dict[str, float]:
     if array.ndim == 0 or len(array) != n_frames or n_frames < MIN_FRAMES or not is_measurable(array.dtype):
         return {}
     order = golden_order(n_frames)
-    statistics = []
-    for part in groups_of(n_frames):
-        values = magnitude(array[order[part]].reshape(-1)).astype(np.float64)  # of a group alone, since memory is dear
-        with np.errstate(all="ignore"):  # a deviation may be larger than every float
-            statistics.append(_statistics(values[np.isfinite(values)]))
+    groups = [order[part] for part in groups_of(n_frames)]
+    at_once = GROUPS if array.size <= _SMALL else 1  # for memory is dear
+    statistics: list[dict[str, float]] = []
+    with np.errstate(all="ignore"):  # a deviation may be larger than every float
+        for first in range(0, GROUPS, at_once):
+            values = [
+                magnitude(array[group].reshape(-1)).astype(np.float64) for group in groups[first : first + at_once]
+            ]
+            statistics += _statistics([each[np.isfinite(each)] for each in values])
     names = ("mean", "std", "nonzero_fraction", *_EXTREMES)
     found = {name: _of(name)([each.get(name) for each in statistics]) for name in names}
     return {name: u for name, u in found.items() if u is not None}
@@ -98,16 +103,14 @@ def array_errors(array: NDArray[Any], n_frames: int) -> dict[str, float]:
 def _grouped_errors(
     means: Values, scan_index: NDArray[Any], groups: Sequence[NDArray[np.int64]]
 ) -> Iterator[tuple[str, float | None]]:
-    statistics = []
-    for group in groups:
-        values = np.sort(scan_means(means[group], scan_index[group]).measured)
-        statistics.append(_sorted_statistics(values) | _statistics(values))
+    values = [np.sort(scan_means(means[group], scan_index[group]).measured) for group in groups]
+    statistics = [_percentiles(each) | others for each, others in zip(values, _statistics(values), strict=True)]
     for name in ("mean", "std", *_PERCENTS, *_EXTREMES):
         yield f"grouped.{name}", _of(name)([each.get(name) for each in statistics])
 
 
 def _photon_errors(counts: Values, groups: Sequence[NDArray[np.int64]]) -> Iterator[tuple[str, float | None]]:
-    statistics = [_statistics(counts[group]) for group in groups]
+    statistics = _statistics([counts[group] for group in groups])
     for name, key in (("per_pattern", "mean"), ("std", "std"), ("min", "min"), ("max", "max")):
         yield f"photons.{name}", _of(key)([each.get(key) for each in statistics])
 
@@ -130,31 +133,36 @@ def _spread(statistics: Sequence[float | None]) -> float | None:
     return spread if math.isfinite(spread) else None
 
 
-def _statistics(values: Values) -> dict[str, float]:
-    """Return mean, standard deviation, extremes and share of nonzero values; nothing of no values."""
-    if not values.size:
-        return {}
-    rows = values.reshape(1, -1).copy()
-    found = Moments.of(rows, row_sums(rows), None)
-    assert found is not None  # noqa: S101 - there are values
-    moments, _ = found
-    return {
-        "mean": moments.mean,
-        "std": math.sqrt(moments.squared_deviations / moments.count),
-        "min": float(values.min()),
-        "max": float(values.max()),
-        "nonzero_fraction": np.count_nonzero(values) / values.size,
-    }
+def _statistics(groups: Sequence[Values]) -> list[dict[str, float]]:
+    """Return of each group mean, standard deviation, extremes and share of nonzero values; nothing of no values."""
+    found: list[dict[str, float]] = [{} for _ in groups]
+    lengths = [len(values) for values in groups]
+    for length in set(lengths) - {0}:
+        members = [number for number, each in enumerate(lengths) if each == length]
+        rows = np.stack([groups[number] for number in members])
+        columns = {
+            "min": rows.min(axis=1),
+            "max": rows.max(axis=1),
+            "nonzero_fraction": np.count_nonzero(rows, axis=1) / length,
+            "mean": row_sums(rows) / length,
+        }
+        rows -= columns["mean"][:, np.newaxis]
+        rows *= rows
+        columns["std"] = np.sqrt(row_sums(rows) / length)
+        for place, number in enumerate(members):
+            found[number] = {name: float(column[place]) for name, column in columns.items()}
+    return found
 
 
 def _sorted_statistics(values: NDArray[Any]) -> dict[str, float]:
     """Return percentiles and standard deviation of ascending values; NaN stand at the end."""
     finite = values[: int(np.searchsorted(values, np.inf, "right"))]
-    if not finite.size:
-        return {}
-    found = {name: _percentile(finite, percent) for name, percent in _PERCENTS.items()}
-    statistics = _statistics(finite.astype(np.float64))
-    return found | {"std": statistics["std"]}
+    (statistics,) = _statistics([finite.astype(np.float64)])
+    return _percentiles(finite) | {name: value for name, value in statistics.items() if name == "std"}
+
+
+def _percentiles(ascending: NDArray[Any]) -> dict[str, float]:
+    return {name: _percentile(ascending, percent) for name, percent in _PERCENTS.items()} if ascending.size else {}
 
 
 def _percentile(ascending: NDArray[Any], percent: int) -> float:

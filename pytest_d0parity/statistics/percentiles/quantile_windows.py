@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .kept_values import KeptValues, choose
+
 _FIRST_SHRINK = 1 << 18  # values that are all kept before the first prediction
 _WINDOW_BUDGET = 1 << 18  # values in all windows together, right after they have shrunk
 _MIN_GROWTH = 1.5  # windows do not shrink if less than this factor of the stream is still to come
 _MAX_KEPT = 1 << 21  # kept values at which the windows shrink ahead of schedule
-_MAX_PIECES = 1 << 10  # arrays of kept values, each of which has a memory overhead
 _PROBES = 8  # steps across a window in the search for frequent values
 _FREQUENT = 1 << 15  # a value that occurs more often is counted instead of kept
 _FIRST_MARGIN = 64.0  # half-width of a window in standard errors; large, since the pixels of a frame are correlated
@@ -63,8 +64,8 @@ class Windows:
         How many of the values so far lie below each edge.
     seen : int
         How many values there were so far.
-    kept : ndarray, optional
-        The values so far that lie in an interval whose values are kept, ascending.
+    kept : KeptValues, optional
+        The values so far that lie in an interval whose values are kept.
     """
 
     def __init__(
@@ -73,16 +74,14 @@ class Windows:
         keeps: Sequence[bool] = (True,),
         below: Sequence[int] = (0, 0),
         seen: int = 0,
-        kept: NDArray[Any] | None = None,
+        kept: KeptValues | None = None,
     ) -> None:
         self.edges = edges
         self.below = np.array(below)
         self.seen = seen
         self._shares = self.below / max(seen, 1)  # of the values below each edge, at the beginning
         self._keeps = [*keeps, False][: len(edges)]
-        self._kept = [] if kept is None else [kept]
-        self._is_sorted = kept is not None
-        self.size = 0 if kept is None else kept.size
+        self.kept = kept or KeptValues(0)
         # Sums and sums of squares, over the blocks, of the number of values below each edge.
         self._blocks = 0
         self._sums = np.zeros(len(edges))
@@ -106,19 +105,7 @@ class Windows:
         self._sums += counts
         self._squares += counts * counts
         if inside is not None:
-            self._kept.append(values.compress(inside))
-            self.size += self._kept[-1].size
-            self._is_sorted = False
-            if len(self._kept) > _MAX_PIECES:
-                self._kept = [np.concatenate(self._kept)]
-
-    def ascending(self) -> NDArray[Any]:
-        """Return the values kept so far, sorted."""
-        if not self._is_sorted:
-            self._kept = [np.concatenate(self._kept)]
-            self._kept[0].sort()
-            self._is_sorted = True
-        return self._kept[0]
+            self.kept.add(choose(values, inside))
 
     def find(self, rank: int) -> Any:
         """Return the value of a rank (from 0) among the values so far, or None where it was not kept."""
@@ -127,7 +114,7 @@ class Windows:
             return None
         low = self.edges[number]
         if self._keeps[number]:
-            ascending = self.ascending()
+            ascending = self.kept.ascending()
             return ascending[low.index_in(ascending) + rank - int(self.below[number])]
         return low.value
 
@@ -162,7 +149,7 @@ class Windows:
         count = int(self.below[number])
         if self.edges[number] == edge:
             return count
-        ascending = self.ascending()
+        ascending = self.kept.ascending()
         return count + edge.index_in(ascending) - self.edges[number].index_in(ascending)
 
     def movement(self, rank: int) -> tuple[float, float]:
@@ -198,7 +185,7 @@ class QuantileTracker:
 
     def __init__(self, quantiles: Sequence[float], size: int) -> None:
         self._size = size
-        self._windows = Windows()
+        self._windows = Windows(kept=KeptValues(min(size, _MAX_KEPT)))
         self._spreads = {quantile: math.sqrt(quantile * (1 - quantile)) for quantile in quantiles}
         self._guess = _FIRST_MARGIN
         self._next_shrink = _FIRST_SHRINK  # number of values seen
@@ -209,7 +196,7 @@ class QuantileTracker:
 
     def add(self, values: NDArray[Any]) -> None:
         """Add the next block of values: any finite floats, always of the same dtype."""
-        if self._windows.seen >= self._next_shrink or self._windows.size > _MAX_KEPT:
+        if self._windows.seen >= self._next_shrink or self._windows.kept.size > _MAX_KEPT:
             self._shrink_windows()
         self._windows.add(values)
         self._block_size = max(self._block_size, values.size)
@@ -261,7 +248,7 @@ class QuantileTracker:
         widths = self._half_widths()
         windows = [self._window(quantile, half_width) for quantile, half_width in widths.items()]
         edges = sorted({edge for window in windows for edge in window})
-        ascending = old.ascending()
+        ascending = old.kept.ascending()
         if not self._sample:
             # Every value so far is kept and sorted, so every n-th of them is the best possible sample.
             places = np.arange(_SAMPLE_PER_BLOCK) * _GOLDEN_RATIO % 1 * self._block_size
@@ -277,8 +264,8 @@ class QuantileTracker:
             and indices[number + 1] - indices[number] == below[number + 1] - below[number]
             for number, (low, high) in enumerate(pairwise(edges))
         ]
-        pieces = [ascending[indices[number] : indices[number + 1]] for number, kept in enumerate(keeps) if kept]
-        self._windows = Windows(edges, keeps, below, old.seen, np.concatenate([ascending[:0], *pieces]))
+        old.kept.drop_all_but(slice(*indices[number : number + 2]) for number, kept in enumerate(keeps) if kept)
+        self._windows = Windows(edges, keeps, below, old.seen, old.kept)
 
     def _window(self, quantile: float, half_width: float) -> list[_Edge]:
         """Return the edges around a quantile, and those around each frequent value in between."""
@@ -295,7 +282,7 @@ class QuantileTracker:
         return sorted(edges | {_Edge(value, above) for value in frequent for above in (False, True)})
 
     def _is_frequent(self, value: Any) -> bool:
-        low, high = (_Edge(value, above).index_in(self._windows.ascending()) for above in (False, True))
+        low, high = (_Edge(value, above).index_in(self._windows.kept.ascending()) for above in (False, True))
         return high - low > _FREQUENT
 
     def _half_widths(self) -> dict[float, float]:

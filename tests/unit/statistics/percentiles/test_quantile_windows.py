@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pytest_d0parity import summarize_array
 from pytest_d0parity.statistics import blocks
-from pytest_d0parity.statistics import quantile_windows as windows
 from pytest_d0parity.statistics.blocks import ArraySource
 from pytest_d0parity.statistics.distribution import describe
-from pytest_d0parity.statistics.quantile_windows import QuantileTracker
+from pytest_d0parity.statistics.percentiles import quantile_windows as windows
+from pytest_d0parity.statistics.percentiles.quantile_windows import QuantileTracker
 from pytest_d0parity.statistics.stages import stage_stats
 
 SHARES = [0.01, 0.1, 0.5, 0.9, 0.99]
@@ -22,7 +22,6 @@ SMALL = {
     "_FIRST_SHRINK": 64,
     "_WINDOW_BUDGET": 96,
     "_MAX_KEPT": 400,
-    "_MAX_PIECES": 5,
     "_FREQUENT": 12,
     "_MAX_SAMPLE": 256,
     "_SAMPLE_PER_BLOCK": 8,
@@ -140,5 +139,5 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         tracker = QuantileTracker(SHARES, 1 << 30)
         for number in range(200):
             tracker.add(block(number))
-            assert tracker._windows.size <= windows._MAX_KEPT + (1 << 16), kind
+            assert tracker._windows.kept.size <= windows._MAX_KEPT + (1 << 16), kind
             assert sum(piece.size for piece in tracker._sample) <= 1 << 15, kind
