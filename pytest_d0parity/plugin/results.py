@@ -183,7 +183,8 @@ class CheckResults:
         if (problem.name, problem.where) != ("unmeasured", "datasets"):
             return problem
         asked = {check.dataset for check in self.plan() if check.selected}
-        left = [name for name in self._data.selection.filenames if name not in self._captured]
+        captured = self._captured
+        left = [name for name in self._data.selection.filenames if name not in captured]
         if not asked.isdisjoint(left):
             return problem
         message = f"you left these out: {listed(left, _MAX_NAMES)}; without -k, -m, ids or the like they are checked"
