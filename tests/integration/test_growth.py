@@ -1,4 +1,4 @@
-"""What a run does grows with the number of datasets and no faster: each function is called so often, and not its square.
+"""What a run does grows with the number of datasets and no faster: no function is called by the square of it.
 
 Counted by Python's profiler, since a clock tells of the machine as well.
 """
@@ -15,12 +15,14 @@ import pytest
 
 import pytest_d0parity
 from pytest_d0parity.cli import main
+from pytest_d0parity.cli.arguments import DONE, DRIFT
 from pytest_d0parity.simulator import simulate_sweep
 from tests.support.command import LOG
 from tests.support.parity import run_session
 
 FEW, MANY = 12, 36
 OFTEN = 4 * MANY  # calls below which a function may look up what it does at first
+OTHER = "other"
 PACKAGE = str(Path(pytest_d0parity.__file__).parent)
 
 
@@ -39,12 +41,13 @@ def calls(run: Callable[[], object]) -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def sweeps(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Sweeps of few and of many datasets, each with its log."""
+    """Sweeps of few and of many datasets, each with its log, and in a folder of it another of the same doses."""
     found = {}
     for size in (FEW, MANY):
         found[size] = tmp_path_factory.mktemp(f"sweep-{size}")
-        simulate_sweep(str(found[size]), [f"{1000 + 10 * number}" for number in range(size)], 4)
-        assert main(["log", "-q", "--no-cache", "--dataset-root", str(found[size]), "--output", str(found[size])]) == 0
+        for seed, folder in enumerate((found[size], found[size] / OTHER)):
+            simulate_sweep(str(folder), [f"{1000 + 10 * number}" for number in range(size)], 4, seed)
+            assert main(["log", "-q", "--no-cache", "--dataset-root", str(folder), "--output", str(folder)]) == 0
     return found
 
 
@@ -52,7 +55,9 @@ LOGGED = ["log", "--no-cache", "--jobs", "1", "--dataset-root", "{sweep}", "--ou
 COMMANDS = {
     "log": LOGGED,
     "log with a reference": [*LOGGED, "--reference", "{log}"],
-    "compare": ["compare", "{log}", "{log}", "--output", "{output}"],
+    "compare": ["compare", "{log}", "{log}"],
+    "compare what differs": ["compare", "{other}", "{log}"],
+    "log what differs": [*LOGGED, "--reference", "{other}"],
     "verify": ["verify", "{log}", "--dataset-root", "{sweep}", "--measure"],
     "report": ["report", "{log}", "{log}", "--output", "{output}"],
     "bundle": ["bundle", "{log}", "--dataset-root", "{sweep}", "--output", "{output}/{turn}.tar"],
@@ -64,8 +69,14 @@ def test_commands(words: list[str], sweeps: dict[int, Path], tmp_path: Path) -> 
     turns = count()
 
     def run(sweep: Path) -> None:
-        places = {"sweep": sweep, "log": sweep / LOG, "output": tmp_path, "turn": next(turns)}
-        assert main([word.format(**places) for word in words]) == 0
+        places = {
+            "sweep": sweep,
+            "log": sweep / LOG,
+            "other": sweep / OTHER / LOG,
+            "output": tmp_path,
+            "turn": next(turns),
+        }
+        assert main([word.format(**places) for word in words]) == (DRIFT if "{other}" in words else DONE)
 
     assert_linear(run, sweeps)
 
