@@ -138,6 +138,7 @@ class Controller:
         self._git = GitQuery(settings.started_in)
         self._results = CheckResults(data, data.store, self._git)
         self._pool = LocalPool()
+        self._is_ahead = False
         self._failed_workers: list[str] = []
         self._is_meant_to_run = False
         self._is_running = False
@@ -183,10 +184,21 @@ class Controller:
 
     def _start_measuring(self) -> None:
         """Measure the datasets of the selected checks in a pool of processes."""
-        names = {check.dataset for check in self._results.plan() if check.selected and check.dataset}
-        sizes = sizes_of(self._scenario, names)
+        sizes = self._sizes()
         self._pool = LocalPool(pool_size(None, sizes, self._data.job.cache), self._conclusion.notes.append)
         self._data.measure_in(self._pool, sizes)
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the bytes of the datasets of the selected checks, by file name."""
+        names = {check.dataset for check in self._results.plan() if check.selected and check.dataset}
+        return sizes_of(self._scenario, names)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Measure beside the workers of pytest-xdist, once the first of them has said which checks there are."""
+        if not self._is_ahead and self._is_running:
+            self._is_ahead = True
+            self._data.measure_ahead(self._sizes())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -214,6 +226,7 @@ class Controller:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Write the artifacts and set the exit code before other plugins report on the session."""
+        self._data.end()
         self._pool.close()
         if self._is_running:
             try:
@@ -232,6 +245,7 @@ class Controller:
     def pytest_unconfigure(self) -> None:
         """Remove the store."""
         self._until_the_end.close()
+        self._data.end()
         self._pool.close()
         self._store.remove()
 

@@ -6,10 +6,10 @@ import os
 import pickle
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -170,6 +170,10 @@ def _show_life(alive: Path, ended: threading.Event) -> None:
             alive.touch()
 
 
+class _EndedError(BaseException):
+    """Nobody asks any more for what is being measured."""
+
+
 class RunData:
     """What is in the files of a scenario. Each file is read once per run.
 
@@ -185,6 +189,8 @@ class RunData:
         self.job = job
         self.store = store
         self._pool: LocalPool | None = None
+        self._ahead: threading.Thread | None = None
+        self._is_ended = threading.Event()
         self._values: dict[str, Named] = {}
 
     @cached_property
@@ -228,6 +234,38 @@ class RunData:
         """
         pool.begin(self._capture_job, sizes)
         self._pool = pool
+
+    def measure_ahead(self, sizes: Mapping[str, int]) -> None:
+        """Begin to measure datasets in a thread, for the checks in other processes, which find them in the store.
+
+        These come to the largest dataset whenever they do, and then one of them would measure while the others have
+        nothing left to do: so the largest are measured first here.
+
+        Parameters
+        ----------
+        sizes : mapping of str to int
+            Bytes of each dataset that will be asked for, by file name.
+        """
+        largest_first = sorted(sizes, key=lambda name: -sizes[name])
+        self._ahead = threading.Thread(target=self._measure_all, args=(largest_first,), daemon=True)
+        self._ahead.start()
+
+    def _measure_all(self, filenames: Sequence[str]) -> None:
+        def go_on(_: float = 0.0) -> None:
+            if self._is_ended.is_set():
+                raise _EndedError
+
+        # Whatever else goes wrong goes wrong in the checks as well, which tell of it.
+        with suppress(_EndedError, ParityError, OSError):
+            for filename in filenames:
+                go_on()
+                self.store.get_or_make(self._name(filename), partial(self._capture_job.capture, filename, go_on))
+
+    def end(self) -> None:
+        """End what is measured ahead."""
+        self._is_ended.set()
+        if self._ahead is not None:
+            self._ahead.join()
 
     @property
     def captured(self) -> dict[str, CaptureResult]:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.command import LOG, without_log
 from tests.support.parity import PICTURES, Parity
 
-OK, FAILED = 0, 1
+OK, FAILED, INTERRUPTED = 0, 1, 2
 CHECKS = 30
 
 
@@ -132,25 +132,84 @@ def test_a_worker_that_dies_while_it_measures_is_waited_for_no_longer(parity: Pa
         import glob, os, time
         import pytest_d0parity.capture.job as capture
         measure = capture.measure
+        def pytest_configure(config):
+            global is_worker
+            is_worker = hasattr(config, "workerinput")
         def pytest_runtest_logstart():  # before the setup, in which datasets are measured
             if worker := os.environ.get("PYTEST_XDIST_WORKER"):
                 open("begun-" + worker, "w").close()
         def fragile(*args, **options):
+            deadline = time.monotonic() + 60
+            if not is_worker:  # but the controller, which measures the larger dataset meanwhile
+                while not os.path.exists("died") and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                return measure(*args, **options)
             try:
                 os.close(os.open("died", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return measure(*args, **options)
-            deadline = time.monotonic() + 60
             while len(glob.glob("begun-*")) < 2 and time.monotonic() < deadline:  # until the other one waits
                 time.sleep(0.01)
             os._exit(7)
         capture.measure = fragile
         """
     )
-    result = run(parity, "-n", "2", "-k", "data_p1e4")
+    assert (parity.root / "data_p1e4.npz").stat().st_size < (parity.root / "data_p1e6.npz").stat().st_size
+    result = run(parity, "-n", "2", "-k", "data_p1e4 or test_file")
     assert result.ret == FAILED
-    assert list(parity.outcomes().values()).count("passed") == 8
-    assert [dataset["filename"] for dataset in parity.log()["datasets"]] == ["data_p1e4.npz"]
+    assert list(parity.outcomes().values()).count("passed") == 9
+    assert [dataset["filename"] for dataset in parity.log()["datasets"]] == ["data_p1e4.npz", "data_p1e6.npz"]
+
+
+def test_the_controller_of_xdist_measures_beside_its_workers_the_largest_first(parity: Parity) -> None:
+    parity.pytester.makeconftest(
+        """
+        import os, time
+        import pytest_d0parity.capture.job as capture
+        measure = capture.measure
+        def pytest_configure(config):
+            global is_worker
+            is_worker = hasattr(config, "workerinput")
+        def noted(path, *args, **options):
+            deadline = time.monotonic() + 60
+            if is_worker:
+                while not os.path.exists("measured.txt") and time.monotonic() < deadline:
+                    time.sleep(0.01)
+            with open("measured.txt", "a") as file:
+                file.write(("worker " if is_worker else "controller ") + os.path.basename(path) + "\\n")
+            return measure(path, *args, **options)
+        capture.measure = noted
+        """
+    )
+    assert run(parity, "-n", "2").ret == OK
+    measured = (parity.pytester.path / "measured.txt").read_text().splitlines()
+    assert measured[0] == "controller data_p1e6.npz"
+    assert sorted(line.split()[1] for line in measured) == ["data_p1e4.npz", "data_p1e6.npz"]
+
+
+def test_what_the_controller_measures_ends_with_the_session(parity: Parity) -> None:
+    parity.pytester.makepyfile(test_own="def test_fails(): assert False")
+    parity.pytester.makeconftest(
+        """
+        import os, time
+        import pytest_d0parity.capture.job as capture
+        measure = capture.measure
+        def pytest_configure(config):
+            global is_worker
+            is_worker = hasattr(config, "workerinput")
+        def endless(path, progress, *args, **options):
+            if not is_worker:
+                deadline = time.monotonic() + 60
+                while time.monotonic() < deadline:
+                    progress(0.5)
+                    time.sleep(0.01)
+                open("went-on.txt", "w").close()
+            return measure(path, progress, *args, **options)
+        capture.measure = endless
+        """
+    )
+    assert run(parity, "-n", "1", "-x", "-k", "test_fails or data_p1e6").ret in (FAILED, INTERRUPTED)
+    assert not (parity.pytester.path / "went-on.txt").exists()
 
 
 def test_json_report(parity: Parity) -> None:
