@@ -26,6 +26,7 @@ _SECONDS_PER_DATASET = 0.003  # whatever its size
 _MEASURED_PER_SECOND = 150e6  # bytes
 _HASHED_PER_SECOND = 1.5e9  # bytes
 _SECONDS_TO_START = 0.2
+_WORTH_A_THREAD = 1 << 20  # bytes of a dataset; what is smaller takes longer to look up than to hash
 
 Progress = Callable[[str, float], None]
 
@@ -59,13 +60,28 @@ class LocalPool:
         Number of processes besides this one.
     say : callable, optional
         Is told of a worker that no longer answers.
+    threads : int, optional
+        Without other processes, how many threads of this one look up datasets that may be known; by default as many as
+        there are cores.
+    meanwhile : callable, optional
+        Is called once, when this process could do no more than the last dataset, which the workers can do as well.
     patience : float
         Seconds without a sign of life until a worker counts as lost.
     """
 
-    def __init__(self, workers: int = 0, say: Callable[[str], None] = lambda _: None, *, patience: float = 10) -> None:
+    def __init__(
+        self,
+        workers: int = 0,
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        threads: int | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+        patience: float = 10,
+    ) -> None:
         self._process = os.getpid()
         self._say = say
+        self._threads = threads or available_cores()
+        self._meanwhile: Callable[[], None] | None = meanwhile
         self._patience = patience
         self._workers = [Worker() for _ in range(workers)]
         self._job: CaptureJob | None = None
@@ -73,6 +89,7 @@ class LocalPool:
         # The condition guards what follows: file names of datasets, and whether to read them in a second thread.
         self._changed = threading.Condition()
         self._queue: dict[str, bool] = {}  # largest first
+        self._known: list[str] = []  # that may be known, for further threads of this process; largest last
         self._returned: dict[str, bool] = {}  # begun by somebody who did not finish; captured by this process
         self._results: dict[str, CaptureResult] = {}
         self._silent: dict[Worker, tuple[int, float]] = {}  # those at work: their beats, and for how long no more came
@@ -104,6 +121,11 @@ class LocalPool:
         self._queue = {name: may_overlap and (sizes[name] > fair_share or name in last_round) for name in largest_first}
         for worker in self._workers:
             threading.Thread(target=self._feed, args=(worker,), daemon=True).start()
+        if not self._workers and job.cache is not None:
+            # Hashing leaves the interpreter to others, and is most of the work on a dataset that is known.
+            self._known = [name for name in reversed(largest_first) if _is_known(sizes[name], job.cache)]
+            for _ in range(min(self._threads, len(self._known)) - 1):
+                threading.Thread(target=self._capture_known, daemon=True).start()
 
     def capture(
         self, job: CaptureJob, sizes: Mapping[str, int], progress: Progress | None = None
@@ -138,7 +160,9 @@ class LocalPool:
             self._give_back(begun)
 
     def close(self) -> None:
-        """Kill the workers."""
+        """Kill the workers, and let no thread begin another dataset."""
+        with self._changed:
+            self._known.clear()
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
@@ -147,6 +171,9 @@ class LocalPool:
 
     def _capture_or_wait(self, n_known: int) -> None:
         """Capture one dataset here; if none is left, wait until there are more than so many results."""
+        if self._meanwhile is not None and len(self._queue) <= len(self._silent):
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
         begun: dict[str, bool] = {}
         try:
             with self._changed:
@@ -191,6 +218,15 @@ class LocalPool:
         self._add_result(name, result)
         return result
 
+    def _capture_known(self) -> None:
+        """Capture datasets that may be known, in a thread, until there are no more."""
+        begun: dict[str, bool] = {}
+        try:
+            while name := self._next_known(begun):
+                self._capture_here(name, overlap=False)
+        finally:
+            self._give_back(begun)
+
     def _add_result(self, name: str, result: CaptureResult) -> None:
         with self._changed:
             self._results[name] = result
@@ -212,12 +248,25 @@ class LocalPool:
         finally:
             self._give_back(begun, worker)
 
+    def _next_known(self, begun: dict[str, bool]) -> str | None:
+        with self._changed:
+            while self._known:
+                name = self._known.pop()
+                if name in self._queue:
+                    _move(name, self._queue, begun)
+                    return name
+            return None
+
     def _next_name(self, begun: dict[str, bool]) -> str | None:
         with self._changed:
             name = next(iter(self._queue), None)
             if name is not None:
                 _move(name, self._queue, begun)
             return name
+
+
+def _is_known(size: int, cache: MeasurementCache) -> bool:
+    return size >= _WORTH_A_THREAD and cache.has_size(size)
 
 
 def _move(name: str, tasks: dict[str, bool], begun: dict[str, bool]) -> None:

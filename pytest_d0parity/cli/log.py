@@ -61,7 +61,8 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     cache = None if options.no_cache else open_user_cache(terminal.note)
     # Started before anything else is imported, so that workers and this process import at the same time.
     n_workers = 0 if options.cluster else pool_size(options.jobs, sweep_sizes(scenario), cache)
-    with LocalPool(n_workers, terminal.note) as pool, contextlib.ExitStack() as stack:
+    pool = LocalPool(n_workers, terminal.note, threads=options.jobs, meanwhile=_import_what_publishes)
+    with pool, contextlib.ExitStack() as stack:
         from ..capture.run import CaptureInterrupted, capture_with_pictures
         from ..evidence.artifacts import prepare_folder
 
@@ -96,6 +97,11 @@ def _log(options: argparse.Namespace, terminal: Terminal) -> int:
     if log.has_errors or not is_published or log.verdict == "incomplete":
         return UNREADABLE
     return DRIFT if log.verdict == "drift" else DONE
+
+
+def _import_what_publishes() -> None:
+    from ..handover import publish as _publish  # noqa: F401
+    from ..reports.page import render as _render  # noqa: F401
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ import numpy as np
 import pytest
 
 from pytest_d0parity import Scenario
-from pytest_d0parity.capture import job
+from pytest_d0parity.capture import job, local_pool
+from pytest_d0parity.capture.cache import MeasurementCache
 from pytest_d0parity.capture.dataset.measure import measure
 from pytest_d0parity.capture.dataset.member_source import read_ahead
 from pytest_d0parity.capture.job import CaptureJob
 from pytest_d0parity.capture.local_pool import LocalPool, pool_size
-from pytest_d0parity.capture.selection import select_datasets
+from pytest_d0parity.capture.selection import select_datasets, sizes_of
 from pytest_d0parity.plugin import controller
 from pytest_d0parity.util.runtime import available_cores
 from tests.support.command import COMMAND, comparable, d0parity, read_log, without_log
@@ -196,6 +198,52 @@ def test_the_plugin_has_the_same_pool(
     assert (result.ret, seen) == (0, [])  # nothing was left for this process
     assert parity.log()["verdict"] == "recorded"
     assert [dataset["problems"] for dataset in parity.log()["datasets"]] == [[], [], []]
+
+
+def known(sweep: Path, folder: Path) -> CaptureJob:
+    """Measure the datasets of a sweep, so that a cache knows them."""
+    cache = MeasurementCache(folder)
+    cache.prepare()
+    scenario = Scenario(dataset_root=str(sweep))
+    made = CaptureJob(scenario, cache=cache, claims=select_datasets(scenario).claims)
+    for name in made.claims:
+        made.capture(name)
+    return made
+
+
+def test_what_is_known_is_looked_up_in_threads(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = known(sweep, tmp_path / "cache")
+    at_once = threading.Barrier(3, timeout=60)  # broken, if it is not three threads that come here
+    monkeypatch.setattr(local_pool, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(local_pool, "available_cores", lambda: 3)
+    monkeypatch.setattr(job, "measure", lambda *a, **options: (at_once.wait(), measure(*a, **options))[1])
+    with LocalPool() as pool:
+        results = dict(pool.capture(made, sizes_of(made.scenario, made.claims)))
+    assert sorted(results) == sorted(made.claims)
+    assert all(result.from_cache for result in results.values())
+
+
+def test_a_pool_that_is_closed_begins_nothing_more(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = known(sweep, tmp_path / "cache")
+    begun, may_go_on = [], threading.Event()
+
+    def measure_slowly(path: str, *args: Any, **options: Any) -> Any:
+        begun.append(path)
+        assert may_go_on.wait(60)
+        return measure(path, *args, **options)
+
+    monkeypatch.setattr(local_pool, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(local_pool, "available_cores", lambda: 2)
+    monkeypatch.setattr(job, "measure", measure_slowly)
+    threads = threading.active_count()
+    with LocalPool() as pool:
+        pool.begin(made, sizes_of(made.scenario, made.claims))
+        wait_for(lambda: begun, "the thread begins")
+    may_go_on.set()
+    wait_for(lambda: threading.active_count() == threads, "the thread ends")
+    assert len(begun) == 1
 
 
 # --- whatever ends or stops one of them ----------------------------------------------------------
