@@ -17,8 +17,9 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -91,6 +92,15 @@ import pytest
 pytest.main(["-q", "-p", "no:cacheprovider", "--parity-scenario=BENCH", "--parity-dataset-root", sys.argv[1],
              "--parity-output", sys.argv[2], *sys.argv[3:], sys.argv[2]])
 """
+EMPTY = """
+import pytest
+pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[3:], sys.argv[2]])
+"""
+# Without the other plugins that are installed here.
+ALONE = """
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+sys.argv[3:3] = ["-p", "pytest_d0parity.plugin", "-p", "xdist"]
+"""
 # Of this process, and of the largest of those that it started. Not its own ru_maxrss, which is inherited.
 PEAK = """
 import re, resource
@@ -105,6 +115,10 @@ IMPORTS = {
 DOSES = "1e3,1e4,1e5,1e6,1e7,1e8,1e9"
 FRAMES = 5000
 TINY = 4  # frames
+COUNTS = "counts"
+
+
+Name = TypeVar("Name", str, tuple[str, str])
 
 
 class Way(NamedTuple):
@@ -132,9 +146,9 @@ def run(way: Way, *arguments: str) -> Cost:
     return Cost(time.perf_counter() - start, max(map(int, done.stdout.split()[-2:])) / 1024)
 
 
-def in_turn(ways: dict[str, Way], runs: int, *arguments: str) -> dict[str, Cost]:
+def in_turn(ways: dict[Name, Way], runs: int, *arguments: str) -> dict[Name, Cost]:
     """Median costs of each way, run in turn."""
-    found: dict[str, list[Cost]] = {name: [] for name in ways}
+    found: dict[Name, list[Cost]] = {name: [] for name in ways}
     for _ in range(runs):
         for name, way in ways.items():
             found[name].append(run(way, *arguments))
@@ -228,18 +242,28 @@ def layouts(cache: Path, doses: list[str], frames: int, runs: int, start: float)
 def faces(folder: Path, runs: int) -> list[list[str]]:
     """Rows of a table: what the page costs, and the checks of pytest, on all cores."""
     cores = len(os.sched_getaffinity(0))
+    others = len(entry_points(group="pytest11")) - 1
+    new, known, two = ("--parity-no-cache",), (), ("-n", "2")
+    pytests = {"`pytest`": ALONE, f"`pytest` beside {others} other plugins": ""}
     ways = {
-        "`log`": Way(OURS, cores, ("--no-cache",)),
-        "without a page": Way(WITHOUT_PAGE, cores, ("--no-cache",)),
-        "`pytest`": Way(PYTEST, cores, ("--parity-no-cache",)),
-        "`pytest -n 2`": Way(PYTEST, cores, ("--parity-no-cache", "-n", "2")),
-        "known `log`": Way(OURS, cores),
-        "known, without a page": Way(WITHOUT_PAGE, cores),
-        "known `pytest`": Way(PYTEST, cores),
+        ("`log`", "new"): Way(OURS, cores, ("--no-cache",)),
+        ("`log`", "known"): Way(OURS, cores),
+        ("`log` without a page", "new"): Way(WITHOUT_PAGE, cores, ("--no-cache",)),
+        ("`log` without a page", "known"): Way(WITHOUT_PAGE, cores),
     }
-    run(ways["known `log`"], str(folder), str(folder / "out"))  # from now on it is known
+    for name, start in pytests.items():
+        ways[name, "new"], ways[name, "known"] = Way(start + PYTEST, cores, new), Way(start + PYTEST, cores, known)
+        ways[name, "new, `-n 2`"] = Way(start + PYTEST, cores, (*new, *two))
+        ways[name, "no tests"] = Way(start + EMPTY, cores)
+        ways[name, "no tests, `-n 2`"] = Way(start + EMPTY, cores, two)
+    run(ways["`log`", "known"], str(folder), str(folder / "out"))  # from now on it is known
     cost = in_turn(ways, runs, str(folder), str(folder / "out"))
-    return [[*cost], [f"{each.seconds:.2f} s" for each in cost.values()]]
+    columns = list(dict.fromkeys(column for _, column in ways))
+    rows = [["", *columns]]
+    for name in dict.fromkeys(name for name, _ in ways):
+        of = {column: f"{cost[name, column].seconds:.2f} s" for column in columns if (name, column) in cost}
+        rows.append([name, *(of.get(column, "") for column in columns)])
+    return rows
 
 
 def table(*rows: list[str]) -> None:
@@ -275,13 +299,15 @@ def main() -> None:
     print("Start-up: " + ", ".join(f"{name} {cost.seconds:.2f} s" for name, cost in start.items()) + ".\n")
 
     several = {f"{cores} cores": cores for cores in sorted({2, everything}) if 1 < cores <= everything}
-    times = [["size", "`diff3d`", "limit", "1 core", "to the limit"]]
+    times = [["sweep", "`diff3d`", "limit", "1 core", "to the limit"]]
     times[0] += [text for name in several for text in (name, "to 1 core")]
     times[0] += ["obvious", *(f"to {name}" for name in ("1 core", *several)), "known", "hashing", "to hashing"]
-    peaks = [["size", "1 core", *several, "known", "obvious", "limit"]]
-    checks = [["size", "files", "`sha256sum -c`", "`verify`", "`verify --measure`", "`verify` to `sha256sum -c`"]]
-    sweeps = {f"{size}x": (int(size), prepare) for size in options.sizes.split(",")}
-    for label, (size, make) in (sweeps | {"processed": (1, prepare_processed)}).items():
+    peaks = [["sweep", "1 core", *several, "known", "obvious", "limit"]]
+    checks = [["sweep", "files", "`sha256sum -c`", "`verify`", "`verify --measure`", "`verify` to `sha256sum -c`"]]
+    sweeps = [
+        (COUNTS if size == "1" else f"{COUNTS}, {size}x", int(size), prepare) for size in options.sizes.split(",")
+    ]
+    for label, size, make in (*sweeps, ("processed", 1, prepare_processed)):
         folder = make(options.cache, doses, size * options.frames)
         ways = {
             "limit": Way(LIMIT, 1),
@@ -290,7 +316,7 @@ def main() -> None:
             "known": Way(OURS, everything),
             "hashing": Way(HASHING, 1),
         }
-        if label.removesuffix("x") in options.obvious.split(","):
+        if make is prepare and str(size) in options.obvious.split(","):
             ways["obvious"] = Way(OBVIOUS, 1)
         run(ways["known"], str(folder), str(folder / "out"))  # from now on it is known
         check = received(folder, options.runs)
@@ -330,7 +356,7 @@ def main() -> None:
     print("Checking a copy, on all cores:\n")
     table(*checks)
 
-    print("The page, and the checks of pytest, at size 1, on all cores:\n")
+    print("The page, and the checks of pytest, on all cores:\n")
     table(*faces(prepare(options.cache, doses, options.frames), options.runs))
 
     print(f"Layouts, {options.frames:,} frames of each dose:\n")
@@ -342,6 +368,14 @@ def main() -> None:
     print(f"{options.tiny:,} datasets of {TINY} frames, for each of them:\n")
     each = [f"{1000 * (cost[name].seconds - start['ours'].seconds) / options.tiny:.2f} ms" for name in cost]
     table(list(cost), each)
+    checks_of_tiny = in_turn(
+        {"new": Way(ALONE + PYTEST, everything, ("--parity-no-cache",)), "known": Way(ALONE + PYTEST, everything)},
+        1,
+        str(folder),
+        str(folder / "out"),
+    )
+    print("And their checks by `pytest`, the whole session, once:\n")
+    table(list(checks_of_tiny), [f"{each.seconds:.1f} s" for each in checks_of_tiny.values()])
 
 
 if __name__ == "__main__":
