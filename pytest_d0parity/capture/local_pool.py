@@ -134,14 +134,17 @@ class LocalPool:
         self.begin(job, sizes, progress)
         missing = set(sizes)
         stopped: KeyboardInterrupt | None = None
-        while missing and stopped is None:
-            try:
-                self._capture_or_wait(len(sizes) - len(missing))
-            except KeyboardInterrupt as interrupt:
-                stopped = interrupt  # raised after the results of the workers are yielded
-            for name in missing.intersection(self._results):
-                missing.discard(name)
-                yield name, self._results[name]
+        try:
+            while missing and stopped is None:
+                try:
+                    self._capture_or_wait(len(sizes) - len(missing))
+                except KeyboardInterrupt as interrupt:
+                    stopped = interrupt  # raised after the results of the workers are yielded
+                for name in missing.intersection(self._results):
+                    missing.discard(name)
+                    yield name, self._results[name]
+        finally:
+            self._let_threads_end()
         if stopped is not None:
             raise stopped
 
@@ -161,8 +164,7 @@ class LocalPool:
 
     def close(self) -> None:
         """Kill the workers, and let no thread begin another dataset."""
-        with self._changed:
-            self._known.clear()
+        self._let_threads_end()
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
@@ -247,6 +249,10 @@ class LocalPool:
             pass  # it was killed or has died, perhaps in the middle of a message
         finally:
             self._give_back(begun, worker)
+
+    def _let_threads_end(self) -> None:
+        with self._changed:
+            self._known.clear()
 
     def _next_known(self, begun: dict[str, bool]) -> str | None:
         with self._changed:

@@ -223,13 +223,17 @@ def test_what_is_known_is_looked_up_in_threads(sweep: Path, tmp_path: Path, monk
     assert all(result.from_cache for result in results.values())
 
 
-def test_a_pool_that_is_closed_begins_nothing_more(
-    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_pool_that_is_closed_or_interrupted_begins_nothing_more(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
 ) -> None:
     made = known(sweep, tmp_path / "cache")
     begun, may_go_on = [], threading.Event()
 
     def measure_slowly(path: str, *args: Any, **options: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            wait_for(lambda: begun, "the thread begins")
+            raise KeyboardInterrupt
         begun.append(path)
         assert may_go_on.wait(60)
         return measure(path, *args, **options)
@@ -237,10 +241,14 @@ def test_a_pool_that_is_closed_begins_nothing_more(
     monkeypatch.setattr(local_pool, "_WORTH_A_THREAD", 0)
     monkeypatch.setattr(local_pool, "available_cores", lambda: 2)
     monkeypatch.setattr(job, "measure", measure_slowly)
-    threads = threading.active_count()
-    with LocalPool() as pool:
-        pool.begin(made, sizes_of(made.scenario, made.claims))
-        wait_for(lambda: begun, "the thread begins")
+    threads, sizes = threading.active_count(), sizes_of(made.scenario, made.claims)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            next(LocalPool().capture(made, sizes))
+    else:
+        with LocalPool() as pool:
+            pool.begin(made, sizes)
+            wait_for(lambda: begun, "the thread begins")
     may_go_on.set()
     wait_for(lambda: threading.active_count() == threads, "the thread ends")
     assert len(begun) == 1
