@@ -281,7 +281,7 @@ def look_at_tar(path: Path) -> str:
 
 
 def files_of(data: bytes) -> dict[str, str]:
-    """Return the SHA-256 of the files in a tar, by their names below its top; hashes in manifests may be in capitals."""
+    """Return the SHA-256 of the files in a tar, by their names below its top; hashes in manifests may be capitals."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return {
             name: hashlib.sha256(file.read().lower() if "manifest" in name else file.read()).hexdigest()
