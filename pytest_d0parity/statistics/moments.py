@@ -61,7 +61,9 @@ def row_sums(rows: NDArray[np.float64]) -> NDArray[np.float64]:
             if whole < length:
                 sums[:, : length - whole] += rows[:, whole:]
             rows = sums
-    return np.asarray(pairwise_sum(rows.T)) if len(rows) > 1 else np.array([pairwise_sum(rows[0])])
+    if len(rows) == 1:
+        return np.array([pairwise_sum(rows[0])])
+    return np.asarray(pairwise_sum(np.ascontiguousarray(rows.T)))  # a copy of few values, of which halves add up faster
 
 
 @dataclass(frozen=True)
