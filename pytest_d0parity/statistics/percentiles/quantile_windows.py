@@ -24,6 +24,7 @@ _FIRST_SHRINK = 1 << 18  # values that are all kept before the first prediction
 _WINDOW_BUDGET = 1 << 18  # values in all windows together, right after they have shrunk
 _MIN_GROWTH = 1.5  # windows do not shrink if less than this factor of the stream is still to come
 _MAX_KEPT = 1 << 21  # kept values at which the windows shrink ahead of schedule
+_ROOM = 3 << 17  # kept values for which room is made at once; more of it scatters what is freed, and takes 5 MB
 _PROBES = 8  # steps across a window in the search for frequent values
 _FREQUENT = 1 << 15  # a value that occurs more often is counted instead of kept
 _FIRST_MARGIN = 64.0  # half-width of a window in standard errors; large, since the pixels of a frame are correlated
@@ -185,7 +186,7 @@ class QuantileTracker:
 
     def __init__(self, quantiles: Sequence[float], size: int) -> None:
         self._size = size
-        self._windows = Windows(kept=KeptValues(min(size, _MAX_KEPT)))
+        self._windows = Windows(kept=KeptValues(min(size, _ROOM)))
         self._spreads = {quantile: math.sqrt(quantile * (1 - quantile)) for quantile in quantiles}
         self._guess = _FIRST_MARGIN
         self._next_shrink = _FIRST_SHRINK  # number of values seen
